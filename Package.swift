@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+// The targets stand in the order of one request's way: the door, the words, the unpacking, the rules, the cellar, the
+// steward, the program. An arrow (dependency) only points to rooms that know less.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "resumabled",
+    products: [
+        .executable(name: "resumabled", targets: ["resumabled"])
+    ],
+    dependencies: [
+        // The command line: parsing, help texts, completion scripts.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        // The log's interface, so that what is said stays apart from how it is written.
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    ],
+    targets: [
+        // libfcgi: the FastCGI protocol.
+        .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        // xxHash: checksums of chunks and journal records, at memory speed.
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        // OpenSSL's libcrypto: SHA-256, which turns a client's identifier into a file name nobody can forge.
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        // The Linux calls that Swift's Glibc module leaves out (they stand behind _GNU_SOURCE).
+        .target(name: "CLinux"),
+        // What each room that talks to Linux needs: who closes a descriptor, how an errno reads.
+        .target(name: "Linux", swiftSettings: strict),
+
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "CLinux", "HTTP", "Linux"], swiftSettings: strict),
+        .target(name: "HTTP", swiftSettings: strict),
+        .target(name: "Multipart", swiftSettings: strict),
+        .target(name: "UploadModel", swiftSettings: strict),
+        .target(
+            name: "UploadStore",
+            dependencies: ["CLinux", "CXXHash", "CCrypto", "Linux", "UploadModel"],
+            swiftSettings: strict),
+        .target(
+            name: "UploadService",
+            dependencies: [
+                "HTTP", "Multipart", "UploadModel", "UploadStore",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "resumabled",
+            dependencies: [
+                "FastCGI", "UploadService", "UploadStore", "UploadModel", "HTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        .testTarget(name: "MultipartTests", dependencies: ["Multipart"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,50 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int linux_rename_no_replace(int from_directory, const char *from, int to_directory, const char *to) {
+    return renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE);
+}
+
+static int set_lock(int descriptor, int command, short type, int64_t offset, int64_t length) {
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = length};
+    return fcntl(descriptor, command, &lock);
+}
+
+int linux_lock(int descriptor, int64_t offset, int64_t length, bool wait) {
+    return set_lock(descriptor, wait ? F_OFD_SETLKW : F_OFD_SETLK, F_WRLCK, offset, length);
+}
+
+int linux_unlock(int descriptor, int64_t offset, int64_t length) {
+    return set_lock(descriptor, F_OFD_SETLK, F_UNLCK, offset, length);
+}
+
+int linux_open_nameless(int directory) {
+    return openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+int linux_event(void) { return eventfd(0, EFD_CLOEXEC); }
+
+int linux_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int linux_epoll_add(int epoll, int descriptor, bool exclusive) {
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = descriptor};
+    if (exclusive) event.events |= EPOLLEXCLUSIVE;
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int linux_epoll_wait(int epoll, int milliseconds) {
+    struct epoll_event event;
+    int count = epoll_wait(epoll, &event, 1, milliseconds);
+    return count == 1 ? event.data.fd : count == 0 ? -2 : -1;
+}
+
+int linux_join_until(pthread_t thread, time_t deadline) {
+    struct timespec until = {.tv_sec = deadline};
+    return pthread_timedjoin_np(thread, NULL, &until);
+}

@@ -1,0 +1,45 @@
+import CFastCGI
+import Glibc
+import HTTP
+
+extension Request {
+    /// The request that CGI's meta-variables describe (RFC 3875, section 4.1). The web server sets all of them;
+    /// `DOCUMENT_URI` is nginx's decoded path without the query.
+    init(parameters: FCGX_ParamArray?) {
+        func parameter(_ name: String) -> String? {
+            guard let value = FCGX_GetParam(name, parameters) else { return nil }
+            return String(
+                decoding: UnsafeBufferPointer(start: value, count: strlen(value)).map(UInt8.init(bitPattern:)),
+                as: UTF8.self)
+        }
+        func filled(_ name: String) -> String? {
+            parameter(name).flatMap { $0.isEmpty ? nil : $0 }
+        }
+        self.init(
+            method: Method(parameter("REQUEST_METHOD") ?? ""),
+            path: filled("DOCUMENT_URI") ?? filled("SCRIPT_NAME") ?? "",
+            query: parameter("QUERY_STRING") ?? "",
+            contentType: filled("CONTENT_TYPE"),
+            contentLength: filled("CONTENT_LENGTH").flatMap { UInt64($0) },
+            accept: filled("HTTP_ACCEPT"),
+            requestID: parameter("REQUEST_ID") ?? "")
+    }
+}
+
+extension Response {
+    /// The answer as CGI writes it (RFC 3875, section 6).
+    func write(to stream: UnsafeMutablePointer<FCGX_Stream>, withBody: Bool) {
+        var head = "Status: \(status)\r\n"
+        for header in headers { head += "\(header.name): \(header.value)\r\n" }
+        if status != 204 { head += "Content-Length: \(body.count)\r\n" }
+        head += "\r\n"
+        put(Array(head.utf8), to: stream)
+        if withBody { put(body, to: stream) }
+    }
+
+    private func put(_ bytes: [UInt8], to stream: UnsafeMutablePointer<FCGX_Stream>) {
+        bytes.withUnsafeBytes {
+            _ = FCGX_PutStr($0.assumingMemoryBound(to: CChar.self).baseAddress, Int32(clamping: $0.count), stream)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import CFastCGI
+import CLinux
+import Glibc
+public import HTTP
+import Linux
+
+/// The FastCGI responder: threads that wait for requests and answer them.
+///
+/// Each thread has its own libfcgi request and buffer, and waits on its own epoll for two things: a call on the
+/// listening socket, and the stop. libfcgi's blocking accept is entered only when somebody calls, so that a stop wakes
+/// idle threads at once without disturbing those at work, and without shutting down a socket that another process may
+/// have taken over. One connection carries one request: a kept connection would hold its thread while it idles.
+public final class Responder: Sendable {
+    private let workers: [Worker]
+    private let stopping: Descriptor
+
+    /// Starts the threads.
+    ///
+    /// - Parameters:
+    ///   - listener: stays open as long as this responder.
+    ///   - threads: how many requests are answered at the same time; 1 and up.
+    ///   - report: told, in one line, what goes wrong outside of any request.
+    /// - Throws: `ResponderError` if the machine won't give what a thread needs.
+    public init(
+        _ listener: borrowing Listener,
+        threads: Int,
+        handler: some RequestHandler,
+        report: @escaping @Sendable (String) -> Void
+    ) throws(ResponderError) {
+        // It installs handlers for SIGPIPE and others; ours stand above them.
+        guard FCGX_Init() == 0 else { throw .failed("start libfcgi", errno) }
+        signal(SIGPIPE, SIG_IGN)
+
+        let event = linux_event()
+        guard event >= 0 else { throw .failed("make an event", errno) }
+        stopping = Descriptor(event)
+        var workers: [Worker] = []
+        for _ in 0..<max(1, threads) {
+            workers.append(
+                try Worker(socket: listener.descriptor.number, stopping: event, handler: handler, report: report))
+        }
+        self.workers = workers
+        for worker in workers { try worker.start() }
+    }
+
+    /// Ends the threads: idle ones at once, busy ones after their request. No new request is taken.
+    ///
+    /// - Parameters:
+    ///   - seconds: how long to wait for requests in flight.
+    /// - Returns: how many threads were still busy then.
+    public func stop(within seconds: Int) -> Int {
+        var one: UInt64 = 1
+        _ = write(stopping.number, &one, 8)
+        let deadline = time(nil) + seconds
+        return workers.count { !$0.join(until: deadline) }
+    }
+}
+
+/// Why a responder could not be started.
+public enum ResponderError: Error, CustomStringConvertible {
+    case failed(_ operation: String, _ code: Int32)
+
+    public var description: String {
+        switch self {
+        case .failed(let operation, let code): "cannot \(operation): \(errorText(code))"
+        }
+    }
+}

@@ -1,0 +1,66 @@
+/// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1): how parameters stand in a query string.
+public enum QueryString {
+    /// One name with its value, both decoded. Bytes that are not UTF-8 are a `QueryError`.
+    public struct Parameter: Sendable, Equatable {
+        public var name: String
+        public var value: String
+    }
+
+    /// Reads a query string.
+    ///
+    /// - Parameters:
+    ///   - query: what stands behind the question mark.
+    ///   - maximumCount: how many parameters it may hold.
+    /// - Throws: `QueryError`.
+    public static func parse(_ query: String, maximumCount: Int) throws(QueryError) -> [Parameter] {
+        var parameters: [Parameter] = []
+        for pair in query.utf8.split(separator: UInt8(ascii: "&")) {
+            guard parameters.count < maximumCount else { throw .tooManyParameters(limit: maximumCount) }
+            let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
+            let name = try decode(pair[..<equals])
+            let value = equals == pair.endIndex ? "" : try decode(pair[pair.index(after: equals)...])
+            parameters.append(Parameter(name: name, value: value))
+        }
+        return parameters
+    }
+
+    /// A plus sign is a space; a percent sign without two hexadecimal digits behind it stands for itself.
+    private static func decode(_ text: Substring.UTF8View) throws(QueryError) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count)
+        var rest = text[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "+"):
+                bytes.append(UInt8(ascii: " "))
+            case UInt8(ascii: "%"):
+                let digits = rest.prefix(2)
+                if digits.count == 2, let high = hexadecimal(digits.first), let low = hexadecimal(digits.last) {
+                    bytes.append(high << 4 | low)
+                    rest = rest.dropFirst(2)
+                } else {
+                    bytes.append(byte)
+                }
+            default:
+                bytes.append(byte)
+            }
+        }
+        guard let string = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
+        return string
+    }
+
+    private static func hexadecimal(_ digit: UInt8?) -> UInt8? {
+        switch digit {
+        case let digit? where (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit): digit - UInt8(ascii: "0")
+        case let digit? where (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(digit): digit - UInt8(ascii: "a") + 10
+        case let digit? where (UInt8(ascii: "A")...UInt8(ascii: "F")).contains(digit): digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}
+
+/// Why a query string could not be read.
+public enum QueryError: Error, Equatable {
+    case tooManyParameters(limit: Int)
+    case notUTF8
+}

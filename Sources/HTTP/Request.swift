@@ -1,0 +1,53 @@
+/// What is asked, without how it came: nothing here knows of FastCGI.
+public struct Request: Sendable {
+    /// The request method, as sent.
+    public var method: Method
+    /// The path without the query, percent-decoded by the web server.
+    public var path: String
+    /// The query string as it stands in the URL, without the question mark; empty where there is none.
+    public var query: String
+    /// The media type of the body with its parameters, as sent.
+    public var contentType: String?
+    /// The number of bytes that the body has, as announced (RFC 9110, section 8.6).
+    public var contentLength: UInt64?
+    /// The media types that the client takes for an answer, as sent (RFC 9110, section 12.5.1).
+    public var accept: String?
+    /// The name under which the web server logs this request; empty where it gives none.
+    public var requestID: String
+
+    /// A request; everything but method and path may be left out.
+    public init(
+        method: Method,
+        path: String,
+        query: String = "",
+        contentType: String? = nil,
+        contentLength: UInt64? = nil,
+        accept: String? = nil,
+        requestID: String = ""
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.contentType = contentType
+        self.contentLength = contentLength
+        self.accept = accept
+        self.requestID = requestID
+    }
+
+    /// True where the client names this media type in `Accept`. A wildcard doesn't count: who wants it, says so.
+    public func accepts(_ mediaType: String) -> Bool {
+        guard let accept else { return false }
+        return accept.split(separator: ",").contains { item in
+            let type = item.prefix { $0 != ";" }
+            return type.drop { $0 == " " }.lowercased().trimmingSpaces() == mediaType
+        }
+    }
+}
+
+extension String {
+    fileprivate func trimmingSpaces() -> Substring {
+        var result = self[...]
+        while result.last == " " || result.last == "\t" { result.removeLast() }
+        return result
+    }
+}

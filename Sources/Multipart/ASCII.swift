@@ -1,0 +1,66 @@
+/// The ASCII characters and character classes that the grammars of RFC 2045, RFC 2046 and RFC 8187 name.
+enum ASCII {
+    static let nul: UInt8 = 0x00
+    static let tab: UInt8 = 0x09
+    static let lineFeed: UInt8 = 0x0A
+    static let carriageReturn: UInt8 = 0x0D
+    static let space: UInt8 = 0x20
+    static let quote = UInt8(ascii: "\"")
+    static let percent = UInt8(ascii: "%")
+    static let apostrophe = UInt8(ascii: "'")
+    static let hyphen = UInt8(ascii: "-")
+    static let colon = UInt8(ascii: ":")
+    static let semicolon = UInt8(ascii: ";")
+    static let slash = UInt8(ascii: "/")
+    static let equals = UInt8(ascii: "=")
+    static let backslash = UInt8(ascii: "\\")
+
+    /// `LWSP-char` (RFC 822): what pads a delimiter line and separates the words of a header.
+    static func isPadding(_ byte: UInt8) -> Bool {
+        byte == space || byte == tab
+    }
+
+    /// `ALPHA / DIGIT`.
+    static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+
+    /// `tchar` (RFC 9110, section 5.6.2): what the names of headers, media types and parameters are made of.
+    static func isToken(_ byte: UInt8) -> Bool {
+        isAlphanumeric(byte) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+
+    /// `bchars` (RFC 2046, section 5.1.1): what a boundary is made of.
+    static func isBoundary(_ byte: UInt8) -> Bool {
+        isAlphanumeric(byte) || "'()+_,-./:=? ".utf8.contains(byte)
+    }
+
+    /// The value of a hexadecimal digit of either case.
+    static func hexadecimal(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+
+    /// A token as a string of lower case; nil where the bytes are no token (RFC 9110, section 5.6.2).
+    static func lowercasedToken(_ bytes: ArraySlice<UInt8>) -> String? {
+        guard !bytes.isEmpty, bytes.allSatisfy(isToken) else { return nil }
+        let upper = UInt8(ascii: "A")...UInt8(ascii: "Z")
+        return String(decoding: bytes.lazy.map { upper.contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+    }
+
+    /// The bytes without the padding around them.
+    static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var rest = bytes.drop(while: isPadding)
+        while let last = rest.last, isPadding(last) { rest.removeLast() }
+        return rest
+    }
+}

@@ -1,0 +1,52 @@
+/// The header of one part, collected byte by byte until its empty line, then split into fields (RFC 5322, section 2.2).
+///
+/// Lines end in CR LF and in nothing else. RFC 2046 knows no other line break, all clients send this one, and a parser
+/// that also takes a bare LF sees other parts in a body than a stricter one in front of it.
+struct HeaderBlock {
+    private var bytes: [UInt8] = []
+    private var lines = 0
+
+    /// One field: its name in lower case, its value unfolded.
+    typealias Field = (name: String, value: [UInt8])
+
+    /// Makes room for the next part's header without giving the memory back.
+    mutating func clear() {
+        bytes.removeAll(keepingCapacity: true)
+        lines = 0
+    }
+
+    /// Takes the next byte.
+    ///
+    /// - Returns: true if the header is whole with it.
+    mutating func take(_ byte: UInt8, limits: MultipartLimits) throws(MultipartError) -> Bool {
+        guard bytes.count < limits.headerBytes else { throw .headerTooLong(limit: limits.headerBytes) }
+        guard byte != ASCII.nul else { throw .nulInHeader }
+        guard (bytes.last == ASCII.carriageReturn) == (byte == ASCII.lineFeed) else { throw .bareLineBreak }
+        bytes.append(byte)
+        guard byte == ASCII.lineFeed else { return false }
+        if bytes.count == 2 || bytes.suffix(4).elementsEqual("\r\n\r\n".utf8) { return true }
+        lines += 1
+        guard lines <= limits.headerLines else { throw .tooManyHeaderLines(limit: limits.headerLines) }
+        return false
+    }
+
+    /// The fields in their order. A line that begins with padding continues the one before: its line break goes, its
+    /// padding stays (RFC 5322, section 2.2.3).
+    func fields() throws(MultipartError) -> [Field] {
+        var fields: [Field] = []
+        for line in bytes.dropLast(4).split(separator: ASCII.lineFeed) {
+            let text = line.last == ASCII.carriageReturn ? line.dropLast() : line
+            guard let first = text.first else { continue }
+            if ASCII.isPadding(first) {
+                guard let last = fields.indices.last else { throw .malformedHeaderLine }
+                fields[last].value += text
+            } else {
+                guard let colon = text.firstIndex(of: ASCII.colon),
+                    let name = ASCII.lowercasedToken(text[..<colon])
+                else { throw .malformedHeaderLine }
+                fields.append((name, Array(text[(colon + 1)...])))
+            }
+        }
+        return fields
+    }
+}

@@ -1,0 +1,218 @@
+/// A parser of `multipart/form-data` bodies (RFC 7578, RFC 2046): bytes in, events out, no I/O.
+///
+///     var parser = MultipartParser(boundary: boundary)
+///     while /* fill buffer, count > 0 */ {
+///         var offset = 0
+///         while let event = try parser.next(input, at: &offset) { ... }
+///     }
+///     try parser.finish()
+///
+/// Theory of operation. Data are never copied: they come back as ranges of the input. The parser looks for CR and
+/// compares what follows with the delimiter. Where an input ends inside a candidate, the candidate's bytes (at most a
+/// delimiter line) are held; the next input either makes them a delimiter, or refutes it, and they are handed out as
+/// data. A delimiter at the start of the body, or right behind a part's header, lacks its own CR LF; it is found by
+/// pretending that one was held.
+///
+/// The events, and the error behind them, are the same wherever the inputs are cut, but for how data are split.
+/// Time is linear in the body; memory is bounded by the limits.
+public struct MultipartParser: Sendable {
+    /// Where searching goes on: what bytes are that belong to no delimiter.
+    private enum Section { case preamble, field, file }
+
+    private enum State {
+        /// Looking for a delimiter; nothing of one has been seen.
+        case searching(Section)
+        /// `candidate` fits so far. Its first `pretended` bytes never came, or belong to the header before.
+        case matching(Section, pretended: Int)
+        /// Collecting a part's header.
+        case header
+        /// The close delimiter was seen; `ended` is to be told.
+        case closed
+        /// Behind the close delimiter, so many bytes.
+        case epilogue(Int)
+        /// Over.
+        case failed(MultipartError)
+    }
+
+    private let limits: MultipartLimits
+    private let delimiter: Delimiter
+    private var state = State.matching(.preamble, pretended: 2)
+    private var candidate = Array("\r\n".utf8)
+    private var header = HeaderBlock()
+    private var parts = 0
+    private var preambleBytes = 0
+    private var fieldBytes = 0
+    private var allFieldBytes = 0
+
+    /// A parser for one body.
+    public init(boundary: Boundary, limits: MultipartLimits = MultipartLimits()) {
+        self.limits = limits
+        delimiter = Delimiter(boundary, limits: limits)
+    }
+
+    /// The next event.
+    ///
+    /// - Parameters:
+    ///   - input: a piece of the body, of any size. Give the same piece until nil comes back.
+    ///   - offset: where in the piece to go on, in bytes; 0 for a new piece. Moved to behind what was read.
+    /// - Returns: the event; nil if the piece is used up.
+    /// - Throws: the first error, and the same again from then on.
+    public mutating func next(
+        _ input: UnsafeRawBufferPointer,
+        at offset: inout Int
+    ) throws(MultipartError) -> MultipartEvent? {
+        do throws(MultipartError) {
+            return try advance(input, &offset)
+        } catch {
+            state = .failed(error)
+            throw error
+        }
+    }
+
+    /// Tells that the body is at its end.
+    ///
+    /// - Throws: `truncated` if the close delimiter is missing, or the error that came before.
+    public func finish() throws(MultipartError) {
+        switch state {
+        case .closed, .epilogue: return
+        case .failed(let error): throw error
+        case .searching, .matching, .header: throw .truncated
+        }
+    }
+
+    /// Lifts the field limits from the part that has just begun: the caller streams it. For a file that comes without
+    /// a file name; parts with one need no call.
+    public mutating func treatPartAsFile() {
+        switch state {
+        case .searching(.field): state = .searching(.file)
+        case .matching(.field, let pretended): state = .matching(.file, pretended: pretended)
+        default: break
+        }
+    }
+
+    private mutating func advance(
+        _ input: UnsafeRawBufferPointer,
+        _ offset: inout Int
+    ) throws(MultipartError) -> MultipartEvent? {
+        while true {
+            switch state {
+            case .closed:
+                state = .epilogue(0)
+                return .ended
+            case .failed(let error):
+                throw error
+            case _ where offset >= input.count:
+                return nil
+            case .searching(let section):
+                if let event = try search(section, input, &offset) { return event }
+            case .matching(let section, let pretended):
+                if let event = try match(section, pretended, input, &offset) { return event }
+            case .header:
+                if let event = try collectHeader(input, &offset) { return event }
+            case .epilogue(let seen):
+                let count = seen + input.count - offset
+                guard count <= limits.epilogueBytes else { throw .epilogueTooLong(limit: limits.epilogueBytes) }
+                offset = input.count
+                state = .epilogue(count)
+            }
+        }
+    }
+
+    /// Hands out all bytes up to the next candidate, or begins to match it.
+    private mutating func search(
+        _ section: Section,
+        _ input: UnsafeRawBufferPointer,
+        _ offset: inout Int
+    ) throws(MultipartError) -> MultipartEvent? {
+        let start = offset
+        let end = delimiter.firstCandidate(in: input, from: start)
+        guard end > start else {
+            candidate.removeAll(keepingCapacity: true)
+            state = .matching(section, pretended: 0)
+            return nil
+        }
+        offset = end
+        let count = try admit(end - start, to: section)
+        return section == .preamble ? nil : .data(start..<(start + count))
+    }
+
+    /// Feeds the candidate until it is decided or the input ends.
+    private mutating func match(
+        _ section: Section,
+        _ pretended: Int,
+        _ input: UnsafeRawBufferPointer,
+        _ offset: inout Int
+    ) throws(MultipartError) -> MultipartEvent? {
+        while offset < input.count {
+            let byte = input[offset]
+            switch delimiter.judge(byte, after: candidate.count, last: candidate.last ?? 0) {
+            case .open:
+                candidate.append(byte)
+                offset += 1
+            case .mismatch:
+                // The byte itself is not taken: a new candidate may begin with it.
+                state = .searching(section)
+                let held = candidate[pretended...]
+                guard !held.isEmpty else { return nil }
+                let count = try admit(held.count, to: section)
+                return section == .preamble ? nil : .heldData(held.prefix(count))
+            case .match(let close):
+                offset += 1
+                header.clear()
+                state = close ? .closed : .header
+                return section == .preamble ? nil : .partEnded
+            case .overlong:
+                throw .paddingTooLong(limit: limits.paddingBytes)
+            }
+        }
+        return nil
+    }
+
+    private mutating func collectHeader(
+        _ input: UnsafeRawBufferPointer,
+        _ offset: inout Int
+    ) throws(MultipartError) -> MultipartEvent? {
+        while offset < input.count {
+            let byte = input[offset]
+            offset += 1
+            guard try header.take(byte, limits: limits) else { continue }
+            parts += 1
+            guard parts <= limits.parts else { throw .tooManyParts(limit: limits.parts) }
+            let part = try PartHeader(header, limits: limits)
+            fieldBytes = 0
+            candidate.removeAll(keepingCapacity: true)
+            candidate += "\r\n".utf8
+            state = .matching(part.filename == nil ? .field : .file, pretended: 2)
+            return .partBegan(part)
+        }
+        return nil
+    }
+
+    /// Counts bytes that turned out to belong to no delimiter.
+    ///
+    /// - Returns: how many of them are within the limits. Where that is not all of them, the error comes with the next
+    ///   call, so that what the caller sees before it does not depend on where the input was cut.
+    private mutating func admit(_ count: Int, to section: Section) throws(MultipartError) -> Int {
+        switch section {
+        case .file:
+            return count
+        case .preamble:
+            preambleBytes += count
+            guard preambleBytes <= limits.preambleBytes else { throw .preambleTooLong(limit: limits.preambleBytes) }
+            return count
+        case .field:
+            let room = limits.fieldBytes - fieldBytes
+            let roomForAll = limits.allFieldBytes - allFieldBytes
+            let admitted = min(count, room, roomForAll)
+            fieldBytes += admitted
+            allFieldBytes += admitted
+            guard admitted < count else { return count }
+            let error: MultipartError =
+                room <= roomForAll
+                ? .fieldTooLong(limit: limits.fieldBytes) : .fieldsTooLong(limit: limits.allFieldBytes)
+            guard admitted > 0 else { throw error }
+            state = .failed(error)
+            return admitted
+        }
+    }
+}

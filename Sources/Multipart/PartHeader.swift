@@ -1,0 +1,61 @@
+/// What the header of a part says about it (RFC 7578, sections 4.2 to 4.4).
+public struct PartHeader: Sendable, Equatable {
+    /// The field's name, decoded; bytes in whatever encoding the form has, in practice UTF-8.
+    public let name: [UInt8]
+    /// The file's name, decoded; nil for a field, empty for a file without a name. Never use it as a path as it is.
+    public let filename: [UInt8]?
+    /// The part's media type; nil where none is given, or where it is none: a page may give its data any type.
+    public let contentType: MediaType?
+
+    /// The name as text; nil if it is not UTF-8.
+    public var nameText: String? { String(validating: name, as: UTF8.self) }
+    /// The file's name as text; nil if there is none or it is not UTF-8.
+    public var filenameText: String? { filename.flatMap { String(validating: $0, as: UTF8.self) } }
+
+    /// Reads a part's header fields.
+    init(_ block: HeaderBlock, limits: MultipartLimits) throws(MultipartError) {
+        var disposition: [UInt8]?
+        var type: [UInt8]?
+        var transferEncoding: [UInt8]?
+        for field in try block.fields() {
+            switch field.name {
+            case "content-disposition": try Self.set(&disposition, field.value)
+            case "content-type": try Self.set(&type, field.value)
+            case "content-transfer-encoding": try Self.set(&transferEncoding, field.value)
+            default: break
+            }
+        }
+        // RFC 7578, section 4.7, deprecates this header. These three leave the bytes as they are; with any other one
+        // the file's bytes would not be the part's bytes.
+        if let transferEncoding {
+            let encoding = ASCII.lowercasedToken(ASCII.trimmed(transferEncoding[...]))
+            guard let encoding, ["7bit", "8bit", "binary"].contains(encoding) else {
+                throw .transferEncodingUnsupported
+            }
+        }
+        guard let disposition else { throw .dispositionMissing }
+        (name, filename) = try Self.readDisposition(disposition)
+        guard name.count <= limits.nameBytes else { throw .nameTooLong(limit: limits.nameBytes) }
+        contentType = type.flatMap { try? MediaType($0) }
+    }
+
+    private static func set(_ value: inout [UInt8]?, _ new: [UInt8]) throws(MultipartError) {
+        guard value == nil else { throw .repeatedHeader }
+        value = new
+    }
+
+    private static func readDisposition(
+        _ value: [UInt8]
+    ) throws(MultipartError) -> (name: [UInt8], filename: [UInt8]?) {
+        guard let parsed = ParameterizedValue(value[...]) else { throw .malformedDisposition }
+        guard ASCII.lowercasedToken(parsed.word) == "form-data" else { throw .dispositionNotFormData }
+        guard let name = parsed["name"] else { throw .nameMissing }
+        // RFC 6266, section 4.3: the extended form is preferred, and passed over where it can't be read.
+        let plain = parsed["filename"].map(ValueEncoding.browser)
+        let extended = parsed["filename*"]
+        let filename = extended.flatMap(ValueEncoding.extended) ?? plain
+        // Without a name to fall back to, a file would pass for a field.
+        guard filename != nil || extended == nil else { throw .malformedDisposition }
+        return (ValueEncoding.browser(name), filename)
+    }
+}

@@ -1,0 +1,43 @@
+/// The name of a file as its sender calls it: one component, never a path (contract, "Requests").
+public struct FileName: Sendable, Hashable, CustomStringConvertible {
+    /// How many bytes of UTF-8 a name may have: what Linux file systems take.
+    public static let maximumLength = 255
+
+    /// The name as it was sent.
+    public let text: String
+
+    /// - Throws: `ParameterError.invalid` unless `text` has 1 to 255 bytes of UTF-8, is neither `.` nor `..`, and has
+    ///   no slash and no control character (Unicode's C0 and C1).
+    public init(_ text: String, parameter: String) throws(ParameterError) {
+        guard !text.isEmpty, text.utf8.count <= FileName.maximumLength else {
+            throw .invalid(parameter, "must have 1 to \(FileName.maximumLength) bytes")
+        }
+        guard text != ".", text != "..", !text.utf8.contains(UInt8(ascii: "/")) else {
+            throw .invalid(parameter, "must be a plain file name without a path")
+        }
+        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw .invalid(parameter, "must not contain control characters")
+        }
+        self.text = text
+    }
+
+    public var description: String { text }
+
+    /// The name with a number before its extension, for when it is taken: `name (1).ext`; the name itself for 0.
+    /// The stem is shortened, by whole characters, where the result would be longer than a name may be.
+    public func numbered(_ number: UInt64) -> String {
+        guard number > 0 else { return text }
+        var (stem, suffix) = stemAndExtension
+        let tail = " (\(number))" + suffix
+        while stem.utf8.count + tail.utf8.count > FileName.maximumLength, !stem.isEmpty { stem.removeLast() }
+        return stem + tail
+    }
+
+    /// An extension is what follows the last dot, unless the dot comes first or the rest is too long for one.
+    private var stemAndExtension: (stem: String, suffix: String) {
+        guard let dot = text.lastIndex(of: "."), dot != text.startIndex else { return (text, "") }
+        let suffix = text[dot...]
+        guard suffix.utf8.count <= 32 else { return (text, "") }
+        return (String(text[..<dot]), String(suffix))
+    }
+}

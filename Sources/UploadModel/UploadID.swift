@@ -1,0 +1,20 @@
+/// Which upload a chunk belongs to. Two requests mean the same upload if all of this is the same.
+public struct UploadID: Sendable, Hashable {
+    /// How many bytes of UTF-8 an identifier may have.
+    public static let maximumIdentifierLength = 1024
+
+    /// The client's name for the upload: opaque, never used as a path.
+    public let identifier: String
+    /// The file's name.
+    public let filename: FileName
+
+    /// - Throws: `ParameterError.invalid` unless `identifier` has 1 to 1,024 bytes and no NUL.
+    public init(identifier: String, filename: FileName, parameter: String) throws(ParameterError) {
+        guard !identifier.isEmpty, identifier.utf8.count <= UploadID.maximumIdentifierLength else {
+            throw .invalid(parameter, "must have 1 to \(UploadID.maximumIdentifierLength) bytes")
+        }
+        guard !identifier.utf8.contains(0) else { throw .invalid(parameter, "must not contain a NUL byte") }
+        self.identifier = identifier
+        self.filename = filename
+    }
+}

@@ -1,0 +1,82 @@
+import HTTP
+import Multipart
+import UploadModel
+import UploadStore
+
+// What each failure means for the client. The texts are for the person who uploads, and tell nothing of the inside.
+
+extension Outcome {
+    init(_ error: ParameterError) {
+        self =
+            switch error {
+            case .fileTooLarge: .refused(error.description)
+            default: .malformed(error.description)
+            }
+    }
+
+    init(_ error: QueryError) {
+        self =
+            switch error {
+            case .tooManyParameters: .malformed("There are too many parameters")
+            case .notUTF8: .malformed("The parameters are not valid UTF-8")
+            }
+    }
+
+    init(_ error: MultipartError) {
+        self = .malformed(error.message)
+    }
+
+    init(_: BodyError) {
+        self = .retry("The chunk was cut short on its way; please send it again", after: 1)
+    }
+
+    init(_ error: StoreError) {
+        self =
+            switch error {
+            case .tooShort(let received, let lengths):
+                .retry("The chunk was cut short: \(received) of \(lengths[0]) bytes came", after: 1)
+            case .wrongLength(_, let lengths):
+                .malformed("The chunk must have \(lengths.map(String.init).joined(separator: " or ")) bytes")
+            case .sizeDiffers(let known):
+                .malformed("This upload was begun with a size of \(known) bytes")
+            case .busy:
+                .retry("The same part of the file is being sent by another request", after: 1)
+            case .full:
+                .retry("The server has no space left", after: 30)
+            case .failed, .noMemory:
+                .retry("The server cannot write at the moment", after: 10)
+            case .untrusted:
+                // "Again" for this chunk alone would be a lie: all of the file is needed once more.
+                .refused("The server could not save the file; please upload it again")
+            }
+    }
+}
+
+/// Anything that ends a request early, as the outcome it leads to.
+struct Ended: Error {
+    let outcome: Outcome
+    /// What the log should know beyond the outcome.
+    let cause: String?
+
+    init(_ outcome: Outcome, cause: String? = nil) {
+        self.outcome = outcome
+        self.cause = cause
+    }
+
+    init(_ error: StoreError) {
+        outcome = Outcome(error)
+        cause =
+            switch error {
+            case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
+            case .noMemory: "no memory"
+            case .busy, .tooShort, .wrongLength, .sizeDiffers: nil
+            }
+    }
+}
+
+/// Runs a step of a request, and turns its failure into the outcome.
+func step<Result, Failure: Error>(
+    _ outcome: (Failure) -> Ended, _ work: () throws(Failure) -> Result
+) throws(Ended) -> Result {
+    do { return try work() } catch { throw outcome(error) }
+}

@@ -1,0 +1,180 @@
+import Multipart
+import UploadModel
+import UploadStore
+
+/// Takes a multipart form apart: fields become parameters, the file's bytes go to the store as they come.
+///
+/// Clients send the fields first, so the chunk's place is known when its bytes begin. Where they don't, the bytes wait
+/// in a spool until the form is over: only then it is sure that no field behind the file says something else.
+struct FormReceiver {
+    private enum File {
+        case none
+        case writing(any ChunkWriter, ChunkRequest)
+        case spooling(Spool)
+        case taken(any ChunkWriter, ChunkRequest)
+        case spooled(Spool)
+    }
+
+    /// What the bytes of the part at hand are for.
+    private enum Part {
+        case between
+        case field(name: String, value: [UInt8])
+        case file
+        /// A file in a part of another name: nobody asked for it.
+        case ignored
+    }
+
+    private var parser: MultipartParser
+    private var parameters: Parameters
+    private let settings: UploadSettings
+    private let store: any ChunkStore
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var file = File.none
+    private var part = Part.between
+
+    /// - Parameters:
+    ///   - parameters: those of the query string.
+    ///   - buffer: memory to work with when the form is over.
+    init(
+        boundary: Boundary, parameters: Parameters, settings: UploadSettings, store: any ChunkStore,
+        buffer: UnsafeMutableRawBufferPointer
+    ) {
+        parser = MultipartParser(boundary: boundary, limits: settings.form)
+        self.parameters = parameters
+        self.settings = settings
+        self.store = store
+        self.buffer = buffer
+    }
+
+    /// Takes the next bytes of the body.
+    mutating func take(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+        var offset = 0
+        while let event = try nextEvent(bytes, &offset) {
+            switch event {
+            case .partBegan(let header):
+                try begin(header)
+            case .data(let range):
+                try add(UnsafeRawBufferPointer(rebasing: bytes[range]))
+            case .heldData(let held):
+                var failure: Ended?
+                held.withUnsafeBytes { bytes in
+                    do throws(Ended) { try add(bytes) } catch { failure = error }
+                }
+                if let failure { throw failure }
+            case .partEnded:
+                try end()
+            case .ended:
+                break
+            }
+        }
+    }
+
+    /// Ends the form: the chunk is held when this returns.
+    mutating func finish() throws(Ended) -> Receipt {
+        try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
+        switch file {
+        case .none, .writing, .spooling:
+            throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
+        case .taken(let writer, let chunk):
+            guard try self.chunk() == chunk else {
+                throw Ended(.malformed("Parameters behind the file contradict those before it"))
+            }
+            return try commit(writer)
+        case .spooled(let spool):
+            let chunk = try self.chunk()
+            return try step(
+                { Ended($0) },
+                { () throws(StoreError) in
+                    let writer = try store.receive(chunk)
+                    try spool.replay(to: writer, through: buffer)
+                    return try writer.commit()
+                })
+        }
+    }
+
+    private mutating func nextEvent(
+        _ bytes: UnsafeRawBufferPointer, _ offset: inout Int
+    ) throws(Ended) -> MultipartEvent? {
+        do throws(MultipartError) { return try parser.next(bytes, at: &offset) } catch { throw Ended(Outcome(error)) }
+    }
+
+    private mutating func begin(_ header: PartHeader) throws(Ended) {
+        guard let name = header.nameText else { throw Ended(.malformed("The name of a part is not valid UTF-8")) }
+        if name == settings.fileParameter {
+            guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
+            parser.treatPartAsFile()
+            part = .file
+            file = try destination()
+        } else if header.filename != nil {
+            part = .ignored
+        } else {
+            part = .field(name: name, value: [])
+        }
+    }
+
+    /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
+    /// field to come would overrule).
+    private func destination() throws(Ended) -> File {
+        guard (try? chunk(parameters.fieldsOnly)) != nil else {
+            return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
+        }
+        let chunk = try self.chunk()
+        let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
+        return .writing(writer, chunk)
+    }
+
+    private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+        switch part {
+        case .field(let name, var value):
+            // Taken out first, so that the bytes are not copied with each piece.
+            part = .between
+            value.append(contentsOf: bytes)
+            part = .field(name: name, value: value)
+        case .file:
+            try step(
+                { Ended($0) },
+                { () throws(StoreError) in
+                    switch file {
+                    case .writing(let writer, _): try writer.write(bytes)
+                    case .spooling(let spool): try spool.write(bytes)
+                    case .none, .taken, .spooled: break
+                    }
+                })
+        case .between, .ignored:
+            break
+        }
+    }
+
+    private mutating func end() throws(Ended) {
+        switch part {
+        case .field(let name, let value):
+            guard let text = String(validating: value, as: UTF8.self) else {
+                throw Ended(.malformed("Parameter \(name) is not valid UTF-8"))
+            }
+            try step(
+                { Ended(Outcome($0)) },
+                { () throws(ParameterError) in try parameters.add(name, text, from: .fields) })
+        case .file:
+            switch file {
+            case .writing(let writer, let chunk): file = .taken(writer, chunk)
+            case .spooling(let spool): file = .spooled(spool)
+            case .none, .taken, .spooled: break
+            }
+        case .between, .ignored:
+            break
+        }
+        part = .between
+    }
+
+    private func commit(_ writer: any ChunkWriter) throws(Ended) -> Receipt {
+        try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
+    }
+
+    private func chunk(_ given: Parameters? = nil) throws(Ended) -> ChunkRequest {
+        try step(
+            { Ended(Outcome($0)) },
+            { () throws(ParameterError) in
+                try ChunkRequest(given ?? parameters, for: .upload, maximumFileSize: settings.maximumFileSize)
+            })
+    }
+}

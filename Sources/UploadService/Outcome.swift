@@ -1,0 +1,63 @@
+import HTTP
+import UploadStore
+
+/// Every answer there is (contract, "Status codes"). This is the one table from what happened to what the client hears:
+/// 200 means "done", 415, 500 and 501 mean "give this file up", 404 on a test and 503 mean "send it, send it again".
+enum Outcome {
+    /// The chunk was taken.
+    case stored(Receipt)
+    /// The chunk that is asked for is there.
+    case held(Receipt)
+    /// The chunk that is asked for is not there.
+    case missing
+    /// The request breaks the rules; the text says which.
+    case malformed(String)
+    /// The file will never be accepted; the text says why.
+    case refused(String)
+    /// The route doesn't speak this method or content type.
+    case unsupported(String)
+    /// It may work in so many seconds; the text says what to wait for.
+    case retry(String, after: Int)
+    /// The answer to OPTIONS: what the route speaks.
+    case allowed
+
+    /// The outcome's name, its status code and its line for people.
+    var row: (name: String, status: Int, line: String) {
+        switch self {
+        case .stored: ("stored", 200, "OK")
+        case .held: ("held", 200, "OK")
+        case .missing: ("missing", 404, "Not found")
+        case .malformed(let line): ("malformed", 500, line)
+        case .refused(let line): ("refused", 415, line)
+        case .unsupported(let line): ("unsupported", 501, line)
+        case .retry(let line, _): ("retry", 503, line)
+        case .allowed: ("allowed", 204, "")
+        }
+    }
+
+    /// The answer as it goes out, with the line as its body.
+    var response: Response {
+        let row = row
+        var response = Response(status: row.status, headers: [.init("X-Upload-Outcome", row.name)])
+        switch self {
+        case .allowed:
+            response.headers.append(.init("Allow", "GET, HEAD, POST, PUT, PATCH, OPTIONS"))
+            return response
+        case .retry(_, let seconds):
+            response.headers.append(.init("Retry-After", "\(seconds)"))
+        default:
+            break
+        }
+        return response.with(Array(row.line.utf8), type: "text/plain; charset=utf-8")
+    }
+}
+
+extension Response {
+    /// The same answer with another body.
+    func with(_ body: [UInt8], type: String) -> Response {
+        var copy = self
+        copy.headers.append(.init("Content-Type", type))
+        copy.body = body
+        return copy
+    }
+}

@@ -1,0 +1,153 @@
+public import HTTP
+public import Logging
+import Multipart
+import UploadModel
+public import UploadStore
+
+/// The steward: finds out what a request wants, has the store do it, and puts the outcome into words.
+public struct UploadService: RequestHandler {
+    /// The paths that the service answers on (seed: the Flask backend's, and the client's example).
+    public static let routes: Set<String> = ["/resumable_upload", "/api/photo/redeem-upload-token"]
+
+    private let store: any ChunkStore
+    private let settings: UploadSettings
+    private let log: Logger
+
+    /// A service over that store.
+    public init(store: any ChunkStore, settings: UploadSettings, log: Logger) {
+        self.store = store
+        self.settings = settings
+        self.log = log
+    }
+
+    public func respond(
+        to request: Request, body: inout some RequestBody, using buffer: UnsafeMutableRawBufferPointer
+    ) -> Response {
+        do throws(Ended) {
+            guard UploadService.routes.contains(request.path) else {
+                throw Ended(.unsupported("There is no upload service at this address"))
+            }
+            switch request.method {
+            case .get, .head:
+                return try test(request)
+            case .post, .put, .patch:
+                return try upload(request, &body, buffer).response
+            case .options:
+                return Outcome.allowed.response
+            case .delete, .other:
+                throw Ended(.unsupported("This method is not supported; send GET or POST"))
+            }
+        } catch {
+            record(error, request)
+            return error.outcome.response
+        }
+    }
+
+    /// Is this chunk held? Who asks for JSON is told all that is.
+    private func test(_ request: Request) throws(Ended) -> Response {
+        let parameters = try parameters(of: request)
+        let chunk = try chunk(parameters, for: .test)
+        let known = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk.upload) })
+        // A finished file of another size says nothing about the one that is to come.
+        let status = known.flatMap { $0.complete && $0.size != chunk.totalSize ? nil : $0 }
+        if let status, status.size != chunk.totalSize { throw Ended(StoreError.sizeDiffers(known: status.size)) }
+        let receipt = status?.receipt(for: chunk.layout.range)
+        let outcome = receipt.map { Outcome.held($0) } ?? .missing
+        guard request.accepts("application/json") else { return outcome.response }
+        var response = Response(
+            status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name)])
+        response = response.with(
+            HeldRanges(size: chunk.totalSize, status: status).json, type: "application/json")
+        return response
+    }
+
+    /// Here is a chunk.
+    private func upload(
+        _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
+    ) throws(Ended) -> Outcome {
+        let parameters = try parameters(of: request)
+        guard let contentType = request.contentType else {
+            throw Ended(.unsupported("The request has no Content-Type; send multipart/form-data"))
+        }
+        let type = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try MediaType(contentType.utf8) })
+        let receipt: Receipt
+        switch type.essence {
+        case "multipart/form-data":
+            let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
+            var form = FormReceiver(
+                boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
+            try pull(&body, into: buffer) { bytes throws(Ended) in try form.take(bytes) }
+            receipt = try form.finish()
+        case "application/octet-stream":
+            let chunk = try chunk(parameters, for: .upload)
+            let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
+            try pull(&body, into: buffer) { bytes throws(Ended) in
+                try step({ Ended($0) }, { () throws(StoreError) in try writer.write(bytes) })
+            }
+            receipt = try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
+        default:
+            throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))
+        }
+        if case .completed(let name) = receipt.effect {
+            log.info("upload finished", metadata: ["name": "\(name)", "request": "\(request.requestID)"])
+        }
+        return .stored(receipt)
+    }
+
+    private func parameters(of request: Request) throws(Ended) -> Parameters {
+        let pairs = try step(
+            { Ended(Outcome($0)) },
+            { () throws(QueryError) in
+                try QueryString.parse(request.query, maximumCount: settings.parameters.count)
+            })
+        var parameters = Parameters(limits: settings.parameters)
+        for pair in pairs {
+            try step(
+                { Ended(Outcome($0)) },
+                { () throws(ParameterError) in try parameters.add(pair.name, pair.value, from: .query) })
+        }
+        return parameters
+    }
+
+    private func chunk(
+        _ parameters: Parameters, for purpose: ChunkRequest.Purpose
+    ) throws(Ended) -> ChunkRequest {
+        try step(
+            { Ended(Outcome($0)) },
+            { () throws(ParameterError) in
+                try ChunkRequest(parameters, for: purpose, maximumFileSize: settings.maximumFileSize)
+            })
+    }
+
+    private func record(_ ended: Ended, _ request: Request) {
+        let row = ended.outcome.row
+        var facts: Logger.Metadata = ["outcome": "\(row.name)", "request": "\(request.requestID)"]
+        if let cause = ended.cause {
+            facts["cause"] = "\(cause)"
+            log.error("request failed", metadata: facts)
+        } else {
+            facts["line"] = "\(row.line)"
+            log.debug("request not served", metadata: facts)
+        }
+    }
+}
+
+extension ChunkStore {
+    /// Begins to take the chunk that a request speaks of.
+    func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
+        try receive(upload: chunk.upload, size: chunk.totalSize, layout: chunk.layout)
+    }
+}
+
+/// Reads a body to its end, piece by piece.
+private func pull(
+    _ body: inout some RequestBody, into buffer: UnsafeMutableRawBufferPointer,
+    _ take: (UnsafeRawBufferPointer) throws(Ended) -> Void
+) throws(Ended) {
+    while true {
+        var count = 0
+        do throws(BodyError) { count = try body.read(into: buffer) } catch { throw Ended(Outcome(error)) }
+        guard count > 0 else { return }
+        try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    }
+}

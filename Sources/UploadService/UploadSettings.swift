@@ -1,0 +1,27 @@
+public import Multipart
+public import UploadModel
+
+/// What an operator may set about uploads.
+public struct UploadSettings: Sendable {
+    /// How many bytes a file may have.
+    public var maximumFileSize: UInt64
+    /// The name of the form's part that holds the chunk.
+    public var fileParameter: String
+    /// Bounds on parameters.
+    public var parameters: ParameterLimits
+    /// Bounds on the form.
+    public var form: MultipartLimits
+
+    /// Settings; the defaults are those of the README.
+    public init(
+        maximumFileSize: UInt64 = 1 << 40,
+        fileParameter: String = "file",
+        parameters: ParameterLimits = ParameterLimits(),
+        form: MultipartLimits = MultipartLimits()
+    ) {
+        self.maximumFileSize = maximumFileSize
+        self.fileParameter = fileParameter
+        self.parameters = parameters
+        self.form = form
+    }
+}

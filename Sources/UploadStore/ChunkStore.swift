@@ -1,0 +1,98 @@
+public import UploadModel
+
+/// What the service asks of a store. It says nothing of files, so that bytes may also be kept elsewhere.
+///
+/// All calls may come from any thread, and from several processes that share one store.
+public protocol ChunkStore: Sendable {
+    /// What is held of an upload; nil if nothing is known of it. Never makes anything.
+    func status(of upload: UploadID) throws(StoreError) -> UploadStatus?
+
+    /// Begins to take a chunk. The upload is begun with it if it is not known yet.
+    ///
+    /// - Parameters:
+    ///   - size: of the whole file, in bytes.
+    ///   - layout: where the chunk lies and how long it may be.
+    func receive(upload: UploadID, size: UInt64, layout: ChunkLayout) throws(StoreError) -> any ChunkWriter
+
+    /// A place for bytes whose address is not known yet.
+    func spool() throws(StoreError) -> Spool
+}
+
+/// Takes the bytes of one chunk, in order. Left without `commit`, nothing of it counts.
+public protocol ChunkWriter: AnyObject {
+    /// Takes the next bytes.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError)
+    /// Ends the chunk. When it returns, the chunk is held and the record says so.
+    func commit() throws(StoreError) -> Receipt
+}
+
+/// Proof that a chunk is held. Only a store's commit makes one, and nothing else can be answered with 200.
+public struct Receipt: Sendable, Equatable {
+    /// What the chunk did to its upload.
+    public enum Effect: Sendable, Equatable {
+        /// It is held, and more chunks are to come.
+        case stored
+        /// It was held before, with the same bytes, or the file was complete already: nothing changed.
+        case duplicate
+        /// With it the file became complete; this is its name below the root.
+        case completed(name: String)
+    }
+
+    public let effect: Effect
+
+    package init(_ effect: Effect) {
+        self.effect = effect
+    }
+}
+
+/// What a store knows of an upload.
+public struct UploadStatus: Sendable, Equatable {
+    /// The size of the whole file in bytes.
+    public let size: UInt64
+    /// What is held.
+    public let held: ByteRangeSet
+    /// True when the file stands under its final name.
+    public let complete: Bool
+
+    package init(size: UInt64, held: ByteRangeSet, complete: Bool) {
+        self.size = size
+        self.held = held
+        self.complete = complete
+    }
+
+    /// Whether all of `range` is held.
+    ///
+    /// - Returns: the proof behind the answer to a test.
+    public func receipt(for range: ByteRange) -> Receipt? {
+        complete || held.contains(range) ? Receipt(.duplicate) : nil
+    }
+}
+
+/// Why a store could not do what it was asked.
+public enum StoreError: Error, Equatable {
+    /// The chunk had fewer bytes than its place takes.
+    case tooShort(received: UInt64, lengths: [UInt64])
+    /// The chunk had more bytes than its place takes, or a number between the two that would fit.
+    case wrongLength(received: UInt64, lengths: [UInt64])
+    /// The upload was begun with another size.
+    case sizeDiffers(known: UInt64)
+    /// Somebody else is writing here, and didn't end in time or wrote something else.
+    case busy
+    /// The disk is full or the quota used up.
+    case full(FileError)
+    /// A disk call failed.
+    case failed(FileError)
+    /// Syncing failed: what was held of the upload can't be trusted any more and was given up.
+    case untrusted(FileError)
+    /// There is no memory.
+    case noMemory
+
+    init(_ error: FileError) {
+        self = error.isFull ? .full(error) : .failed(error)
+    }
+}
+
+/// Runs disk calls, and says a failure in the store's words.
+func onDisk<Result>(_ calls: () throws(FileError) -> Result) throws(StoreError) -> Result {
+    do { return try calls() } catch { throw StoreError(error) }
+}

@@ -1,0 +1,65 @@
+import Linux
+
+/// Every disk call that the store makes, as an interface: the real one is `LinuxFileSystem`; tests put one under the
+/// store that loses power. Names are single components; nothing here takes a path.
+public protocol Directory: AnyObject, Sendable {
+    /// Opens a file; nil if there is none of that name. A symbolic link is never followed.
+    func open(_ name: String) throws(FileError) -> (any File)?
+    /// Opens a file, and makes an empty one first if there is none.
+    func create(_ name: String) throws(FileError) -> any File
+    /// A file without a name, gone when it is closed.
+    func createNameless() throws(FileError) -> any File
+    /// What stands under that name; nil if nothing does. A symbolic link is not followed.
+    func status(_ name: String) throws(FileError) -> FileStatus?
+    /// Gives a file another name in another folder, in one atomic step; false if that name is taken.
+    func rename(_ name: String, to directory: any Directory, as newName: String) throws(FileError) -> Bool
+    /// Removes a name; nothing happens if it isn't there.
+    func remove(_ name: String) throws(FileError)
+    /// All names, in no order.
+    func names() throws(FileError) -> [String]
+    /// Opens a folder in this one, and makes it first if there is none. A symbolic link is never followed.
+    func folder(_ name: String) throws(FileError) -> any Directory
+    /// Returns when the names as they are now would survive a power cut.
+    func sync() throws(FileError)
+}
+
+/// An open file. Each opening has its own locks: two openings of one file shut each other out, also in one process.
+public protocol File: AnyObject, Sendable {
+    /// Reads bytes from `offset` on; fewer than the buffer takes only at the end of the file. Returns how many.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
+    /// Writes all of `bytes` at `offset`, or throws; then any part of them may have been written.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)
+    /// Size, identity and number of names.
+    func status() throws(FileError) -> FileStatus
+    /// Cuts the file off, or extends it with zeros.
+    func truncate(to size: UInt64) throws(FileError)
+    /// Returns when the file's bytes and size as they are now would survive a power cut.
+    func sync() throws(FileError)
+    /// Locks a range against other openings, until it is given back or this opening ends. Length 0 means to any end.
+    /// - Returns: false if another opening has a lock on a part of it and `wait` is false.
+    func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool
+    /// Gives a lock back.
+    func unlock(offset: UInt64, length: UInt64)
+}
+
+/// What is known of a file without reading it.
+public struct FileStatus: Sendable, Equatable {
+    /// In bytes.
+    public var size: UInt64
+    /// The file system's number for it: stays the same through renames.
+    public var inode: UInt64
+    /// How many names it has; 0 once the last was removed.
+    public var names: UInt64
+}
+
+/// A disk call that failed. The code says why, the operation and name say what was tried: for the log only.
+public struct FileError: Error, Equatable, CustomStringConvertible {
+    /// What was tried, as a verb.
+    public var operation: String
+    /// The file's name inside the store.
+    public var name: String
+    /// errno(3).
+    public var code: Int32
+
+    public var description: String { "cannot \(operation) \(name): \(errorText(code))" }
+}

@@ -1,0 +1,231 @@
+import CLinux
+import Glibc
+import Linux
+
+/// Repeats a call while a signal interrupts it; a negative result becomes an error.
+@discardableResult
+private func attempt<Result: SignedInteger>(
+    _ operation: String, _ name: String, _ call: () -> Result
+) throws(FileError) -> Result {
+    while true {
+        let result = call()
+        if result >= 0 { return result }
+        let code = errno
+        if code != EINTR { throw FileError(operation: operation, name: name, code: code) }
+    }
+}
+
+/// A folder of the real file system. All calls are relative to its descriptor, so that nothing a name says, and no
+/// link that somebody puts on the way, leads elsewhere.
+public final class LinuxDirectory: Directory {
+    private let descriptor: Descriptor
+    private let name: String
+
+    private init(_ descriptor: consuming Descriptor, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    /// Opens the store's root, and makes it first if there is none (with its parents, as `mkdir -p`).
+    /// This is the operator's path: links in it are followed.
+    public static func root(_ path: String) throws(FileError) -> LinuxDirectory {
+        var position = path.startIndex
+        while position < path.endIndex {
+            position = path[path.index(after: position)...].firstIndex(of: "/") ?? path.endIndex
+            let parent = String(path[..<position])
+            if mkdir(parent, 0o777) < 0 && errno != EEXIST && errno != EISDIR {
+                throw FileError(operation: "create", name: parent, code: errno)
+            }
+        }
+        let number = try attempt("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        return LinuxDirectory(Descriptor(number), name: path)
+    }
+
+    public func open(_ name: String) throws(FileError) -> (any File)? {
+        try openFile(name, O_RDWR)
+    }
+
+    public func create(_ name: String) throws(FileError) -> any File {
+        if let file = try openFile(name, O_RDWR | O_CREAT) { return file }
+        throw FileError(operation: "create", name: name, code: ENOENT)
+    }
+
+    private func openFile(_ name: String, _ flags: Int32) throws(FileError) -> LinuxFile? {
+        do {
+            // O_NONBLOCK: a FIFO that somebody put there must not hang us; regular files don't care.
+            let number = try attempt("open", name) {
+                openat(descriptor.number, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
+            }
+            return LinuxFile(Descriptor(number), name: name)
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+    }
+
+    public func createNameless() throws(FileError) -> any File {
+        if let number = try? attempt("create", "a nameless file", { linux_open_nameless(descriptor.number) }) {
+            return LinuxFile(Descriptor(number), name: "a nameless file")
+        }
+        // Not every file system can (NFS): a name for a moment does the same.
+        let name = "spool.\(UInt64.random(in: 0 ... .max))"
+        let number = try attempt("create", name) {
+            openat(descriptor.number, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        }
+        let file = LinuxFile(Descriptor(number), name: name)
+        try remove(name)
+        return file
+    }
+
+    public func status(_ name: String) throws(FileError) -> FileStatus? {
+        var status = stat()
+        do {
+            try attempt("look at", name) { fstatat(descriptor.number, name, &status, AT_SYMLINK_NOFOLLOW) }
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+        return FileStatus(status)
+    }
+
+    public func rename(_ name: String, to directory: any Directory, as newName: String) throws(FileError) -> Bool {
+        guard let directory = directory as? LinuxDirectory else {
+            throw FileError(operation: "rename", name: name, code: EXDEV)
+        }
+        do {
+            try attempt("rename", name) {
+                linux_rename_no_replace(descriptor.number, name, directory.descriptor.number, newName)
+            }
+            return true
+        } catch {
+            switch error.code {
+            case EEXIST: return false
+            case EINVAL, ENOSYS: return try linkAndRemove(name, to: directory, as: newName)
+            default: throw error
+            }
+        }
+    }
+
+    /// For file systems without RENAME_NOREPLACE: link(2) doesn't replace either. In between the file has both names.
+    private func linkAndRemove(
+        _ name: String, to directory: LinuxDirectory, as newName: String
+    ) throws(FileError) -> Bool {
+        do {
+            try attempt("link", name) {
+                linkat(descriptor.number, name, directory.descriptor.number, newName, 0)
+            }
+        } catch {
+            if error.code == EEXIST { return false }
+            throw error
+        }
+        try remove(name)
+        return true
+    }
+
+    public func remove(_ name: String) throws(FileError) {
+        do {
+            try attempt("remove", name) { unlinkat(descriptor.number, name, 0) }
+        } catch {
+            if error.code != ENOENT { throw error }
+        }
+    }
+
+    public func names() throws(FileError) -> [String] {
+        let copy = try attempt("list", name) { openat(descriptor.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard let stream = fdopendir(copy) else {
+            close(copy)
+            throw FileError(operation: "list", name: name, code: errno)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    public func folder(_ name: String) throws(FileError) -> any Directory {
+        if mkdirat(descriptor.number, name, 0o777) < 0 && errno != EEXIST {
+            throw FileError(operation: "create", name: name, code: errno)
+        }
+        let number = try attempt("open", name) {
+            openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        }
+        return LinuxDirectory(Descriptor(number), name: name)
+    }
+
+    public func sync() throws(FileError) {
+        try attempt("sync", name) { fsync(descriptor.number) }
+    }
+}
+
+/// A file of the real file system.
+final class LinuxFile: File {
+    private let descriptor: Descriptor
+    private let name: String
+
+    init(_ descriptor: consuming Descriptor, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = try attempt("read", name) {
+                pread(descriptor.number, rest.baseAddress, rest.count, Int(offset) + done)
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            done += try attempt("write", name) {
+                pwrite(descriptor.number, rest.baseAddress, rest.count, Int(offset) + done)
+            }
+        }
+    }
+
+    func status() throws(FileError) -> FileStatus {
+        var status = stat()
+        try attempt("look at", name) { fstat(descriptor.number, &status) }
+        return FileStatus(status)
+    }
+
+    func truncate(to size: UInt64) throws(FileError) {
+        try attempt("truncate", name) { ftruncate(descriptor.number, Int(size)) }
+    }
+
+    func sync() throws(FileError) {
+        try attempt("sync", name) { fdatasync(descriptor.number) }
+    }
+
+    func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
+        do {
+            try attempt("lock", name) { linux_lock(descriptor.number, Int64(offset), Int64(length), wait) }
+            return true
+        } catch {
+            if !wait && (error.code == EAGAIN || error.code == EACCES) { return false }
+            throw error
+        }
+    }
+
+    func unlock(offset: UInt64, length: UInt64) {
+        _ = linux_unlock(descriptor.number, Int64(offset), Int64(length))
+    }
+}
+
+extension FileStatus {
+    fileprivate init(_ status: stat) {
+        self.init(size: UInt64(status.st_size), inode: UInt64(status.st_ino), names: UInt64(status.st_nlink))
+    }
+}

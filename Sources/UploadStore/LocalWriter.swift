@@ -1,0 +1,195 @@
+import UploadModel
+
+/// Takes one chunk into its place in the data file.
+///
+/// Bytes that are held already are compared, not written: a chunk that is sent again changes nothing and needs no lock.
+/// Where one differs, the range is taken out of the journal first, then written, then put back: a crash in between
+/// leaves "missing", never a mix.
+final class LocalWriter: ChunkWriter {
+    private enum State {
+        /// The file is complete: nothing is written, whatever comes.
+        case finished
+        /// All of the range is held, and was when the journal counted that many losses.
+        case comparing(any File, losses: Int)
+        /// The range is ours. These parts of it are held already.
+        case writing(any File, held: [ByteRange])
+    }
+
+    private let store: LocalStore
+    private let upload: Upload
+    private let layout: ChunkLayout
+    private let checksum: Checksum
+    private var state = State.finished
+    private var received: UInt64 = 0
+    private var scratch: [UInt8] = []
+
+    /// What the journal says of our range.
+    private struct View {
+        var published: Bool
+        var held: [ByteRange]
+        var losses: Int
+    }
+
+    /// Nil if the upload was removed, or finished and forgotten, while we came: then the caller starts again.
+    init?(store: LocalStore, upload: Upload, layout: ChunkLayout) throws(StoreError) {
+        guard let checksum = Checksum() else { throw .noMemory }
+        self.store = store
+        self.upload = upload
+        self.layout = layout
+        self.checksum = checksum
+        guard let state = try enter() else { return nil }
+        self.state = state
+    }
+
+    /// Finds out what there is to do, and takes the range if there is something to write.
+    private func enter() throws(StoreError) -> State? {
+        var patience = Patience()
+        while true {
+            guard let view = try look() else { return nil }
+            if view.published { return .finished }
+            guard let file = try openData() else {
+                // Between the rename and its record.
+                guard patience.wait() else { throw .busy }
+                continue
+            }
+            if isAll(view.held) { return .comparing(file, losses: view.losses) }
+            if try claim(file) {
+                // Only now nobody else can write here: look again.
+                guard let view = try look() else { return nil }
+                if view.published { return .finished }
+                if !isAll(view.held) { return .writing(file, held: view.held) }
+            } else if !patience.wait() {
+                throw .busy
+            }
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        let position = layout.offset + received
+        received += UInt64(bytes.count)
+        guard received <= layout.range.length else {
+            throw .wrongLength(received: received, lengths: layout.lengths)
+        }
+        checksum.update(bytes)
+        switch state {
+        case .finished:
+            break
+        case .comparing(let file, let losses):
+            if try isSame(bytes, as: file, at: position) { return }
+            guard let taken = try takeOver(since: losses) else { return state = .finished }
+            try replace(taken)
+            try put(bytes, in: taken, at: position)
+        case .writing(let file, let held):
+            guard let range = ByteRange(from: position, length: UInt64(bytes.count)) else { return }
+            let parts = held.filter { $0.start < range.end && $0.end > range.start }
+            if !parts.isEmpty {
+                if parts.count == 1, parts[0].start <= range.start, parts[0].end >= range.end,
+                    try isSame(bytes, as: file, at: position)
+                {
+                    return
+                }
+                try replace(file)
+            }
+            try put(bytes, in: file, at: position)
+        }
+    }
+
+    func commit() throws(StoreError) -> Receipt {
+        guard layout.lengths.contains(received) else {
+            if received < layout.lengths[0] { throw .tooShort(received: received, lengths: layout.lengths) }
+            throw .wrongLength(received: received, lengths: layout.lengths)
+        }
+        var effect = Receipt.Effect.duplicate
+        switch state {
+        case .finished:
+            return Receipt(.duplicate)
+        case .comparing(_, let losses):
+            // If something was replaced meanwhile, it may have been what we compared with.
+            guard let view = try look(), view.published || view.losses == losses else { throw .busy }
+        case .writing:
+            guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
+            let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
+                try journal.append([.held(range, checksum: value)])
+            }
+            guard recorded else { throw .busy }
+            effect = .stored
+        }
+        // Gives the range back: publishing needs the whole file.
+        state = .finished
+        if let name = try store.publish(upload) { return Receipt(.completed(name: name)) }
+        return Receipt(effect)
+    }
+
+    private func look() throws(StoreError) -> View? {
+        try upload.look { [range = layout.range] journal in
+            View(
+                published: journal.isPublished, held: journal.held.intersection(range), losses: journal.losses)
+        }
+    }
+
+    private func isAll(_ held: [ByteRange]) -> Bool {
+        layout.range.isEmpty || held == [layout.range]
+    }
+
+    private func openData() throws(StoreError) -> (any File)? {
+        try onDisk { () throws(FileError) in try store.state.open(upload.files.data) }
+    }
+
+    private func claim(_ file: any File) throws(StoreError) -> Bool {
+        try onDisk { () throws(FileError) in
+            try file.lock(offset: layout.offset, length: layout.range.length, wait: false)
+        }
+    }
+
+    /// Goes from comparing to writing: takes the range. Nil if the file was completed meanwhile.
+    private func takeOver(since losses: Int) throws(StoreError) -> (any File)? {
+        var patience = Patience()
+        while true {
+            // What was compared so far must still be there, else it and what is written now would mix.
+            guard let view = try look(), view.published || view.losses == losses else { throw .busy }
+            if view.published { return nil }
+            if let file = try openData(), try claim(file) {
+                guard let view = try look(), view.published || view.losses == losses else { throw .busy }
+                return view.published ? nil : file
+            }
+            guard patience.wait() else { throw .busy }
+        }
+    }
+
+    /// Takes the range out of what is held. Synced, with all that it stands on: after a power cut the journal must not
+    /// vouch for bytes that were overwritten.
+    private func replace(_ file: any File) throws(StoreError) {
+        let done = try upload.change { [range = layout.range] journal throws(FileError) in
+            try file.sync()
+            try journal.append([.durable, .lost(range)])
+            try journal.file.sync()
+        }
+        guard done else { throw .busy }
+        state = .writing(file, held: [])
+    }
+
+    private func put(_ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64) throws(StoreError) {
+        try onDisk { () throws(FileError) in try file.write(bytes, at: position) }
+    }
+
+    private func isSame(
+        _ bytes: UnsafeRawBufferPointer, as file: any File, at position: UInt64
+    ) throws(StoreError) -> Bool {
+        if scratch.isEmpty { scratch = [UInt8](repeating: 0, count: 64 << 10) }
+        var done = 0
+        while done < bytes.count {
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + scratch.count, bytes.count)])
+            var result = Result<Bool, FileError>.success(false)
+            scratch.withUnsafeMutableBytes { buffer in
+                let held = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
+                result = Result { () throws(FileError) in
+                    try file.read(into: held, at: position + UInt64(done)) == piece.count
+                        && piece.elementsEqual(UnsafeRawBufferPointer(held))
+                }
+            }
+            guard try onDisk({ () throws(FileError) in try result.get() }) else { return false }
+            done += piece.count
+        }
+        return true
+    }
+}

@@ -1,0 +1,46 @@
+import Synchronization
+
+/// The uploads whose journals are open. Bounded: beyond the limit the one that was used longest ago is dropped; who
+/// works on it keeps it, and the next request opens it again. (Two openings of one journal are as good as one: file
+/// locks keep them apart like two processes.)
+final class UploadCache: Sendable {
+    private struct State {
+        var uploads: [UploadFiles: (upload: Upload, used: UInt64)] = [:]
+        var clock: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let capacity: Int
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    subscript(files: UploadFiles) -> Upload? {
+        state.withLock { state in
+            state.clock += 1
+            state.uploads[files]?.used = state.clock
+            return state.uploads[files]?.upload
+        }
+    }
+
+    /// Keeps an upload and returns it; if another thread was faster, returns that thread's.
+    func keep(_ upload: Upload) -> Upload {
+        state.withLock { state in
+            state.clock += 1
+            if let other = state.uploads[upload.files] { return other.upload }
+            if state.uploads.count >= capacity, let oldest = state.uploads.min(by: { $0.value.used < $1.value.used }) {
+                state.uploads[oldest.key] = nil
+            }
+            state.uploads[upload.files] = (upload, state.clock)
+            return upload
+        }
+    }
+
+    /// Forgets an upload that was removed from the store.
+    func drop(_ upload: Upload) {
+        state.withLock { state in
+            if state.uploads[upload.files]?.upload === upload { state.uploads[upload.files] = nil }
+        }
+    }
+}

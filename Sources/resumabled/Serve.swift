@@ -1,0 +1,81 @@
+public import ArgumentParser
+import FastCGI
+import Glibc
+public import Logging
+import UploadService
+import UploadStore
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// `resumabled serve`: answers requests until it is told to stop.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer requests until SIGTERM or SIGINT comes.",
+        discussion: """
+            Listens on --socket or --listen, or on a socket that it was started with: systemd's (LISTEN_FDS) or \
+            descriptor 0. Requests in flight are finished before it ends.
+            """)
+
+    @Option(help: "The path of the Unix socket to listen on.")
+    var socket: String?
+
+    @Option(help: ArgumentHelp("A numeric address to listen on instead.", valueName: "address:port"))
+    var listen: SocketAddress?
+
+    @Option(help: "The folder for finished files; unfinished ones wait in .resumabled below it.")
+    var root: String
+
+    @Option(help: "How many requests are answered at the same time (1 to 1024).")
+    var threads = 16
+
+    @Option(help: ArgumentHelp("The largest file that is accepted, in bytes or with K, M, G, T.", valueName: "size"))
+    var maxFileSize = ByteCount(1 << 40)
+
+    @Option(help: ArgumentHelp("How long to wait for requests in flight before ending.", valueName: "seconds"))
+    var stopTimeout = 30
+
+    @Option(help: "What is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var logLevel = Logger.Level.info
+
+    func validate() throws {
+        guard socket == nil || listen == nil else { throw ValidationError("Give --socket or --listen, not both.") }
+        guard (1...1024).contains(threads) else { throw ValidationError("--threads must be from 1 to 1024.") }
+        guard (0...3600).contains(stopTimeout) else { throw ValidationError("--stop-timeout must be from 0 to 3600.") }
+        guard !root.isEmpty else { throw ValidationError("--root must not be empty.") }
+    }
+
+    func run() throws {
+        var log = Logger(label: "resumabled") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = logLevel
+        // Threads inherit the mask: no worker is ever interrupted, and one place takes the signals.
+        let signals = StopSignals()
+
+        let store = try LocalStore(root: try LinuxDirectory.root(root), boot: .current) { UInt64(time(nil)) }
+        for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
+        let service = UploadService(
+            store: store, settings: UploadSettings(maximumFileSize: maxFileSize.bytes), log: log)
+        let listener = try listener()
+        let responder = try Responder(listener, threads: threads, handler: service) { [log] line in
+            log.error("\(line)")
+        }
+        log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
+
+        let signal = signals.wait()
+        log.info("stopping", metadata: ["signal": "\(signal)"])
+        let busy = responder.stop(within: stopTimeout)
+        if busy > 0 { log.warning("requests were cut off", metadata: ["count": "\(busy)"]) }
+        log.info("stopped")
+        if busy > 0 {
+            // Their threads still use what would be torn down now.
+            _ = consume listener
+            _exit(1)
+        }
+    }
+
+    private func listener() throws -> Listener {
+        if let socket { return try Listener(path: socket) }
+        if let listen { return try Listener(host: listen.host, port: listen.port) }
+        if let inherited = Listener.inherited() { return inherited }
+        throw ValidationError("Nothing to listen on: give --socket or --listen, or start with a socket.")
+    }
+}
