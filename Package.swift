@@ -58,6 +58,5 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        .testTarget(name: "MultipartTests", dependencies: ["Multipart"], swiftSettings: strict),
     ]
 )

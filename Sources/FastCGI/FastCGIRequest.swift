@@ -29,7 +29,7 @@ extension Request {
 extension Response {
     /// The answer as CGI writes it (RFC 3875, section 6).
     func write(to stream: UnsafeMutablePointer<FCGX_Stream>, withBody: Bool) {
-        var head = "Status: \(status)\r\n"
+        var head = "Status: \(status) \(reason)\r\n"
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
         if status != 204 { head += "Content-Length: \(body.count)\r\n" }
         head += "\r\n"

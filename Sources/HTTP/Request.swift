@@ -35,19 +35,28 @@ public struct Request: Sendable {
     }
 
     /// True where the client names this media type in `Accept`. A wildcard doesn't count: who wants it, says so.
+    /// A quality of zero means that it is not wanted (RFC 9110, section 12.4.2).
     public func accepts(_ mediaType: String) -> Bool {
         guard let accept else { return false }
         return accept.split(separator: ",").contains { item in
-            let type = item.prefix { $0 != ";" }
-            return type.drop { $0 == " " }.lowercased().trimmingSpaces() == mediaType
+            let parts = item.split(separator: ";", omittingEmptySubsequences: false).map(\.trimmedLowercase)
+            return parts[0] == mediaType && !parts.dropFirst().contains(where: \.isZeroQuality)
         }
     }
 }
 
-extension String {
-    fileprivate func trimmingSpaces() -> Substring {
-        var result = self[...]
+extension Substring {
+    /// In lower case, without the spaces and tabs around it.
+    fileprivate var trimmedLowercase: String {
+        var result = drop { $0 == " " || $0 == "\t" }
         while result.last == " " || result.last == "\t" { result.removeLast() }
-        return result
+        return result.lowercased()
+    }
+}
+
+extension String {
+    /// True for `q=0`, which may have up to three zeros behind a point.
+    fileprivate var isZeroQuality: Bool {
+        hasPrefix("q=0") && dropFirst(3).allSatisfy { $0 == "." || $0 == "0" }
     }
 }

@@ -26,6 +26,20 @@ public struct Response: Sendable, Equatable {
         self.body = body
     }
 
+    /// The phrase that goes with the status code (RFC 9110, section 15); empty for a code that this program never sends.
+    public var reason: String {
+        switch status {
+        case 200: "OK"
+        case 204: "No Content"
+        case 404: "Not Found"
+        case 415: "Unsupported Media Type"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 503: "Service Unavailable"
+        default: ""
+        }
+    }
+
     /// The first header of that name; names are compared as they were written.
     public func header(_ name: String) -> String? {
         headers.first { $0.name == name }?.value

@@ -50,6 +50,7 @@ public struct ByteRangeSet: Sendable, Equatable {
 
     /// The part of the set that lies in `range`, in order.
     public func intersection(_ range: ByteRange) -> [ByteRange] {
+        guard !range.isEmpty else { return [] }
         var found: [ByteRange] = []
         var index = firstIndex(endingAfter: range.start)
         while index < ranges.count, ranges[index].start < range.end {

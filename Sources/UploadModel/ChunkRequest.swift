@@ -14,17 +14,16 @@ public struct ChunkRequest: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - maximumFileSize: how many bytes a file may have.
+    ///   - bodyLength: how many bytes the chunk has, once that is known. It stands in for the sizes where the client
+    ///     says only that the file is one chunk, as the Flask backend let it.
     /// - Throws: `ParameterError`.
     public init(
         _ parameters: Parameters,
         dialect: Dialect = .resumable,
         for purpose: Purpose,
-        maximumFileSize: UInt64
+        maximumFileSize: UInt64,
+        bodyLength: UInt64? = nil
     ) throws(ParameterError) {
-        func required(_ name: String) throws(ParameterError) -> String {
-            guard let value = parameters[name] else { throw .missing(name) }
-            return value
-        }
         func number(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
             guard let text = parameters[name] else { return nil }
             guard let value = UInt64(decimal: text), range.contains(value) else {
@@ -33,20 +32,20 @@ public struct ChunkRequest: Sendable, Equatable {
             return value
         }
 
-        let filename = try FileName(try required(dialect.filename), parameter: dialect.filename)
-        upload = try UploadID(
-            identifier: try required(dialect.identifier), filename: filename, parameter: dialect.identifier)
-        if let path = parameters[dialect.relativePath] {
+        upload = try UploadID(parameters, dialect: dialect)
+        if let path = parameters[dialect.relativePath], !path.isEmpty {
             try RelativePath.check(path, parameter: dialect.relativePath)
         }
 
         let chunkNumber = try number(dialect.chunkNumber, in: 1...0x7fff_ffff)
         if chunkNumber == nil && purpose == .test { throw .missing(dialect.chunkNumber) }
-        guard let total = try number(dialect.totalSize, in: 0...UInt64(Int64.max)) else {
+        let totalChunks = try number(dialect.totalChunks, in: 0...0x7fff_ffff)
+        let wholeFile = totalChunks == 1 ? bodyLength : nil
+        guard let total = try number(dialect.totalSize, in: 0...UInt64(Int64.max)) ?? wholeFile else {
             throw .missing(dialect.totalSize)
         }
         guard total <= maximumFileSize else { throw .fileTooLarge(limit: maximumFileSize) }
-        guard let chunkSize = try number(dialect.chunkSize, in: 1...1 << 40) else {
+        guard let chunkSize = try number(dialect.chunkSize, in: 1...1 << 40) ?? wholeFile.map({ max($0, 1) }) else {
             throw .missing(dialect.chunkSize)
         }
         guard let layout = ChunkLayout(number: chunkNumber ?? 1, chunkSize: chunkSize, total: total) else {
@@ -54,7 +53,6 @@ public struct ChunkRequest: Sendable, Equatable {
         }
         totalSize = total
 
-        let totalChunks = try number(dialect.totalChunks, in: 0...0x7fff_ffff)
         if let length = try number(dialect.currentChunkSize, in: 0...1 << 41) {
             guard let settled = layout.settled(length: length) else {
                 throw .contradiction(dialect.currentChunkSize, dialect.totalSize)
@@ -78,5 +76,18 @@ extension UInt64 {
         guard text.utf8.count <= 20, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
         else { return nil }
         self.init(text)
+    }
+}
+
+extension UploadID {
+    /// The upload that the parameters name.
+    ///
+    /// - Throws: `ParameterError`.
+    public init(_ parameters: Parameters, dialect: Dialect = .resumable) throws(ParameterError) {
+        guard let name = parameters[dialect.filename] else { throw .missing(dialect.filename) }
+        guard let identifier = parameters[dialect.identifier] else { throw .missing(dialect.identifier) }
+        try self.init(
+            identifier: identifier, filename: try FileName(name, parameter: dialect.filename),
+            parameter: dialect.identifier)
     }
 }

@@ -29,22 +29,14 @@ public struct Parameters: Sendable {
         if let former, former != value { throw .repeated(name) }
     }
 
-    /// The value of that name. An empty value counts as none: that is how a form says that it has nothing to say.
-    public subscript(name: String) -> String? {
-        guard let value = fields[name] ?? query[name], !value.isEmpty else { return nil }
-        return value
-    }
+    /// The value of that name, which may be empty.
+    public subscript(name: String) -> String? { fields[name] ?? query[name] }
 
     /// Only what stood in fields.
     public var fieldsOnly: Parameters {
         var copy = self
         copy.query = [:]
         return copy
-    }
-
-    /// All names with their values, in the order of the names.
-    public var all: [(name: String, value: String)] {
-        query.merging(fields) { $1 }.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
     }
 }
 

@@ -76,12 +76,12 @@ struct FormReceiver {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
         case .taken(let writer, let chunk):
-            guard try self.chunk() == chunk else {
+            guard try self.chunk(parameters) == chunk else {
                 throw Ended(.malformed("Parameters behind the file contradict those before it"))
             }
             return try commit(writer)
         case .spooled(let spool):
-            let chunk = try self.chunk()
+            let chunk = try chunk(parameters, bodyLength: spool.length)
             return try step(
                 { Ended($0) },
                 { () throws(StoreError) in
@@ -118,7 +118,7 @@ struct FormReceiver {
         guard (try? chunk(parameters.fieldsOnly)) != nil else {
             return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
         }
-        let chunk = try self.chunk()
+        let chunk = try chunk(parameters)
         let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
         return .writing(writer, chunk)
     }
@@ -170,11 +170,12 @@ struct FormReceiver {
         try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
     }
 
-    private func chunk(_ given: Parameters? = nil) throws(Ended) -> ChunkRequest {
+    private func chunk(_ parameters: Parameters, bodyLength: UInt64? = nil) throws(Ended) -> ChunkRequest {
         try step(
             { Ended(Outcome($0)) },
             { () throws(ParameterError) in
-                try ChunkRequest(given ?? parameters, for: .upload, maximumFileSize: settings.maximumFileSize)
+                try ChunkRequest(
+                    parameters, for: .upload, maximumFileSize: settings.maximumFileSize, bodyLength: bodyLength)
             })
     }
 }

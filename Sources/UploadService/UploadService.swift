@@ -46,7 +46,8 @@ public struct UploadService: RequestHandler {
     /// Is this chunk held? Who asks for JSON is told all that is.
     private func test(_ request: Request) throws(Ended) -> Response {
         let parameters = try parameters(of: request)
-        let chunk = try chunk(parameters, for: .test)
+        if let response = try testWithoutSizes(parameters) { return response }
+        let chunk = try chunk(parameters, for: .test, bodyLength: nil)
         let known = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk.upload) })
         // A finished file of another size says nothing about the one that is to come.
         let status = known.flatMap { $0.complete && $0.size != chunk.totalSize ? nil : $0 }
@@ -54,11 +55,25 @@ public struct UploadService: RequestHandler {
         let receipt = status?.receipt(for: chunk.layout.range)
         let outcome = receipt.map { Outcome.held($0) } ?? .missing
         guard request.accepts("application/json") else { return outcome.response }
-        var response = Response(
+        let response = Response(
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name)])
-        response = response.with(
-            HeldRanges(size: chunk.totalSize, status: status).json, type: "application/json")
-        return response
+        return response.with(HeldRanges(size: chunk.totalSize, status: status).json, type: "application/json")
+    }
+
+    /// The Flask backend's clients may name the chunk and say no sizes. Without them only a finished file can be
+    /// recognised; nil where there are sizes.
+    private func testWithoutSizes(_ parameters: Parameters) throws(Ended) -> Response? {
+        let dialect = Dialect.resumable
+        guard parameters[dialect.totalSize] == nil, parameters[dialect.chunkSize] == nil,
+            parameters[dialect.chunkNumber] != nil, parameters[dialect.totalChunks] != nil
+        else { return nil }
+        let upload = try step(
+            { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters) })
+        let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: upload) })
+        guard let status, let receipt = status.receipt(for: ByteRange(first: status.size)) else {
+            return Outcome.missing.response
+        }
+        return Outcome.held(receipt).response
     }
 
     /// Here is a chunk.
@@ -79,7 +94,7 @@ public struct UploadService: RequestHandler {
             try pull(&body, into: buffer) { bytes throws(Ended) in try form.take(bytes) }
             receipt = try form.finish()
         case "application/octet-stream":
-            let chunk = try chunk(parameters, for: .upload)
+            let chunk = try chunk(parameters, for: .upload, bodyLength: request.contentLength)
             let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
             try pull(&body, into: buffer) { bytes throws(Ended) in
                 try step({ Ended($0) }, { () throws(StoreError) in try writer.write(bytes) })
@@ -110,12 +125,13 @@ public struct UploadService: RequestHandler {
     }
 
     private func chunk(
-        _ parameters: Parameters, for purpose: ChunkRequest.Purpose
+        _ parameters: Parameters, for purpose: ChunkRequest.Purpose, bodyLength: UInt64?
     ) throws(Ended) -> ChunkRequest {
         try step(
             { Ended(Outcome($0)) },
             { () throws(ParameterError) in
-                try ChunkRequest(parameters, for: purpose, maximumFileSize: settings.maximumFileSize)
+                try ChunkRequest(
+                    parameters, for: purpose, maximumFileSize: settings.maximumFileSize, bodyLength: bodyLength)
             })
     }
 

@@ -1,7 +1,8 @@
 /// Bytes of a chunk whose parameters stand behind it in the request: kept in a nameless file until they are known.
 public final class Spool {
     private let file: any File
-    private var length: UInt64 = 0
+    /// How many bytes it has taken.
+    public private(set) var length: UInt64 = 0
 
     init(_ file: any File) {
         self.file = file

@@ -1,0 +1,1618 @@
+// @ts-check
+/**
+ * Resumable: files go to the server in chunks, several at a time, and go on where they stopped.
+ *
+ * Theory of operation
+ * -------------------
+ * A `Resumable` owns files, a file owns chunks. Three things bound the work:
+ *
+ * - Slots. At most `simultaneousUploads` chunks are busy at once: being preprocessed, tested, sent, or waiting for
+ *   another try. A waiting chunk keeps its slot, so a server in trouble sees fewer requests, not more.
+ * - Cursors. A file hands out its chunks by a cursor that only moves forward; chunks that come back (pause, abort) lie
+ *   on a small stack. Files that may have chunks to hand out are in one ordered set. So finding the next chunk never
+ *   looks at all chunks or all files again.
+ * - Counters. Every file knows its confirmed bytes, every instance the sum of what its files show. `progress()` is a
+ *   division. What is shown only grows: a chunk that fails half way doesn't take the bar back.
+ *
+ * Learning what the server holds: the first test of a file is sent alone and asks for JSON. A server that answers with
+ * the held byte ranges spares all further tests of the file. Any other answer means: test chunk by chunk, as ever.
+ *
+ * Trying again: full jitter over an exponentially growing time, at least what `Retry-After` says. One timer serves all
+ * waiting chunks. The browser's word that it is offline is believed when a request fails, or while one waits; then
+ * nothing is sent until it is online again, some answer arrives, or `upload()` is called.
+ *
+ * Everything outside the language (requests, time, chance, window) comes through one small `Platform`, so that tests
+ * can put their own in its place.
+ *
+ * Works as a classic script (global `Resumable`), as CommonJS module and, by `resumable.mjs`, as ES module. No eval,
+ * no inline style or handler: a strict Content-Security-Policy is enough.
+ */
+(function (scope) {
+  'use strict';
+
+  // ---------------------------------------------------------------------------------------------------- settings
+
+  /** Statuses that confirm a chunk. Nothing else does, not even another 2xx. */
+  const CONFIRMED = [200, 201];
+
+  /** Answers to a test that say nothing about the chunk: no connection, time-out, too many, gateway trouble. */
+  const NO_ANSWER = [0, 408, 429, 502, 503, 504];
+
+  /** So often a test without an answer is asked; then the chunk is sent, in case only testing is broken. */
+  const TEST_ATTEMPTS = 3;
+
+  /** Back-off in milliseconds: the first span, the longest span, and the most that `Retry-After` may ask for. */
+  const FIRST_SPAN = 1000;
+  const LONGEST_SPAN = 60 * 1000;
+  const LONGEST_RETRY_AFTER = 60 * 60 * 1000;
+
+  /**
+   * The default options. Two differ from the original on purpose:
+   *
+   * `permanentErrors` has the three of the first release (415, 500, 501) and those that later ones added (400, 401,
+   * 403, 404, 409), and 413: the same chunk is as large the next time. All of them answer an upload; a test that
+   * answers 404 says only "not held". 408, 429, 502, 503 and 504 mean "later" and must never stand here.
+   *
+   * The error callbacks don't open an alert box. They tell the `error` listeners, or the console when there are none.
+   *
+   * @type {Record<string, any>}
+   */
+  const DEFAULTS = {
+    target: '/',
+    testTarget: null,
+    chunkSize: 1024 * 1024,
+    forceChunkSize: false,
+    simultaneousUploads: 3,
+    fileParameterName: 'file',
+    chunkNumberParameterName: 'resumableChunkNumber',
+    chunkSizeParameterName: 'resumableChunkSize',
+    currentChunkSizeParameterName: 'resumableCurrentChunkSize',
+    totalSizeParameterName: 'resumableTotalSize',
+    typeParameterName: 'resumableType',
+    identifierParameterName: 'resumableIdentifier',
+    fileNameParameterName: 'resumableFilename',
+    relativePathParameterName: 'resumableRelativePath',
+    totalChunksParameterName: 'resumableTotalChunks',
+    digestParameterName: 'resumableChunkDigest',
+    parameterNamespace: '',
+    query: {},
+    headers: {},
+    method: 'multipart',
+    uploadMethod: 'POST',
+    testMethod: 'GET',
+    testChunks: true,
+    prioritizeFirstAndLastChunk: false,
+    chunkFormat: 'blob',
+    setChunkTypeFromFile: false,
+    digest: null,
+    preprocess: null,
+    preprocessFile: null,
+    generateUniqueIdentifier: null,
+    maxFiles: undefined,
+    minFileSize: undefined,
+    maxFileSize: undefined,
+    fileType: [],
+    maxChunkRetries: undefined,
+    chunkRetryInterval: undefined,
+    permanentErrors: [400, 401, 403, 404, 409, 413, 415, 500, 501],
+    withCredentials: false,
+    xhrTimeout: 0,
+    throttleProgressCallbacks: 0.5,
+    dragOverClass: 'dragover',
+    clearInput: true,
+    deleteOnCancel: false,
+    platform: null,
+
+    /** @this {Uploads} */
+    maxFilesErrorCallback() {
+      const most = this.getOpt('maxFiles');
+      this._complain(`Please upload ${most} file${most === 1 ? '' : 's'} at a time.`);
+    },
+    /** @this {Uploads} @param {File} file */
+    minFileSizeErrorCallback(file) {
+      this._complain(`${nameOf(file)} is too small: the least is ${inWords(this.getOpt('minFileSize'))}.`);
+    },
+    /** @this {Uploads} @param {File} file */
+    maxFileSizeErrorCallback(file) {
+      this._complain(`${nameOf(file)} is too large: the most is ${inWords(this.getOpt('maxFileSize'))}.`);
+    },
+    /** @this {Uploads} @param {File} file */
+    fileTypeErrorCallback(file) {
+      this._complain(`${nameOf(file)} has a type that is not allowed: please choose ${this._types().join(', ')}.`);
+    },
+  };
+
+  /**
+   * What the library needs of its surroundings.
+   * @typedef {object} Platform
+   * @property {() => any} createRequest a new XMLHttpRequest
+   * @property {() => number} now milliseconds since the epoch; goes on while the machine sleeps
+   * @property {() => number} random at least 0, less than 1
+   * @property {(work: () => void, milliseconds: number) => any} setTimeout
+   * @property {(timer: any) => void} clearTimeout
+   * @property {() => boolean} isOnline
+   * @property {any} window where `online`, `offline`, `pageshow` arrive, or undefined
+   * @property {any} document where `visibilitychange` arrives, or undefined
+   */
+
+  /** @type {Platform} */
+  const BROWSER = {
+    createRequest: () => new scope.XMLHttpRequest(),
+    now: () => Date.now(),
+    random: () => Math.random(),
+    setTimeout: (work, milliseconds) => scope.setTimeout(work, milliseconds),
+    clearTimeout: (timer) => scope.clearTimeout(timer),
+    isOnline: () => !scope.navigator || scope.navigator.onLine !== false,
+    window: scope.window,
+    document: scope.document,
+  };
+
+  /** True where the browser can send slices of files. */
+  function isSupported() {
+    return ['File', 'Blob', 'FileList', 'FormData'].every((name) => typeof scope[name] !== 'undefined') &&
+      typeof scope.Blob.prototype.slice === 'function';
+  }
+
+  // ---------------------------------------------------------------------------------------------- small functions
+
+  /** @param {any} file */
+  function nameOf(file) {
+    return file.fileName || file.name;
+  }
+
+  /**
+   * The path inside a picked or dropped folder, or just the name.
+   * @param {any} file
+   */
+  function pathOf(file) {
+    return file.relativePath || file.webkitRelativePath || nameOf(file);
+  }
+
+  /**
+   * A size for people, with the units of the original's `formatSize`.
+   * @param {number} bytes
+   */
+  function inWords(bytes) {
+    if (bytes < 1024) return `${bytes} bytes`;
+    if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(0)} KB`;
+    if (bytes < 1024 ** 3) return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+    return `${(bytes / 1024 ** 3).toFixed(1)} GB`;
+  }
+
+  /**
+   * 64 bits of hash in base 36: two multiplicative hashes over the UTF-16 units, mixed at the end. Made to tell names
+   * apart, not to resist an attacker: who wants to spoil his own uploads can do so more easily.
+   * @param {string} text
+   */
+  function hash(text) {
+    let a = 0x811c9dc5, b = 0x9e3779b9;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      a = Math.imul(a ^ unit, 0x01000193);
+      b = Math.imul((b ^ unit) + (b << 6), 0x85ebca6b) ^ (b >>> 13);
+    }
+    a = Math.imul(a ^ (a >>> 16) ^ b, 0xc2b2ae35);
+    b = Math.imul(b ^ (b >>> 15) ^ a, 0x27d4eb2f);
+    return [a ^ (a >>> 13), b ^ (b >>> 16)].map((half) => (half >>> 0).toString(36).padStart(7, '0')).join('');
+  }
+
+  /**
+   * The default identifier: `size-path`, the path without unsafe characters as documented, then a hash.
+   *
+   * Stripping alone maps `a.b.txt` and `ab.txt`, `2024-1-02` and `2024.1-02`, or two Chinese titles to one string, and
+   * then their bytes get mixed on the server. Nearly every name has a dot, so a rule "only where something was
+   * stripped" would apply to nearly all of them: one rule for all is simpler. The hash is over the whole path and the
+   * modification time: a file that was changed on disk starts afresh. The readable part is cut, since many servers
+   * use the identifier as the name of a folder (255 bytes).
+   * @param {any} file
+   */
+  function defaultIdentifier(file) {
+    const path = pathOf(file);
+    const readable = path.replace(/[^0-9a-zA-Z_-]/g, '').slice(0, 200);
+    return `${file.size}-${readable}-${hash(`${path}\n${file.lastModified || 0}`)}`;
+  }
+
+  /**
+   * One node, an array, a NodeList or a jQuery object, as an array of nodes.
+   * @param {any} nodes
+   * @returns {any[]}
+   */
+  function listOf(nodes) {
+    if (!nodes) return [];
+    return nodes.nodeType || typeof nodes.length !== 'number' ? [nodes] : Array.from(nodes);
+  }
+
+  /**
+   * The wait that `Retry-After` asks for, in milliseconds, or 0 (RFC 9110, 10.2.3: seconds or a date).
+   * @param {string | null} value
+   * @param {number} now
+   */
+  function retryAfter(value, now) {
+    if (!value) return 0;
+    const wait = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+    return wait > 0 ? Math.min(wait, LONGEST_RETRY_AFTER) : 0;
+  }
+
+  /** @param {ArrayBuffer} buffer */
+  function base64(buffer) {
+    return scope.btoa(String.fromCharCode(...new Uint8Array(buffer)));
+  }
+
+  /**
+   * All files below some dropped entries, in order. Iterative: depth costs no stack. `readEntries` gives a browser's
+   * choice of entries at a time, so it is called until it gives none.
+   * @param {any[]} entries
+   * @param {(message: string) => void} complain
+   * @returns {Promise<any[]>}
+   */
+  async function filesBelow(entries, complain) {
+    const found = [];
+    const stack = entries.slice().reverse();
+    while (stack.length > 0) {
+      const entry = stack.pop();
+      try {
+        if (entry.isDirectory) {
+          const reader = entry.createReader();
+          const children = [];
+          for (;;) {
+            const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+            if (some.length === 0) break;
+            for (const child of some) children.push(child);
+          }
+          while (children.length > 0) stack.push(children.pop());
+        } else if (entry.isFile) {
+          const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+          // The full path starts with a slash; a file dropped by itself has only its name.
+          file.relativePath = String(entry.fullPath || file.name).replace(/^\/+/, '');
+          found.push(file);
+        }
+      } catch (error) {
+        complain(`${entry.name} cannot be read.`);
+      }
+    }
+    return found;
+  }
+
+  /** Speed by a decaying average: what happened five seconds ago counts a third of what happens now. */
+  class Meter {
+    constructor() {
+      this.bytes = 0;
+      this.span = 0;
+      /** @type {number | null} */
+      this.at = null;
+    }
+    /** @param {number} bytes @param {number} now */
+    add(bytes, now) {
+      const span = this.at === null ? 0 : Math.max(0, now - this.at);
+      const weight = Math.exp(-span / 5000);
+      this.bytes = this.bytes * weight + bytes;
+      this.span = this.span * weight + span;
+      this.at = now;
+    }
+    /** Bytes a second. */
+    rate() {
+      return this.span > 0 ? (this.bytes / this.span) * 1000 : 0;
+    }
+    /** A pause is no slowness. */
+    rest() {
+      this.at = null;
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------- chunk
+
+  /** @typedef {'pending' | 'busy' | 'done'} ChunkState */
+
+  /** One chunk of a file. A plain record until its turn comes: there may be 100,000 of them. */
+  class ResumableChunk {
+    /** @param {ResumableFile} file @param {number} offset @param {number} startByte @param {number} endByte */
+    constructor(file, offset, startByte, endByte) {
+      this.fileObj = file;
+      /** Counted from 0; the server's number is one more. */
+      this.offset = offset;
+      this.startByte = startByte;
+      this.endByte = endByte;
+      this.retries = 0;
+      this.tested = false;
+      /** 0: not preprocessed, 1: being preprocessed, 2: finished. */
+      this.preprocessState = 0;
+      /**
+       * The request under way.
+       * @type {any}
+       */
+      this.xhr = null;
+      /** @type {ChunkState} */
+      this._state = 'pending';
+      /** Bytes of the request under way that have left. */
+      this._loaded = 0;
+      /** Failed tests in a row. */
+      this._unanswered = 0;
+      /** When to try again; only while it waits. */
+      this._due = 0;
+      /** It waits because the connection failed: `online` ends this wait. */
+      this._unreached = false;
+      /** Changes with every begin and abort, so that late answers of an earlier turn are recognised. */
+      this._turn = 0;
+    }
+
+    get resumableObj() {
+      return this.fileObj.resumableObj;
+    }
+
+    /** @param {string | string[]} name @returns {any} */
+    getOpt(name) {
+      return this.fileObj.getOpt(name);
+    }
+
+    /** @returns {'pending' | 'uploading' | 'success' | 'error'} */
+    status() {
+      if (this._state === 'done') return 'success';
+      if (this.fileObj._error) return 'error';
+      return this._state === 'busy' ? 'uploading' : 'pending';
+    }
+
+    /**
+     * How much of this chunk is sent, 0 to 1; with `relative` as a share of the file.
+     * @param {boolean} [relative]
+     */
+    progress(relative) {
+      const size = this.endByte - this.startByte;
+      const part = this._state === 'done' ? 1 : size > 0 ? Math.min(1, this._loaded / size) : 0;
+      return relative ? (part * size) / Math.max(1, this.fileObj.size) : part;
+    }
+
+    /** To be called by the `preprocess` function when it is finished. */
+    preprocessFinished() {
+      const awaited = this.preprocessState === 1 && this._state === 'busy';
+      this.preprocessState = 2;
+      if (awaited) this._proceed();
+    }
+
+    /** Gives the chunk back to its file. What it was doing ends. */
+    abort() {
+      if (this._state !== 'busy') return;
+      this._release();
+      this._state = 'pending';
+      this.fileObj._returned.push(this);
+      this.resumableObj._offer(this.fileObj);
+    }
+
+    /** Takes a slot and starts. */
+    _begin() {
+      const file = this.fileObj;
+      this._state = 'busy';
+      this._turn++;
+      this.resumableObj._busy.add(this);
+      file._busy.add(this);
+      if (this.getOpt('testChunks') && file._knowledge === 'none' && !this.tested) file._probe = this;
+      const preprocess = this.getOpt('preprocess');
+      if (typeof preprocess !== 'function') return this._proceed();
+      if (this.preprocessState === 0) {
+        this.preprocessState = 1;
+        preprocess(this);
+      } else if (this.preprocessState === 2) {
+        this._proceed();
+      }
+    }
+
+    _proceed() {
+      const ask = this.getOpt('testChunks') && !this.tested && this.fileObj._knowledge !== 'ranges';
+      if (ask) this._test();
+      else this._send();
+    }
+
+    /** Leaves the slot, and forgets request and wait. */
+    _release() {
+      const parent = this.resumableObj;
+      this._turn++;
+      this._loaded = 0;
+      parent._busy.delete(this);
+      parent._waiting.delete(this);
+      this.fileObj._busy.delete(this);
+      if (this.fileObj._probe === this) this.fileObj._probe = null;
+      const request = this.xhr;
+      this.xhr = null;
+      if (request) request.abort();
+    }
+
+    /**
+     * All parameters, our names winning over those of `query`.
+     * @returns {Map<string, any>}
+     */
+    _parameters() {
+      const file = this.fileObj;
+      const all = new Map();
+      const prefix = this.getOpt('parameterNamespace') || '';
+      let query = this.getOpt('query');
+      if (typeof query === 'function') query = query(file, this);
+      for (const name of Object.keys(query || {})) all.set(prefix + name, query[name]);
+      /** @type {[string, any][]} */
+      const own = [
+        ['chunkNumber', this.offset + 1],
+        ['chunkSize', this.getOpt('chunkSize')],
+        ['currentChunkSize', this.endByte - this.startByte],
+        ['totalSize', file.size],
+        ['type', file.file.type || ''],
+        ['identifier', file.uniqueIdentifier],
+        ['fileName', file.fileName],
+        ['relativePath', file.relativePath],
+        ['totalChunks', file.chunks.length],
+      ];
+      for (const [key, value] of own) {
+        const name = this.getOpt(`${key}ParameterName`);
+        if (name) all.set(prefix + name, value);
+      }
+      return all;
+    }
+
+    /** @param {'test' | 'upload'} kind @param {Map<string, any>} parameters */
+    _url(kind, parameters) {
+      const pairs = [];
+      for (const [name, value] of parameters) {
+        for (const one of Array.isArray(value) ? value : [value]) {
+          pairs.push(`${encodeURIComponent(name)}=${encodeURIComponent(one)}`);
+        }
+      }
+      const target = (kind === 'test' && this.getOpt('testTarget')) || this.getOpt('target');
+      if (typeof target === 'function') return target(pairs);
+      return target + (target.includes('?') ? '&' : '?') + pairs.join('&');
+    }
+
+    /**
+     * An opened request with headers and handlers; the caller sends it.
+     * @param {string} method
+     * @param {string} url @param {(request: any, status: number) => void} answered
+     * @param {Record<string, string>} [extra]
+     */
+    _open(method, url, answered, extra) {
+      const request = this.resumableObj._platform.createRequest();
+      const turn = this._turn;
+      request.open(method, url, true);
+      request.timeout = this.getOpt('xhrTimeout') || 0;
+      request.withCredentials = Boolean(this.getOpt('withCredentials'));
+      let headers = this.getOpt('headers');
+      if (typeof headers === 'function') headers = headers(this.fileObj, this);
+      for (const [name, value] of Object.entries({ ...extra, ...headers })) request.setRequestHeader(name, value);
+      /** @param {boolean} failed */
+      const end = (failed) => {
+        if (turn !== this._turn) return;
+        this.xhr = null;
+        answered(request, failed ? 0 : request.status);
+      };
+      request.onload = () => end(false);
+      request.onerror = () => end(true);
+      request.ontimeout = () => end(true);
+      this.xhr = request;
+      return request;
+    }
+
+    _test() {
+      const first = this.fileObj._probe === this;
+      const request = this._open(
+        this.getOpt('testMethod'), this._url('test', this._parameters()),
+        (answer, status) => this._tested(answer, status),
+        first ? { Accept: 'application/json' } : undefined);
+      request.send(null);
+    }
+
+    /** @param {any} request @param {number} status */
+    _tested(request, status) {
+      const file = this.fileObj;
+      const silent = NO_ANSWER.includes(status);
+      if (silent && ++this._unanswered < TEST_ATTEMPTS) return this._tryLater(request, status);
+      this._unanswered = 0;
+      this.tested = true;
+      if (!silent) this.resumableObj._reached();
+      if (file._probe === this) {
+        file._probe = null;
+        if (!silent) file._learn(request.responseText, this);
+      }
+      if (CONFIRMED.includes(status) || this.status() === 'success') return this._confirmed(request.responseText);
+      this._send();
+      this.resumableObj._pump();
+    }
+
+    /** Cuts the bytes out, prepares the body, and sends it unless the turn has ended in the meantime. */
+    _send() {
+      const turn = this._turn;
+      const file = this.fileObj;
+      const type = this.getOpt('setChunkTypeFromFile') ? file.file.type : 'application/octet-stream';
+      const bytes = file.file.slice(this.startByte, this.endByte, type);
+      const encoded = this.getOpt('chunkFormat') === 'base64';
+      const digest = this.getOpt('digest') === 'sha-256' && this.resumableObj._canDigest();
+      if (!encoded && !digest) return this._transmit(bytes, '');
+      Promise.all([digest ? digestOf(bytes) : '', encoded ? dataUrlOf(bytes) : bytes]).then(
+        ([sum, body]) => {
+          if (turn === this._turn) this._transmit(body, sum);
+        },
+        () => {
+          // The file was moved, changed or locked since it was picked: sending it again would not help.
+          if (turn === this._turn) file._fail(`${file.fileName} cannot be read any more.`);
+        });
+    }
+
+    /** @param {Blob | string} bytes @param {string} digest */
+    _transmit(bytes, digest) {
+      const parameters = this._parameters();
+      const prefix = this.getOpt('parameterNamespace') || '';
+      const digestName = this.getOpt('digestParameterName');
+      if (digest && digestName) parameters.set(prefix + digestName, digest);
+      const request = this._open(
+        this.getOpt('uploadMethod'), this._url('upload', parameters), (answer, status) => this._sent(answer, status));
+      if (request.upload) {
+        request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
+      }
+      if (this.getOpt('method') === 'octet') return request.send(bytes);
+      // The fields stand before the file part, so that a server which reads the body as a stream knows them in time.
+      const form = new scope.FormData();
+      for (const [name, value] of parameters) {
+        for (const one of Array.isArray(value) ? value : [value]) form.append(name, one);
+      }
+      const part = prefix + this.getOpt('fileParameterName');
+      if (typeof bytes === 'string') form.append(part, bytes);
+      else form.append(part, bytes, this.fileObj.fileName);
+      request.send(form);
+    }
+
+    /** @param {any} request @param {any} event */
+    _moved(request, event) {
+      if (request !== this.xhr) return;
+      // The request is a little longer than the chunk (fields, boundaries): take the share.
+      const size = this.endByte - this.startByte;
+      this._loaded = event.total > 0 ? Math.min(1, event.loaded / event.total) * size : 0;
+      this.fileObj._progressed(true, false);
+    }
+
+    /** @param {any} request @param {number} status */
+    _sent(request, status) {
+      if (status !== 0) this.resumableObj._reached();
+      if (CONFIRMED.includes(status)) return this._confirmed(request.responseText);
+      const most = this.getOpt('maxChunkRetries');
+      const spent = most !== undefined && most !== null && this.retries >= most;
+      if (spent || this.getOpt('permanentErrors').includes(status)) {
+        const reason = status === 0 ? 'The server cannot be reached.' : `The server answered ${status}.`;
+        return this.fileObj._fail((status !== 0 && request.responseText) || reason);
+      }
+      this._tryLater(request, status);
+    }
+
+    /**
+     * Waits in the slot.
+     * @param {any} request
+     * @param {number} status
+     */
+    _tryLater(request, status) {
+      const parent = this.resumableObj;
+      this._loaded = 0;
+      this._unreached = status === 0;
+      if (this._unreached && !parent._platform.isOnline()) parent._parked = true;
+      else this.retries++;
+      const now = parent._platform.now();
+      const fixed = this.getOpt('chunkRetryInterval');
+      let wait = fixed;
+      if (fixed === undefined || fixed === null) {
+        const span = Math.min(LONGEST_SPAN, FIRST_SPAN * 2 ** Math.min(30, Math.max(0, this.retries - 1)));
+        const asked = status === 0 ? 0 : retryAfter(request.getResponseHeader('Retry-After'), now);
+        wait = asked > 0 ? asked + parent._platform.random() * FIRST_SPAN : parent._platform.random() * span;
+      }
+      this._due = now + wait;
+      parent._waiting.add(this);
+      parent._setTimer();
+      parent.fire('fileRetry', this.fileObj);
+    }
+
+    /** The wait is over. */
+    _tryAgain() {
+      this.resumableObj._waiting.delete(this);
+      this._turn++;
+      this._proceed();
+    }
+
+    /**
+     * The server has it.
+     * @param {string} message
+     */
+    _confirmed(message) {
+      const file = this.fileObj;
+      this._release();
+      file._mark(this);
+      file._progressed(true, true, message);
+      if (file._doneChunks === file.chunks.length) file._complete(message);
+      this.resumableObj._pump();
+    }
+  }
+
+  /** @param {Blob} bytes @returns {Promise<string>} a member of an RFC 9530 dictionary */
+  async function digestOf(bytes) {
+    return `sha-256=:${base64(await scope.crypto.subtle.digest('SHA-256', await bytes.arrayBuffer()))}:`;
+  }
+
+  /** @param {Blob} bytes @returns {Promise<string>} */
+  function dataUrlOf(bytes) {
+    return new Promise((resolve, reject) => {
+      const reader = new scope.FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.onerror = () => reject(reader.error);
+      reader.readAsDataURL(bytes);
+    });
+  }
+
+  // --------------------------------------------------------------------------------------------------------- file
+
+  class ResumableFile {
+    /** @param {Uploads} parent @param {any} file @param {string} uniqueIdentifier */
+    constructor(parent, file, uniqueIdentifier) {
+      this.resumableObj = parent;
+      this.file = file;
+      this.fileName = /** @type {string} */ (nameOf(file));
+      this.relativePath = /** @type {string} */ (pathOf(file));
+      this.size = /** @type {number} */ (file.size);
+      this.uniqueIdentifier = uniqueIdentifier;
+      /** The identifier it was taken under; pages may change the public one. */
+      this._key = uniqueIdentifier;
+      /**
+       * The element that the file came by.
+       * @type {any}
+       */
+      this.container = null;
+      /**
+       * Options of this file alone.
+       * @type {Record<string, any>}
+       */
+      this.opts = {};
+      /** @type {ResumableChunk[]} */
+      this.chunks = [];
+      /** 0: not preprocessed, 1: being preprocessed, 2: finished. */
+      this.preprocessState = 0;
+
+      this._error = false;
+      this._removed = false;
+      /** Why it stands still of its own: `aborted` ends with the next `upload()`, `paused` with `resume()`. */
+      this._hold = '';
+      /** What the server told: nothing yet, the held ranges, or only chunk by chunk. */
+      this._knowledge = 'none';
+      /**
+       * The chunk whose test goes alone.
+       * @type {ResumableChunk | null}
+       */
+      this._probe = null;
+      /** @type {Set<ResumableChunk>} */
+      this._busy = new Set();
+      /** @type {ResumableChunk[]} */
+      this._returned = [];
+      this._cursor = 0;
+      this._doneChunks = 0;
+      this._doneBytes = 0;
+      /** What progress shows, of `_weight`. An empty file weighs one byte, so that it counts. */
+      this._shown = 0;
+      this._weight = Math.max(1, this.size);
+      this._lastEvent = -Infinity;
+      this._meter = new Meter();
+      // Existing pages hand these over as event handlers.
+      for (const name of ['abort', 'cancel', 'retry', 'pause', 'resume', 'upload', 'preprocessFinished']) {
+        const self = /** @type {any} */ (this);
+        self[name] = self[name].bind(this);
+      }
+      this._cut();
+    }
+
+    /** @param {string | string[]} name @returns {any} */
+    getOpt(name) {
+      return lookUp(name, [this.opts, this.resumableObj.opts, DEFAULTS]);
+    }
+
+    /**
+     * How much of this file is sent, 0 to 1; with `relative` as a share of all files. A file that failed counts as
+     * done, so that the whole reaches 1.
+     * @param {boolean} [relative]
+     */
+    progress(relative) {
+      return relative ? this._shown / Math.max(1, this.resumableObj._weight) : this._shown / this._weight;
+    }
+
+    isUploading() {
+      return this._busy.size > 0 || this.preprocessState === 1;
+    }
+
+    isComplete() {
+      return !this._error && this._doneChunks === this.chunks.length;
+    }
+
+    isPaused() {
+      return this._hold !== '';
+    }
+
+    /** Bytes a second, of late. */
+    speed() {
+      return this._meter.rate();
+    }
+
+    /** Seconds, 0 when done, Infinity while nothing moves. */
+    timeRemaining() {
+      return remaining(this._weight - this._shown, this.speed());
+    }
+
+    /** Stops. Goes on with the next `upload()`, of this file or of all. */
+    abort() {
+      this._stop('aborted');
+    }
+
+    /** Stops this file alone. It goes on with its `resume()`. */
+    pause() {
+      this._stop('paused');
+    }
+
+    /** Goes on after `pause()` or `abort()`, and starts uploading if nothing was. */
+    resume() {
+      this._hold = '';
+      this.resumableObj._offer(this);
+      this.resumableObj.upload();
+    }
+
+    upload() {
+      this.resume();
+    }
+
+    /** Stops, and leaves the list. With `deleteOnCancel` the server is told. */
+    cancel() {
+      this.resumableObj._remove(this, true);
+      this.resumableObj.fire('fileProgress', this);
+      this.resumableObj._pump();
+    }
+
+    /** Starts again from the beginning, by asking the server what it holds. */
+    retry() {
+      this.bootstrap();
+      this.resume();
+    }
+
+    /** Forgets all state, and cuts the file into chunks anew. */
+    bootstrap() {
+      const parent = this.resumableObj;
+      this._stop('');
+      if (!this._removed) {
+        if (this._error || this.isComplete()) parent._unfinished++;
+        parent._shown -= this._shown;
+      }
+      this._error = false;
+      this._knowledge = 'none';
+      this._returned = [];
+      this._cursor = this._doneChunks = this._doneBytes = this._shown = 0;
+      this.preprocessState = 0;
+      this._cut();
+      parent._offer(this);
+    }
+
+    /**
+     * Takes the first chunks as uploaded. Before `upload()`. At least one chunk must remain, since its answer is what
+     * completes the file: other numbers are ignored, as ever.
+     * @param {number} count
+     */
+    markChunksCompleted(count) {
+      if (!(count < this.chunks.length)) return;
+      for (let i = 0; i < count; i++) this._mark(this.chunks[i]);
+      this._show(false);
+    }
+
+    /** To be called by the `preprocessFile` function when it is finished. */
+    preprocessFinished() {
+      if (this.preprocessState === 1) this.resumableObj._preparing.delete(this);
+      this.preprocessState = 2;
+      this.resumableObj._pump();
+    }
+
+    _cut() {
+      const parent = this.resumableObj;
+      const chunkSize = this.getOpt('chunkSize');
+      const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
+      const count = Math.max(1, round(this.size / chunkSize));
+      parent.fire('chunkingStart', this);
+      /** @type {ResumableChunk[]} */
+      const chunks = [];
+      for (let i = 0; i < count; i++) {
+        const end = i === count - 1 ? this.size : (i + 1) * chunkSize;
+        chunks.push(new ResumableChunk(this, i, i * chunkSize, end));
+        // Every chunk an event would cost more than the cutting.
+        if ((i + 1) % 1024 === 0 || i === count - 1) parent.fire('chunkingProgress', this, (i + 1) / count);
+      }
+      this.chunks = chunks;
+      parent.fire('chunkingComplete', this);
+    }
+
+    /** @param {string} hold */
+    _stop(hold) {
+      const wasBusy = this._busy.size > 0;
+      for (const chunk of Array.from(this._busy)) chunk.abort();
+      this._meter.rest();
+      this._hold = hold;
+      const parent = this.resumableObj;
+      if (this.preprocessState === 1) {
+        // Its own slot gets free; when it is asked again, preprocessing starts again.
+        parent._preparing.delete(this);
+        this.preprocessState = 0;
+      }
+      if (hold === 'aborted') parent._aborted.add(this);
+      parent._withdraw(this);
+      if (hold === '') return;
+      if (wasBusy) parent.fire('fileProgress', this);
+      parent._pump();
+    }
+
+    /** It cannot hand out a chunk just now: its first test is under way, or it is being prepared. */
+    _isBlocked() {
+      return this._probe !== null || this.preprocessState === 1;
+    }
+
+    /**
+     * The next chunk to begin, if any.
+     * @returns {ResumableChunk | null}
+     */
+    _take() {
+      while (this._returned.length > 0) {
+        const chunk = /** @type {ResumableChunk} */ (this._returned.pop());
+        if (chunk._state === 'pending') return chunk;
+      }
+      while (this._cursor < this.chunks.length) {
+        const chunk = this.chunks[this._cursor++];
+        if (chunk._state === 'pending') return chunk;
+      }
+      return null;
+    }
+
+    /**
+     * The first or last chunk, if it is still to be begun.
+     * @returns {ResumableChunk | null}
+     */
+    _takeEnd() {
+      for (const chunk of [this.chunks[0], this.chunks[this.chunks.length - 1]]) {
+        if (chunk._state === 'pending') return chunk;
+      }
+      return null;
+    }
+
+    /**
+     * Takes an answer with held ranges to heart: `{"size": n, "held": [[from, to], ...], "complete": false}`.
+     * @param {string} text
+     * @param {ResumableChunk} asker
+     */
+    _learn(text, asker) {
+      this._knowledge = 'single';
+      let told;
+      try {
+        told = JSON.parse(text);
+      } catch (error) {
+        return;
+      }
+      if (!told || !Array.isArray(told.held)) return;
+      // Ranges of another file say nothing of this one.
+      if (typeof told.size === 'number' && told.size !== this.size) return;
+      this._knowledge = 'ranges';
+      /** @type {[number, number][]} */
+      const ranges = told.held
+        .filter((/** @type {any} */ range) => Array.isArray(range) && range[0] >= 0 && range[1] > range[0])
+        .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0]);
+      if (told.complete === true) ranges.splice(0, ranges.length, [0, this.size]);
+      const chunkSize = this.getOpt('chunkSize');
+      const last = this.chunks.length - 1;
+      for (let i = 0; i < ranges.length;) {
+        const from = ranges[i][0];
+        let to = ranges[i][1];
+        for (i++; i < ranges.length && ranges[i][0] <= to; i++) to = Math.max(to, ranges[i][1]);
+        for (let n = Math.ceil(from / chunkSize); n <= last && this.chunks[n].endByte <= to; n++) {
+          const chunk = this.chunks[n];
+          // What is being sent at the same time has an answer of its own to come.
+          if (chunk._state === 'pending' || chunk === asker) this._mark(chunk);
+        }
+      }
+      this._show(false);
+    }
+
+    /** @param {ResumableChunk} chunk */
+    _mark(chunk) {
+      if (chunk._state === 'done') return;
+      chunk._state = 'done';
+      this._doneChunks++;
+      this._doneBytes += chunk.endByte - chunk.startByte;
+    }
+
+    /**
+     * Brings what is shown up to date; never down.
+     * @param {boolean} moved bytes went over the wire
+     */
+    _show(moved) {
+      let bytes = this._doneBytes;
+      for (const chunk of this._busy) bytes += chunk._loaded;
+      if (this._doneChunks === this.chunks.length || this._error) bytes = this._weight;
+      const more = Math.min(bytes, this._weight) - this._shown;
+      const parent = this.resumableObj;
+      const now = parent._platform.now();
+      if (moved) {
+        this._meter.add(Math.max(0, more), now);
+        parent._meter.add(Math.max(0, more), now);
+      }
+      if (more <= 0) return;
+      this._shown += more;
+      parent._shown += more;
+    }
+
+    /** @param {boolean} moved @param {boolean} always @param {string} [message] */
+    _progressed(moved, always, message) {
+      this._show(moved);
+      const now = this.resumableObj._platform.now();
+      if (!always && now - this._lastEvent < this.getOpt('throttleProgressCallbacks') * 1000) return;
+      this._lastEvent = now;
+      this.resumableObj.fire('fileProgress', this, message);
+    }
+
+    /** @param {string} message */
+    _complete(message) {
+      this.resumableObj._unfinished--;
+      this.resumableObj._withdraw(this);
+      this.resumableObj.fire('fileSuccess', this, message);
+    }
+
+    /** @param {string} message */
+    _fail(message) {
+      const parent = this.resumableObj;
+      this._stop('');
+      this._error = true;
+      this._show(false);
+      parent._unfinished--;
+      parent.fire('fileError', this, message);
+      parent._pump();
+    }
+  }
+
+  /** @param {number} bytes @param {number} speed */
+  function remaining(bytes, speed) {
+    return bytes <= 0 ? 0 : speed > 0 ? bytes / speed : Infinity;
+  }
+
+  /**
+   * An option from the first layer that has it; for an array of names an object of options.
+   * @param {string | string[]} name
+   * @param {Record<string, any>[]} layers @returns {any}
+   */
+  function lookUp(name, layers) {
+    if (Array.isArray(name)) return Object.fromEntries(name.map((one) => [one, lookUp(one, layers)]));
+    const layer = layers.find((one) => typeof one[name] !== 'undefined');
+    return layer ? layer[name] : undefined;
+  }
+
+  // ---------------------------------------------------------------------------------------------------- instance
+
+  /** What pages call and hand over as handlers, detached from its object. */
+  const METHODS = [
+    'getOpt', 'on', 'off', 'fire', 'assignBrowse', 'assignDrop', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
+    'upload', 'uploadNextChunk', 'pause', 'cancel', 'progress', 'isUploading', 'addFile', 'addFiles', 'removeFile',
+    'getFromUniqueIdentifier', 'getSize', 'updateQuery', 'speed', 'timeRemaining',
+  ];
+
+  class Uploads {
+    /** @param {Record<string, any>} [opts] */
+    constructor(opts) {
+      this.version = 1.1;
+      this.opts = Object.assign({}, opts);
+      // The documentation of 1.1 says `fileTypes`, its code `fileType`.
+      if (this.opts.fileTypes && !this.opts.fileType) this.opts.fileType = this.opts.fileTypes;
+      this.defaults = DEFAULTS;
+      this.support = isSupported();
+      /** @type {ResumableFile[]} */
+      this.files = [];
+
+      /** @type {Platform} */
+      this._platform = Object.assign({}, BROWSER, this.opts.platform);
+      /** @type {Map<string, Function[]>} */
+      this._listeners = new Map();
+      /** @type {Map<string, ResumableFile>} */
+      this._byIdentifier = new Map();
+      this._running = false;
+      this._parked = false;
+      this._pumping = false;
+      this._pumpAgain = false;
+      /**
+       * Chunks in slots.
+       * @type {Set<ResumableChunk>}
+       */
+      this._busy = new Set();
+      /**
+       * Those of them that wait.
+       * @type {Set<ResumableChunk>}
+       */
+      this._waiting = new Set();
+      /**
+       * Files whose `preprocessFile` is under way.
+       * @type {Set<ResumableFile>}
+       */
+      this._preparing = new Set();
+      /**
+       * Files that may have chunks to hand out, in order.
+       * @type {Set<ResumableFile>}
+       */
+      this._open = new Set();
+      /**
+       * Files that may have a first or last chunk to hand out before all others.
+       * @type {Set<ResumableFile>}
+       */
+      this._ends = new Set();
+      /** @type {Set<ResumableFile>} */
+      this._aborted = new Set();
+      this._unfinished = 0;
+      this._weight = 0;
+      this._shown = 0;
+      this._size = 0;
+      this._meter = new Meter();
+      /** @type {any} */
+      this._timer = null;
+      this._listening = false;
+      this._warnedOfDigest = false;
+      const self = /** @type {any} */ (this);
+      for (const name of METHODS) self[name] = self[name].bind(this);
+      this._onOnline = () => this._reach();
+      this._onOffline = () => this._park();
+      this._onWake = () => this._wake();
+      this._onDrag = (/** @type {any} */ event) => this._dragged(event);
+      this._onDragLeave = (/** @type {any} */ event) => this._dragLeft(event);
+      this._onDrop = (/** @type {any} */ event) => this.handleDropEvent(event);
+    }
+
+    /** @param {string | string[]} name @returns {any} */
+    getOpt(name) {
+      return lookUp(name, [this.opts, DEFAULTS]);
+    }
+
+    // ------------------------------------------------------------------------------------------------- events
+
+    /** @param {string} event in any case; `catchAll` for all @param {Function} callback */
+    on(event, callback) {
+      const name = event.toLowerCase();
+      const list = this._listeners.get(name);
+      if (list) list.push(callback);
+      else this._listeners.set(name, [callback]);
+      return this;
+    }
+
+    /** @param {string} event @param {Function} [callback] without it all of the event's */
+    off(event, callback) {
+      const name = event.toLowerCase();
+      const left = callback ? (this._listeners.get(name) || []).filter((one) => one !== callback) : [];
+      this._listeners.set(name, left);
+      return this;
+    }
+
+    /**
+     * Calls the listeners. One that throws is reported, and neither the others nor the upload suffer from it.
+     * @param {string} event
+     * @param {...any} args
+     */
+    fire(event, ...args) {
+      const name = event.toLowerCase();
+      this._call(name, args);
+      this._call('catchall', [event, ...args]);
+      if (name === 'fileerror') this.fire('error', args[1], args[0]);
+      if (name === 'fileprogress') this.fire('progress');
+    }
+
+    /** @param {string} name @param {any[]} args */
+    _call(name, args) {
+      const list = this._listeners.get(name);
+      if (!list) return;
+      for (const callback of list.slice()) {
+        try {
+          callback.apply(this, args);
+        } catch (error) {
+          this._platform.setTimeout(() => { throw error; }, 0);
+        }
+      }
+    }
+
+    /**
+     * An error without a request: to the `error` listeners, or the console.
+     * @param {string} message
+     */
+    _complain(message) {
+      const heard = ['error', 'catchall'].some((name) => (this._listeners.get(name) || []).length > 0);
+      if (heard) this.fire('error', message);
+      else scope.console.warn(message);
+    }
+
+    // ------------------------------------------------------------------------------------------ picking, dropping
+
+    /**
+     * Lets the nodes open the file dialogue. An `<input type="file">` is used as it is; anything else gets a hidden
+     * one, and can be used by keyboard too.
+     * @param {any} domNodes
+     * @param {boolean} [isDirectory]
+     */
+    assignBrowse(domNodes, isDirectory) {
+      for (const node of listOf(domNodes)) {
+        let input = node;
+        if (!(node.tagName === 'INPUT' && node.type === 'file')) {
+          input = node.ownerDocument.createElement('input');
+          input.setAttribute('type', 'file');
+          input.hidden = true;
+          input.tabIndex = -1;
+          node.appendChild(input);
+          const open = (/** @type {any} */ event) => {
+            // The input's own click comes up to the node again.
+            if (event.target === input) return;
+            if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
+            event.preventDefault();
+            input.click();
+          };
+          node.addEventListener('click', open);
+          const native = node.tagName === 'BUTTON' || (node.tagName === 'A' && node.hasAttribute('href'));
+          if (!native) {
+            if (!node.hasAttribute('tabindex')) node.setAttribute('tabindex', '0');
+            if (!node.hasAttribute('role')) node.setAttribute('role', 'button');
+            node.addEventListener('keydown', open);
+          }
+        }
+        const most = this.getOpt('maxFiles');
+        input.multiple = most === undefined || most === null || most !== 1;
+        if (isDirectory) input.setAttribute('webkitdirectory', '');
+        else input.removeAttribute('webkitdirectory');
+        const types = this._types();
+        if (types.length > 0) {
+          input.setAttribute('accept', types.map((type) => (/[./]/.test(type) ? type : `.${type}`)).join(','));
+        } else {
+          input.removeAttribute('accept');
+        }
+        input.addEventListener('change', this.handleChangeEvent);
+      }
+    }
+
+    /** @param {any} domNodes */
+    assignDrop(domNodes) {
+      for (const node of listOf(domNodes)) {
+        node.addEventListener('dragover', this._onDrag);
+        node.addEventListener('dragenter', this._onDrag);
+        node.addEventListener('dragleave', this._onDragLeave);
+        node.addEventListener('drop', this._onDrop);
+      }
+    }
+
+    /** @param {any} domNodes */
+    unAssignDrop(domNodes) {
+      for (const node of listOf(domNodes)) {
+        node.removeEventListener('dragover', this._onDrag);
+        node.removeEventListener('dragenter', this._onDrag);
+        node.removeEventListener('dragleave', this._onDragLeave);
+        node.removeEventListener('drop', this._onDrop);
+      }
+    }
+
+    /**
+     * Takes the files of an input's `change` event.
+     * @param {any} event
+     */
+    handleChangeEvent(event) {
+      // The list is live: clearing the input would empty it.
+      this._add(Array.from(event.target.files), event);
+      if (this.getOpt('clearInput')) event.target.value = '';
+    }
+
+    /**
+     * Takes the files of a `drop` event, folders with all that is in them.
+     * @param {any} event
+     * @returns {Promise<void>}
+     */
+    handleDropEvent(event) {
+      const node = event.currentTarget;
+      if (node && node.classList) node.classList.remove(this.getOpt('dragOverClass'));
+      event.stopPropagation();
+      event.preventDefault();
+      const transfer = event.dataTransfer;
+      if (!transfer) return Promise.resolve();
+      // Entries can be had only now, while the event is being handled.
+      const items = Array.from(transfer.items || []).filter((/** @type {any} */ item) => item.kind === 'file');
+      const entries = items.map((/** @type {any} */ item) => item.webkitGetAsEntry && item.webkitGetAsEntry());
+      if (items.length === 0 || !entries.every(Boolean)) {
+        this._add(Array.from(transfer.files || []), event);
+        return Promise.resolve();
+      }
+      return filesBelow(entries, (message) => this._complain(message)).then((files) => this._add(files, event));
+    }
+
+    /** @param {any} event */
+    _dragged(event) {
+      event.preventDefault();
+      const transfer = event.dataTransfer;
+      const hasFiles = Boolean(transfer) && Array.from(transfer.types || []).includes('Files');
+      if (transfer) transfer.dropEffect = hasFiles ? 'copy' : 'none';
+      if (hasFiles) event.currentTarget.classList.add(this.getOpt('dragOverClass'));
+    }
+
+    /** @param {any} event */
+    _dragLeft(event) {
+      // Passing over a child is not leaving.
+      if (event.relatedTarget && event.currentTarget.contains(event.relatedTarget)) return;
+      event.currentTarget.classList.remove(this.getOpt('dragOverClass'));
+    }
+
+    /** @param {any} file @param {any} [event] */
+    addFile(file, event) {
+      this._add([file], event);
+    }
+
+    /** @param {ArrayLike<any>} files @param {any} [event] */
+    addFiles(files, event) {
+      this._add(Array.from(files), event);
+    }
+
+    /**
+     * The allowed types: extensions with or without dot, or media types.
+     * @returns {string[]}
+     */
+    _types() {
+      const types = this.getOpt('fileType');
+      return (Array.isArray(types) ? types : String(types).split(',')).map((type) => type.trim()).filter(Boolean);
+    }
+
+    /** @param {any} file */
+    _isAllowed(file) {
+      const types = this._types();
+      const name = nameOf(file).toLowerCase();
+      const media = (file.type || '').toLowerCase();
+      return types.length === 0 || types.some((type) => {
+        const wanted = type.toLowerCase();
+        if (wanted === '*' || wanted === '*/*') return true;
+        if (wanted.endsWith('/*')) return media.startsWith(wanted.slice(0, -1));
+        if (wanted.includes('/')) return media === wanted;
+        return name.endsWith(wanted.startsWith('.') ? wanted : `.${wanted}`);
+      });
+    }
+
+    /** @param {any[]} list @param {any} [event] */
+    _add(list, event) {
+      let errorCount = 0;
+      const most = this.getOpt('maxFiles');
+      if (most !== undefined && most !== null && most < list.length + this.files.length) {
+        if (most === 1 && this.files.length === 1 && list.length === 1) {
+          // One file at a time: the new one takes the place of the old one.
+          this.removeFile(this.files[0]);
+        } else {
+          this.getOpt('maxFilesErrorCallback').call(this, list, errorCount++);
+          return;
+        }
+      }
+      /** @type {ResumableFile[]} */
+      const added = [];
+      /** @type {any[]} */
+      const skipped = [];
+      const pending = [];
+      for (const file of list) {
+        const refusal = this._refusal(file);
+        if (refusal) {
+          skipped.push(file);
+          this.getOpt(refusal).call(this, file, errorCount++);
+          continue;
+        }
+        const take = (/** @type {string} */ identifier) => this._take(file, identifier, event, added, skipped);
+        const generate = this.getOpt('generateUniqueIdentifier');
+        const identifier = typeof generate === 'function' ? generate(file, event) : defaultIdentifier(file);
+        if (identifier && typeof identifier.then === 'function') {
+          pending.push(Promise.resolve(identifier).then(take, () => skipped.push(file)));
+        } else {
+          take(identifier);
+        }
+      }
+      const tell = () => {
+        for (const file of added) this.fire('fileAdded', file, event);
+        if (added.length + skipped.length > 0) this.fire('filesAdded', added, skipped);
+        this._pump();
+      };
+      // After the caller's task, as ever: he may still be registering listeners.
+      if (pending.length > 0) Promise.all(pending).then(tell);
+      else this._platform.setTimeout(tell, 0);
+    }
+
+    /**
+     * The callback that refuses the file, if any.
+     * @param {any} file
+     */
+    _refusal(file) {
+      const least = this.getOpt('minFileSize');
+      const most = this.getOpt('maxFileSize');
+      if (!this._isAllowed(file)) return 'fileTypeErrorCallback';
+      if (least !== undefined && least !== null && file.size < least) return 'minFileSizeErrorCallback';
+      if (most !== undefined && most !== null && file.size > most) return 'maxFileSizeErrorCallback';
+      return '';
+    }
+
+    /**
+     * @param {any} file
+     * @param {string} identifier
+     * @param {any} event
+     * @param {ResumableFile[]} added
+     * @param {any[]} skipped
+     */
+    _take(file, identifier, event, added, skipped) {
+      if (this._byIdentifier.has(identifier)) {
+        skipped.push(file);
+        return;
+      }
+      const taken = new ResumableFile(this, file, identifier);
+      taken.container = event ? event.target || event.srcElement || null : null;
+      this._byIdentifier.set(identifier, taken);
+      this.files.push(taken);
+      added.push(taken);
+      this._weight += taken._weight;
+      this._size += taken.size;
+      this._unfinished++;
+      this._offer(taken);
+    }
+
+    /** @param {ResumableFile} file */
+    removeFile(file) {
+      this._remove(file, false);
+      this._pump();
+    }
+
+    /** @param {ResumableFile} file @param {boolean} tell the server, if that is switched on */
+    _remove(file, tell) {
+      if (file._removed) return;
+      const at = this.files.lastIndexOf(file);
+      if (at < 0) return;
+      const finished = file._error || file.isComplete();
+      const forget = tell && this.getOpt('deleteOnCancel') && !file.isComplete();
+      file._removed = true;
+      file._stop('');
+      this._aborted.delete(file);
+      this.files.splice(at, 1);
+      this._byIdentifier.delete(file._key);
+      this._weight -= file._weight;
+      this._shown -= file._shown;
+      this._size -= file.size;
+      if (!finished) this._unfinished--;
+      if (forget) {
+        const chunk = file.chunks[0];
+        // Nobody waits for the answer: what the server doesn't hear of expires.
+        chunk._open('DELETE', chunk._url('upload', chunk._parameters()), () => {}).send(null);
+        chunk.xhr = null;
+      }
+    }
+
+    /** @param {string} uniqueIdentifier @returns {ResumableFile | false} */
+    getFromUniqueIdentifier(uniqueIdentifier) {
+      const file = this._byIdentifier.get(uniqueIdentifier);
+      if (file && file.uniqueIdentifier === uniqueIdentifier) return file;
+      // Pages give files identifiers of their own when they are added.
+      return this.files.find((one) => one.uniqueIdentifier === uniqueIdentifier) || false;
+    }
+
+    getSize() {
+      return this._size;
+    }
+
+    /** 0 to 1 over all files, by bytes. Falls only when files are added, removed or started again. */
+    progress() {
+      return this._weight > 0 ? Math.min(1, Math.max(0, this._shown / this._weight)) : 0;
+    }
+
+    /** Bytes a second, of late. */
+    speed() {
+      return this._meter.rate();
+    }
+
+    /** Seconds, 0 when done, Infinity while nothing moves. */
+    timeRemaining() {
+      return remaining(this._weight - this._shown, this.speed());
+    }
+
+    /** @param {Record<string, any>} query */
+    updateQuery(query) {
+      this.opts.query = query;
+    }
+
+    // ------------------------------------------------------------------------------------------------ scheduling
+
+    isUploading() {
+      return this._busy.size > 0 || this._preparing.size > 0;
+    }
+
+    upload() {
+      const fresh = !this.isUploading();
+      this._running = true;
+      for (const file of Array.from(this._aborted)) {
+        this._aborted.delete(file);
+        if (file._hold === 'aborted') file._hold = '';
+        this._offer(file);
+      }
+      this._listen(true);
+      if (fresh) this.fire('uploadStart');
+      this._reach();
+    }
+
+    /** As the original's; `upload()` is all that is needed. */
+    uploadNextChunk() {
+      this._running = true;
+      this._listen(true);
+      this._pump();
+    }
+
+    pause() {
+      this._halt();
+      this.fire('pause');
+    }
+
+    cancel() {
+      this.fire('beforeCancel');
+      this._halt();
+      // From the end, where removing is cheap.
+      for (let i = this.files.length - 1; i >= 0; i--) this._remove(this.files[i], true);
+      this.fire('cancel');
+    }
+
+    /** Everything stops, and all chunks go back. */
+    _halt() {
+      this._running = false;
+      this._parked = false;
+      const files = new Set(Array.from(this._busy, (chunk) => chunk.fileObj));
+      for (const chunk of Array.from(this._busy)) chunk.abort();
+      // What was under way goes on before the rest.
+      for (const file of Array.from(files).reverse()) this._offer(file, true);
+      this._meter.rest();
+      for (const file of files) file._meter.rest();
+      this._setTimer();
+      this._listen(false);
+      for (const file of files) this.fire('fileProgress', file);
+    }
+
+    /** @param {ResumableFile} file @param {boolean} [front] it was under way: let it go on before the others */
+    _offer(file, front) {
+      if (file._hold !== '' || file._removed || file._error || file.isComplete()) return;
+      if (front) this._open = new Set([file].concat(Array.from(this._open)));
+      else this._open.add(file);
+      if (file.getOpt('prioritizeFirstAndLastChunk')) this._ends.add(file);
+    }
+
+    /** @param {ResumableFile} file */
+    _withdraw(file) {
+      this._open.delete(file);
+      this._ends.delete(file);
+    }
+
+    /** Fills the slots. Called whenever one may have got free. */
+    _pump() {
+      if (!this._running) return;
+      this._pumpAgain = true;
+      if (this._pumping) return;
+      this._pumping = true;
+      while (this._pumpAgain) {
+        this._pumpAgain = false;
+        while (this._running && !this._parked && this._hasSlot()) {
+          const chunk = this._next();
+          if (!chunk) break;
+          chunk._begin();
+        }
+      }
+      this._pumping = false;
+      if (this._running && this._unfinished === 0) {
+        this._running = false;
+        this._meter.rest();
+        this._listen(false);
+        this.fire('complete');
+      }
+    }
+
+    _hasSlot() {
+      return this._busy.size + this._preparing.size < this.getOpt('simultaneousUploads');
+    }
+
+    /** @returns {ResumableChunk | null} */
+    _next() {
+      for (const [files, take] of /** @type {[Set<ResumableFile>, '_takeEnd' | '_take'][]} */ (
+        [[this._ends, '_takeEnd'], [this._open, '_take']])) {
+        for (const file of files) {
+          if (!this._prepare(file)) {
+            if (!this._hasSlot()) return null;
+            continue;
+          }
+          const chunk = file[take]();
+          if (chunk) return chunk;
+          files.delete(file);
+        }
+      }
+      return null;
+    }
+
+    /** True when the file can hand out chunks; starts its preprocessing if that is what is missing. */
+    _prepare(/** @type {ResumableFile} */ file) {
+      const preprocess = file.getOpt('preprocessFile');
+      if (file.preprocessState === 0) {
+        if (typeof preprocess === 'function') {
+          file.preprocessState = 1;
+          this._preparing.add(file);
+          preprocess(file);
+        } else {
+          file.preprocessState = 2;
+        }
+      }
+      return !file._isBlocked();
+    }
+
+    /** One timer, for the chunk that is due first. */
+    _setTimer() {
+      if (this._timer !== null) this._platform.clearTimeout(this._timer);
+      this._timer = null;
+      if (this._waiting.size === 0 || this._parked) return;
+      let due = Infinity;
+      for (const chunk of this._waiting) due = Math.min(due, chunk._due);
+      this._timer = this._platform.setTimeout(() => this._wake(), Math.max(0, due - this._platform.now()));
+    }
+
+    /** Tries again what is due by the clock on the wall: timers stand still while a machine sleeps. */
+    _wake() {
+      if (this._parked) return;
+      const now = this._platform.now();
+      for (const chunk of Array.from(this._waiting)) {
+        if (chunk._due <= now) chunk._tryAgain();
+      }
+      this._setTimer();
+    }
+
+    /** Offline: nothing waits for a time any more, only for the network. */
+    _park() {
+      this._parked = true;
+      this._setTimer();
+    }
+
+    /** The network is back, or the user says so: what waited for it goes now. */
+    _reach() {
+      this._parked = false;
+      for (const chunk of this._waiting) if (chunk._unreached) chunk._due = 0;
+      this._wake();
+      this._pump();
+    }
+
+    /** An answer came, whatever the browser thinks of the network. */
+    _reached() {
+      if (this._parked) this._reach();
+    }
+
+    /** Listens to the window only while there is something to do, so that a forgotten instance can be collected. */
+    _listen(/** @type {boolean} */ on) {
+      if (this._listening === on) return;
+      this._listening = on;
+      const { window, document } = this._platform;
+      const change = on ? 'addEventListener' : 'removeEventListener';
+      if (window) {
+        window[change]('online', this._onOnline);
+        window[change]('offline', this._onOffline);
+        window[change]('pageshow', this._onWake);
+      }
+      if (document) document[change]('visibilitychange', this._onWake);
+    }
+
+    /** Web Crypto exists only in secure contexts; without it chunks go without digest, and the console is told once. */
+    _canDigest() {
+      if (scope.crypto && scope.crypto.subtle) return true;
+      if (!this._warnedOfDigest) scope.console.warn('Digests need a secure context (https): sending without.');
+      this._warnedOfDigest = true;
+      return false;
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------ exports
+
+  /**
+   * With or without `new`.
+   * @param {Record<string, any>} [opts]
+   */
+  function Resumable(opts) {
+    return new Uploads(opts);
+  }
+  // `instanceof Resumable` holds.
+  Resumable.prototype = Uploads.prototype;
+  Resumable.Resumable = Resumable;
+  Resumable.default = Resumable;
+
+  if (typeof module === 'object' && module.exports) {
+    module.exports = Resumable;
+  } else if (typeof scope.define === 'function' && scope.define.amd) {
+    scope.define(() => Resumable);
+  } else {
+    scope.Resumable = Resumable;
+  }
+})(/** @type {any} */ (typeof globalThis === 'object' ? globalThis : self));

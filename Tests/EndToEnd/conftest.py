@@ -1,0 +1,49 @@
+"""Fixtures: a running server, and a client that is connected to it."""
+
+import pytest
+
+from server import Server
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of this test's own, with an empty root. Its closing is part of the test."""
+    server = Server(tmp_path / "root")
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory):
+    """One server for all tests of a module, for tests that leave nothing behind that another one could see."""
+    server = Server(tmp_path_factory.mktemp("shared") / "root")
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def shared_client(shared_server):
+    with shared_server.client() as client:
+        yield client
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the program and nginx had to say."""
+    report = (yield).get_result()
+    if report.failed:
+        for name in ("server", "shared_server"):
+            server = getattr(item, "funcargs", {}).get(name)
+            if isinstance(server, Server) and server.state.exists():
+                report.sections.append((f"{name}: program", server.program_log()[-4000:]))
+                report.sections.append((f"{name}: nginx", server.nginx_log()[-4000:]))

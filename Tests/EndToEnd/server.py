@@ -1,0 +1,163 @@
+"""The program behind nginx, as `deploy/run` puts them together, but under a test's thumb.
+
+Each process is started and stopped by its pid. When a server is closed it has to have behaved: a clean exit in time, no
+sign of a crash in the program's log and no alert in nginx's.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from client import Client
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = os.environ.get("RESUMABLED", str(REPOSITORY / ".build/release/resumabled"))
+CRASH = re.compile(r"Fatal error|Program crashed|\*\*\* |Sanitizer|runtime error|Segmentation")
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at the moment; whoever wants it must bind it soon."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds: float, what: str):
+    """Returns the first true value of condition(), or fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+    return value
+
+
+class Server:
+    def __init__(self, root: pathlib.Path, web: pathlib.Path = REPOSITORY / "Sources/Web"):
+        self.root = root
+        self.web = web
+        self.port = free_port()
+        # Not pytest's own folder: the path of a Unix socket may have 107 bytes only.
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-test."))
+        self.socket = self.state / "socket"
+        self.program: subprocess.Popen | None = None
+        self.nginx: subprocess.Popen | None = None
+
+    # --- starting
+
+    def start(self) -> "Server":
+        self.start_program()
+        self.start_nginx()
+        return self
+
+    def start_program(self, *options: str) -> None:
+        self.program = self.spawn_program(*options)
+        wait_until(self._program_listens, 10, "the program listens")
+
+    def spawn_program(self, *options: str) -> subprocess.Popen:
+        arguments = [PROGRAM, "serve", "--socket", str(self.socket), "--root", str(self.root), *options]
+        with open(self.state / "program.log", "ab") as log:
+            return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def _program_listens(self) -> bool:
+        assert self.program.poll() is None, f"the program ended with {self.program.returncode}:\n{self.program_log()}"
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
+        return True
+
+    def start_nginx(self) -> None:
+        configuration = subprocess.run(
+            [REPOSITORY / "deploy/nginx-conf", "--port", str(self.port), "--socket", self.socket]
+            + ["--web", self.web, "--state", self.state],
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+        (self.state / "nginx.conf").write_bytes(configuration)
+        self.nginx = subprocess.Popen(
+            ["nginx", "-e", self.state / "nginx-error.log", "-c", self.state / "nginx.conf", "-g", "daemon off;"],
+            stdin=subprocess.DEVNULL,
+        )
+        wait_until(self._nginx_listens, 10, "nginx listens")
+
+    def _nginx_listens(self) -> bool:
+        assert self.nginx.poll() is None, f"nginx ended with {self.nginx.returncode}:\n{self.nginx_log()}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    # --- stopping
+
+    def stop_program(self, seconds: float = 5) -> float:
+        """SIGTERM; returns how many seconds the program took to end, which it must do with status 0."""
+        began = time.monotonic()
+        self.program.send_signal(signal.SIGTERM)
+        self.expect_clean_end(seconds)
+        return time.monotonic() - began
+
+    def expect_clean_end(self, seconds: float = 5) -> None:
+        status = self.program.wait(seconds)
+        self.program = None
+        assert status == 0, f"the program ended with {status}:\n{self.program_log()}"
+
+    def kill_program(self) -> None:
+        """The end that nobody can prepare for."""
+        self.program.kill()
+        self.program.wait(5)
+        self.program = None
+
+    def close(self) -> None:
+        try:
+            if self.program:
+                self.stop_program()
+            if self.nginx:
+                self.nginx.send_signal(signal.SIGQUIT)
+                status, self.nginx = self.nginx.wait(10), None
+                assert status == 0, f"nginx ended with {status}:\n{self.nginx_log()}"
+            assert not CRASH.search(self.program_log()), self.program_log()
+            assert not re.search(r"\[(alert|emerg)\]", self.nginx_log()), self.nginx_log()
+        finally:
+            for process in (self.program, self.nginx):
+                if process and process.poll() is None:
+                    process.kill()
+                    process.wait(5)
+            shutil.rmtree(self.state)
+
+    # --- looking
+
+    def client(self, **options) -> Client:
+        return Client(self.port, **options)
+
+    def program_log(self) -> str:
+        return self._text("program.log")
+
+    def nginx_log(self) -> str:
+        return self._text("nginx-error.log")
+
+    def access_log(self) -> list[str]:
+        return self._text("nginx-access.log").splitlines()
+
+    def _text(self, name: str) -> str:
+        path = self.state / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def peak_memory(self) -> int:
+        """The most memory that the program has held at any time, in bytes."""
+        status = pathlib.Path(f"/proc/{self.program.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+    def finished_files(self) -> list[str]:
+        """The names of everything in the root but the program's own folder."""
+        return sorted(path.name for path in self.root.iterdir() if path.name != ".resumabled")
+
+    def private_bytes(self) -> int:
+        """What the program's own folder takes on the disk, in bytes."""
+        paths = (self.root / ".resumabled").rglob("*")
+        return sum(path.lstat().st_blocks * 512 for path in paths if not path.is_dir())

@@ -1,0 +1,158 @@
+"""Starting, stopping, crashing, and connections that end in the middle."""
+
+import concurrent.futures
+import signal
+import socket
+import stat
+import time
+
+from client import Chunk, layout, multipart, parameters, query, random_bytes
+from fastcgi import Request, upload_params
+from server import wait_until
+
+CHUNK = 100_000
+DATA = random_bytes(5 * CHUNK)
+CHUNKS = layout(len(DATA), CHUNK, False)
+
+
+def fields_of(chunk: Chunk, name: str = "life"):
+    return parameters(chunk, identifier=name, filename=name, size=len(DATA), chunk_size=CHUNK)
+
+
+def content(chunk: Chunk) -> bytes:
+    return DATA[chunk.start : chunk.end]
+
+
+def begin(server, chunk: Chunk) -> tuple[Request, bytes]:
+    """A request straight to the program, with half of its body sent; the other half is for the test to send."""
+    body = content(chunk)
+    params = upload_params("POST", query(fields_of(chunk)), "application/octet-stream", len(body))
+    request = Request(server.socket, params)
+    request.write(body[: len(body) // 2])
+    return request, body[len(body) // 2 :]
+
+
+def test_only_owner_and_group_reach_the_socket(server):
+    mode = server.socket.stat().st_mode
+    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
+
+
+def test_an_idle_program_stops_at_once_and_takes_its_socket_along(server):
+    assert server.stop_program() < 1
+    assert not server.socket.exists()
+
+
+def test_sigint_stops_it_cleanly_too(server):
+    server.program.send_signal(signal.SIGINT)
+    server.expect_clean_end()
+
+
+def test_sigterm_lets_a_request_in_flight_finish(server, client):
+    request, rest = begin(server, CHUNKS[0])
+    time.sleep(0.3)
+    server.program.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert server.program.poll() is None, "the program left a request alone"
+    request.write(rest)
+    status, _, body = request.answer()
+    # The chunk that was under way is not lost: the user expects the answer for which he has sent the bytes.
+    assert (status, body) == (200, b"OK")
+    server.expect_clean_end()
+    server.start_program()
+    assert client.test(fields_of(CHUNKS[0])).status == 200
+
+
+def test_a_second_program_on_the_same_socket_refuses_to_start(server, client):
+    second = server.spawn_program()
+    assert second.wait(10) != 0
+    assert client.send(fields_of(CHUNKS[0]), content(CHUNKS[0])).status == 200
+
+
+def test_a_socket_left_by_a_dead_program_is_replaced(server, client):
+    server.kill_program()
+    assert server.socket.exists()
+    server.start_program()
+    assert client.send(fields_of(CHUNKS[0]), content(CHUNKS[0])).status == 200
+
+
+def test_an_upload_goes_on_after_a_clean_stop(server, client):
+    for chunk in CHUNKS[:2]:
+        assert client.send(fields_of(chunk), content(chunk)).status == 200
+    server.stop_program()
+    server.start_program()
+    assert [client.test(fields_of(chunk)).status for chunk in CHUNKS] == [200, 200, 404, 404, 404]
+    client.upload(DATA, filename="life", identifier="life", chunk_size=CHUNK)
+    assert (server.root / "life").read_bytes() == DATA
+
+
+def test_an_upload_goes_on_after_a_crash(server, client):
+    for chunk in CHUNKS[:2]:
+        assert client.send(fields_of(chunk), content(chunk)).status == 200
+    server.kill_program()
+    server.start_program()
+    # The kernel did not crash, so nothing that was acknowledged may be gone (promise 4).
+    assert [client.test(fields_of(chunk)).status for chunk in CHUNKS] == [200, 200, 404, 404, 404]
+    client.upload(DATA, filename="life", identifier="life", chunk_size=CHUNK)
+    assert (server.root / "life").read_bytes() == DATA
+
+
+def test_a_finished_file_is_still_known_after_a_restart(server, client):
+    client.upload(DATA, filename="life", identifier="life", chunk_size=CHUNK)
+    server.stop_program()
+    server.start_program()
+    assert {client.test(fields_of(chunk)).status for chunk in CHUNKS} == {200}
+    assert {client.send(fields_of(chunk), content(chunk)).status for chunk in CHUNKS} == {200}
+    assert server.finished_files() == ["life"]
+
+
+def test_a_connection_that_breaks_in_mid_body_leaves_the_chunk_missing(server, client):
+    content_type, body = multipart(fields_of(CHUNKS[0]), content(CHUNKS[0]))
+    head = (
+        f"POST {client.route} HTTP/1.1\r\nHost: h\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body[: len(body) // 2])
+    wait_until(lambda: any("POST" in line for line in server.access_log()), 10, "nginx has noticed")
+    assert client.test(fields_of(CHUNKS[0])).status == 404
+
+
+def test_a_body_that_breaks_off_inside_the_program_leaves_the_chunk_missing(server, client):
+    request, _ = begin(server, CHUNKS[0])
+    request.close()
+    # A later request on the same upload is answered after whatever the program still did with the first one.
+    time.sleep(0.3)
+    assert client.test(fields_of(CHUNKS[0])).status == 404
+    assert client.send(fields_of(CHUNKS[0]), content(CHUNKS[0])).status == 200
+
+
+def test_a_body_that_is_shorter_than_its_length_says_is_to_be_sent_again(server, client):
+    request, _ = begin(server, CHUNKS[0])
+    status, fields, _ = request.answer()
+    assert (status, fields["x-upload-outcome"]) == (503, "retry")
+    assert client.test(fields_of(CHUNKS[0])).status == 404
+
+
+def test_a_half_sent_request_does_not_keep_others_from_being_served(server, client):
+    request, rest = begin(server, CHUNKS[0])
+    assert client.send(fields_of(CHUNKS[1]), content(CHUNKS[1])).status == 200
+    request.write(rest)
+    assert request.answer()[0] == 200
+
+
+def test_too_many_requests_of_one_address_are_told_to_come_again(server):
+    # The program is asleep, so requests stay open up to nginx's limit for one address, which is 64.
+    clients = [server.client() for _ in range(70)]
+    with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
+        server.program.send_signal(signal.SIGSTOP)
+        try:
+            answers = [pool.submit(client.test, fields_of(CHUNKS[0])) for client in clients]
+            wait_until(lambda: sum(answer.done() for answer in answers) == 6, 10, "six are turned away")
+            turned_away = [answer.result() for answer in answers if answer.done()]
+        finally:
+            server.program.send_signal(signal.SIGCONT)
+        statuses = [answer.result(30).status for answer in answers]
+    for client in clients:
+        client.connection.close()
+    assert {(answer.status, answer.outcome) for answer in turned_away} == {(503, "retry")}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in turned_away)
+    assert (statuses.count(404), statuses.count(503)) == (64, 6)

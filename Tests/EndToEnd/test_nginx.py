@@ -1,0 +1,132 @@
+"""nginx.conf.example itself: what it serves, what it says about it, and what it writes down."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from client import Chunk, parameters, random_bytes
+from server import REPOSITORY, Server
+
+
+@pytest.fixture(scope="module")
+def static_server(tmp_path_factory):
+    """A server with a web folder made for the purpose, so that these tests don't depend on the page."""
+    web = tmp_path_factory.mktemp("web")
+    (web / "graphics").mkdir()
+    for name in ("resumable.html", "a.js", "b.mjs", "c.css", "d.d.ts", "graphics/e.svg", "graphics/f.png", ".g.js"):
+        (web / name).write_text(f"contents of {name}")
+    server = Server(tmp_path_factory.mktemp("nginx") / "root", web)
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def visitor(static_server):
+    with static_server.client() as client:
+        yield client
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the example's paths belong to root")
+def test_nginx_accepts_the_example_as_it_is():
+    done = subprocess.run(["nginx", "-t", "-c", REPOSITORY / "nginx.conf.example"], capture_output=True, text=True)
+    assert done.returncode == 0 and "[warn]" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "path, kind",
+    [
+        ("/resumable", "text/html; charset=utf-8"),
+        ("/resources/um/script/a.js", "text/javascript; charset=utf-8"),
+        ("/resources/um/script/b.mjs", "text/javascript; charset=utf-8"),
+        ("/resources/um/style/c.css", "text/css; charset=utf-8"),
+        ("/resources/um/graphics/uploader/e.svg", "image/svg+xml"),
+        ("/resources/um/graphics/uploader/f.png", "image/png"),
+    ],
+)
+def test_a_file_comes_with_its_type_and_is_not_sent_twice(visitor, path, kind):
+    answer = visitor.request("GET", path)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+    assert answer.body.startswith(b"contents of ")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = visitor.request("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_the_page_may_load_from_this_server_only(visitor):
+    policy = visitor.request("GET", "/resumable").headers.get_all("Content-Security-Policy")
+    assert len(policy) == 1
+    directives = dict(directive.strip().split(" ", 1) for directive in policy[0].split(";"))
+    assert directives == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob: data:",
+        "media-src": "blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+
+
+def test_the_front_door_leads_to_the_page(visitor):
+    answer = visitor.request("GET", "/")
+    # A path only: behind another proxy nginx knows neither the host nor the port of the outside.
+    assert (answer.status, answer.headers["Location"]) == (302, "/resumable")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/resumable.html", "/resumable/", "/resumable_upload/", "/resumable_upload.php", "/a.js", "/graphics/e.svg",
+        "/resources/um/script/d.d.ts", "/resources/um/script/.g.js", "/resources/um/script/../style/c.css",
+        "/resources/um/script/c.css", "/resources/um/script/", "/resources/um/script/%2e%2e/a.js",
+        "/resources/um/script/graphics/e.svg", "/-/refused", "/-/malformed", "/-/unsupported", "/-/retry", "/.git/HEAD",
+        "/favicon.ico", "/nowhere",
+    ],
+)  # fmt: skip
+def test_there_is_nothing_else(visitor, path):
+    # `..` is resolved before the location is chosen, so the one that ends at a style is a style.
+    expected = 200 if path == "/resources/um/script/../style/c.css" else 404
+    assert visitor.request("GET", path).status == expected
+
+
+def test_no_query_string_is_written_to_the_access_log(static_server, visitor):
+    chunk = Chunk(1, 0, 10, 1)
+    fields = parameters(
+        chunk, identifier="secret-id", filename="secret-name", size=10, chunk_size=10, upload_token="secret-token"
+    )
+    visitor.test(fields, headers={"Referer": "http://h/?upload_token=secret-token"})
+    visitor.send_raw(fields, random_bytes(10))
+    visitor.request("GET", "/resumable?upload_token=secret-token")
+    log = static_server.access_log()[-3:]
+    assert [re.search(r'"(\S+) (\S+) HTTP/1.1" (\d+)', line).groups() for line in log] == [
+        ("GET", "/resumable_upload", "404"),
+        ("POST", "/resumable_upload", "200"),
+        ("GET", "/resumable", "200"),
+    ]
+    assert not any("secret" in line or "?" in line for line in log)
+
+
+def test_the_version_is_not_told(visitor):
+    assert visitor.request("GET", "/nowhere").headers["Server"] == "nginx"
+
+
+@pytest.mark.parametrize("line", ["listen 80;", "server unix:/run/resumabled/resumabled.sock;", "pid /run/nginx.pid;"])
+def test_the_filling_in_fails_if_the_example_has_lost_a_line(tmp_path, line):
+    (tmp_path / "deploy").mkdir()
+    script = tmp_path / "deploy/nginx-conf"
+    script.write_bytes((REPOSITORY / "deploy/nginx-conf").read_bytes())
+    script.chmod(0o755)
+    example = (REPOSITORY / "nginx.conf.example").read_text()
+    (tmp_path / "nginx.conf.example").write_text(example.replace(line, ""))
+    done = subprocess.run(
+        [script, "--port", "1", "--socket", "/s", "--web", "/w", "--state", "/t"], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and line in done.stderr and done.stdout == ""

@@ -1,0 +1,120 @@
+import Multipart
+
+/// A part as a test wants to see it: data joined, names as bytes.
+struct Part: Equatable, CustomStringConvertible {
+    var name: [UInt8]
+    var filename: [UInt8]?
+    var contentType: MediaType?
+    var data: [UInt8] = []
+
+    init(_ name: String, filename: String? = nil, type: String? = nil, data: String = "") {
+        self.init(
+            name: Array(name.utf8), filename: filename.map { Array($0.utf8) },
+            contentType: type.flatMap { try? MediaType($0.utf8) }, data: Array(data.utf8))
+    }
+
+    init(name: [UInt8], filename: [UInt8]?, contentType: MediaType?, data: [UInt8]) {
+        self.name = name
+        self.filename = filename
+        self.contentType = contentType
+        self.data = data
+    }
+
+    var description: String {
+        let file = filename.map { String(decoding: $0, as: UTF8.self) } ?? "-"
+        return "(\(String(decoding: name, as: UTF8.self)), \(file), \(String(decoding: data, as: UTF8.self)))"
+    }
+}
+
+/// All that a body led to: whole parts, the one that was begun, how it ended.
+struct Outcome: Equatable {
+    var parts: [Part] = []
+    var begun: Part?
+    var ended = false
+    var error: MultipartError?
+}
+
+/// Runs the parser over a body cut at `cuts` (positions in ascending order), and joins adjacent data.
+///
+/// Each piece gets memory of its own, exactly as long as itself, so that a read past its end is seen by the address
+/// sanitizer.
+func parse(
+    _ body: [UInt8], boundary: String = "b", cuts: [Int] = [], limits: MultipartLimits = MultipartLimits()
+) -> Outcome {
+    var outcome = Outcome()
+    do throws(MultipartError) {
+        let value = "multipart/form-data; boundary=\"\(boundary)\""
+        var parser = MultipartParser(boundary: try Boundary(contentType: value.utf8), limits: limits)
+        var start = 0
+        for end in cuts + [body.count] {
+            let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: end - start, alignment: 1)
+            defer { piece.deallocate() }
+            piece.copyBytes(from: body[start..<end])
+            try feed(UnsafeRawBufferPointer(piece), to: &parser, &outcome)
+            start = end
+        }
+        try parser.finish()
+    } catch {
+        outcome.error = error
+    }
+    return outcome
+}
+
+func parse(
+    _ body: String, boundary: String = "b", cuts: [Int] = [], limits: MultipartLimits = MultipartLimits()
+) -> Outcome {
+    parse(Array(body.utf8), boundary: boundary, cuts: cuts, limits: limits)
+}
+
+private func feed(
+    _ piece: UnsafeRawBufferPointer, to parser: inout MultipartParser, _ outcome: inout Outcome
+) throws(MultipartError) {
+    var offset = 0
+    while let event = try parser.next(piece, at: &offset) {
+        switch event {
+        case .partBegan(let header):
+            outcome.begun = Part(
+                name: header.name, filename: header.filename, contentType: header.contentType, data: [])
+        case .data(let range):
+            outcome.begun?.data.append(contentsOf: piece[range])
+        case .heldData(let bytes):
+            outcome.begun?.data.append(contentsOf: bytes)
+        case .partEnded:
+            if let part = outcome.begun { outcome.parts.append(part) }
+            outcome.begun = nil
+        case .ended:
+            outcome.ended = true
+        }
+    }
+}
+
+/// The parts of a body that must be whole; nil where it is not.
+func parts(_ body: String, boundary: String = "b") -> [Part]? {
+    let outcome = parse(body, boundary: boundary)
+    return outcome.error == nil && outcome.ended ? outcome.parts : nil
+}
+
+/// A form of boundary `b` with one part of the given header lines.
+func form(_ header: String, data: String = "x") -> String {
+    "--b\r\n\(header)\r\n\r\n\(data)\r\n--b--\r\n"
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same on every machine.
+struct SplitMix64: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// Up to `count` places to cut a body of `length` bytes, in order; two may be the same.
+    mutating func cuts(_ count: Int, in length: Int) -> [Int] {
+        (0..<Int.random(in: 0...count, using: &self)).map { _ in Int.random(in: 0...length, using: &self) }.sorted()
+    }
+}

@@ -1,0 +1,314 @@
+// What goes wrong: refusals, retries and waits, pause, cancel, offline, sleep.
+'use strict';
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const { Dialogue, file } = require('./support/dialogue.js');
+
+const sending = (options) => {
+  const d = new Dialogue({ testChunks: false, ...options });
+  d.add(file('a', 5));
+  d.client.upload();
+  return d;
+};
+
+test('permanentErrors cancel the file at once, with the server\'s words', () => {
+  for (const status of [400, 401, 403, 404, 409, 413, 415, 500, 501]) {
+    const d = sending();
+    const [f] = d.client.files;
+    d.answers(status, 'no such type');
+    assert.deepEqual(d.saw('fileError'), [['fileError', f, 'no such type']]);
+    assert.deepEqual(d.saw('error'), [['error', 'no such type', f]]);
+    assert.equal(f.isComplete(), false);
+    assert.equal(f.chunks[0].status(), 'error');
+    assert.equal(f.progress(), 1);
+    assert.equal(d.saw('complete').length, 1);
+    d.pass(1e7);
+    d.asks();
+  }
+});
+
+test('what servers mean as "later" is never permanent', () => {
+  for (const status of [0, 408, 422, 429, 502, 503, 504]) {
+    const d = sending();
+    d.answers(status);
+    d.asks();
+    d.pass(60000);
+    d.asks('POST a 1');
+    assert.equal(d.saw('fileRetry').length, 1);
+  }
+});
+
+test('a refusal without words gets some', () => {
+  let d = sending();
+  d.answers(415);
+  assert.equal(d.saw('fileError')[0][2], 'The server answered 415.');
+  d = sending({ maxChunkRetries: 0 });
+  d.answers(0);
+  assert.equal(d.saw('fileError')[0][2], 'The server cannot be reached.');
+});
+
+test('permanentErrors and maxChunkRetries can be set', () => {
+  let d = sending({ permanentErrors: [503] });
+  d.answers(503);
+  assert.equal(d.saw('fileError').length, 1);
+  d = sending({ maxChunkRetries: 2 });
+  for (let i = 0; i < 3; i++) { d.answers(503); d.pass(60000); }
+  assert.equal(d.saw('fileRetry').length, 2);
+  assert.equal(d.saw('fileError').length, 1);
+});
+
+test('waits grow twofold to a minute, with full jitter', () => {
+  const d = sending();
+  for (const span of [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]) {
+    d.answers(503);
+    d.pass(span * 0.5 - 1);
+    d.asks();
+    d.pass(1);
+    d.asks('POST a 1');
+  }
+});
+
+test('Retry-After counts, in seconds and as a date, up to an hour', () => {
+  let d = sending();
+  d.chance = 0;
+  d.answers(503, '', { 'Retry-After': '7' });
+  d.pass(6999); d.asks(); d.pass(1); d.asks('POST a 1');
+  d.answers(503, '', { 'Retry-After': new Date(d.time + 9000).toUTCString() });
+  d.pass(7000); d.asks(); d.pass(2000); d.asks('POST a 1');
+  d.answers(503, '', { 'Retry-After': '999999' });
+  d.pass(3599999); d.asks(); d.pass(1); d.asks('POST a 1');
+  d.answers(503, '', { 'Retry-After': 'soon' });
+  d.pass(0); d.asks('POST a 1');
+});
+
+test('chunkRetryInterval is always the same wait', () => {
+  const d = sending({ chunkRetryInterval: 300 });
+  for (let i = 0; i < 3; i++) {
+    d.answers(503, '', { 'Retry-After': '50' });
+    d.pass(299); d.asks(); d.pass(1); d.asks('POST a 1');
+  }
+});
+
+test('a waiting chunk keeps its slot', () => {
+  const d = new Dialogue({ testChunks: false, simultaneousUploads: 1 });
+  d.add(file('a', 30));
+  d.client.upload();
+  d.answers(503);
+  assert.equal(d.client.isUploading(), true);
+  d.asks();
+});
+
+test('pause ends requests and waits; upload goes on with what is missing', () => {
+  const d = new Dialogue({ testChunks: false });
+  const [f] = d.add(file('a', 40));
+  d.client.upload();
+  d.answers(200);
+  d.answers(503);
+  const [open] = d.open;
+  d.client.pause();
+  assert.equal(open.aborted, true);
+  assert.equal(d.client.isUploading(), false);
+  assert.equal(d.told().at(-1), 'pause');
+  d.pass(1e6);
+  d.asks();
+  assert.equal(d.window.listeners + d.document.listeners, 0);
+  d.client.upload();
+  assert.deepEqual(d.open.map((one) => one.query.get('resumableChunkNumber')).sort(), ['2', '3', '4']);
+  for (let i = 0; i < 3; i++) d.answers(200);
+  assert.equal(f.isComplete(), true);
+  assert.equal(d.window.listeners + d.document.listeners, 0);
+});
+
+test('an answer that comes after pause is not counted', () => {
+  const d = sending();
+  const [open] = d.open;
+  d.client.pause();
+  open.status = 200;
+  open.onload();
+  open.upload.onprogress({ loaded: 5, total: 5 });
+  assert.equal(d.client.files[0].isComplete(), false);
+  assert.equal(d.client.progress(), 0);
+});
+
+test('pause in the first test asks for the ranges again', () => {
+  const d = new Dialogue();
+  d.add(file('a', 20));
+  d.client.upload();
+  d.client.pause();
+  d.client.upload();
+  d.asks('GET a 1');
+  assert.equal(d.open[0].headers.Accept, 'application/json');
+});
+
+test('offline: a failed request waits for the network, not for a time', () => {
+  const d = sending();
+  d.online = false;
+  d.answers(0);
+  d.pass(1e7);
+  d.asks();
+  d.online = true;
+  d.window.dispatchEvent(new Event('online'));
+  d.asks('POST a 1');
+  assert.equal(d.client.files[0].chunks[0].retries, 0);
+});
+
+test('the offline event ends a wait; an answer or upload() counts more than the browser', () => {
+  const d = new Dialogue({ testChunks: false, simultaneousUploads: 2 });
+  d.add(file('a', 30));
+  d.client.upload();
+  d.answers(0);
+  d.window.dispatchEvent(new Event('offline'));
+  d.pass(1e6);
+  d.document.dispatchEvent(new Event('visibilitychange'));
+  d.asks('POST a 2');
+  d.answers(200);
+  d.asks('POST a 1', 'POST a 3');
+  d.window.dispatchEvent(new Event('offline'));
+  d.answers(0);
+  d.client.upload();
+  d.asks('POST a 3', 'POST a 1');
+});
+
+test('online does not shorten what the server asked for', () => {
+  const d = sending();
+  d.answers(503, '', { 'Retry-After': '50' });
+  d.window.dispatchEvent(new Event('online'));
+  d.asks();
+});
+
+test('after sleep it goes on by the clock, without waiting for the timer', () => {
+  for (const [where, event] of [['window', 'pageshow'], ['document', 'visibilitychange']]) {
+    const d = sending();
+    d.answers(503);
+    d.time += 1e6;
+    d[where].dispatchEvent(new Event(event));
+    d.asks('POST a 1');
+  }
+});
+
+test('a time-out of xhrTimeout is a lost connection', () => {
+  const d = sending({ xhrTimeout: 1234 });
+  assert.equal(d.open[0].timeout, 1234);
+  d.open.pop().ontimeout();
+  d.pass(60000);
+  d.asks('POST a 1');
+});
+
+test('cancel removes everything, and tells nobody by default', () => {
+  const d = sending();
+  const [open] = d.open;
+  d.client.cancel();
+  assert.equal(open.aborted, true);
+  assert.deepEqual(d.client.files, []);
+  assert.equal(d.client.getSize(), 0);
+  assert.deepEqual(d.told().slice(-2), ['beforeCancel', 'cancel']);
+  d.asks();
+});
+
+test('deleteOnCancel tells the server, of unfinished files', () => {
+  const d = new Dialogue({ testChunks: false, deleteOnCancel: true, query: { upload_token: 't' } });
+  const [a, b] = d.add(file('a', 5), file('b', 5));
+  d.client.upload();
+  d.answers(200);
+  b.cancel();
+  d.asks('DELETE b 1');
+  assert.equal(d.open[0].query.get('upload_token'), 't');
+  assert.equal(d.open[0].query.get('resumableIdentifier'), b.uniqueIdentifier);
+  d.answers(200);
+  a.cancel();
+  b.cancel();
+  d.asks();
+  assert.equal(d.saw('complete').length, 1);
+});
+
+test('one file pauses and resumes alone', () => {
+  const d = new Dialogue({ testChunks: false, simultaneousUploads: 1 });
+  const [a, b] = d.add(file('a', 5), file('b', 5));
+  d.client.upload();
+  a.pause();
+  assert.equal(a.isPaused(), true);
+  assert.equal(a.isUploading(), false);
+  d.asks('POST b 1');
+  d.answers(200);
+  d.client.upload();
+  d.asks();
+  assert.equal(d.saw('complete').length, 0);
+  a.resume();
+  assert.equal(a.isPaused(), false);
+  d.asks('POST a 1');
+  a.pause();
+  a.upload();
+  d.asks('POST a 1');
+  d.answers(200);
+  assert.equal(d.saw('complete').length, 1);
+  assert.equal(b.isComplete(), true);
+});
+
+test('abort stops a file until the next upload', () => {
+  const d = sending();
+  const [a] = d.client.files;
+  a.abort();
+  d.asks();
+  d.pass(1e6);
+  d.asks();
+  d.client.upload();
+  d.asks('POST a 1');
+  a.chunks[0].abort();
+  a.chunks[0].abort();
+  d.client.uploadNextChunk();
+  d.asks('POST a 1');
+});
+
+test('a file that is paused after abort stays paused', () => {
+  const d = sending();
+  const [a] = d.client.files;
+  a.abort();
+  a.pause();
+  d.client.upload();
+  d.asks();
+  a.resume();
+  d.asks('POST a 1');
+});
+
+test('after a pause the files under way go on before the rest', () => {
+  const d = new Dialogue({ testChunks: false, simultaneousUploads: 2 });
+  d.add(file('a', 5), file('b', 5), file('c', 5));
+  d.client.upload();
+  d.asks('POST a 1', 'POST b 1');
+  d.client.pause();
+  d.client.upload();
+  d.asks('POST a 1', 'POST b 1');
+});
+
+test('retry and bootstrap start again by asking', () => {
+  const d = new Dialogue();
+  const [a] = d.add(file('a', 20));
+  d.client.upload();
+  d.answers(404, { size: 20, held: [[0, 10]], complete: false });
+  d.answers(415, 'no');
+  assert.equal(d.client.progress(), 1);
+  a.retry();
+  assert.equal(d.client.progress(), 0);
+  d.asks('GET a 1');
+  d.answers(404, { size: 20, held: [[0, 10]], complete: false });
+  d.asks('POST a 2');
+  d.answers(200);
+  assert.equal(d.saw('complete').length, 2);
+  a.opts.chunkSize = 4;
+  a.bootstrap();
+  assert.equal(a.chunks.length, 5);
+  assert.equal(a.progress(), 0);
+});
+
+test('removeFile stops one file', () => {
+  const d = new Dialogue({ testChunks: false });
+  const [a, b] = d.add(file('a', 5), file('b', 5));
+  d.client.upload();
+  d.client.removeFile(a);
+  d.client.removeFile(a);
+  d.asks('POST b 1');
+  assert.deepEqual(d.client.files, [b]);
+  d.answers(200);
+  assert.equal(d.saw('complete').length, 1);
+  d.client.removeFile({ _removed: false });
+});
