@@ -36,12 +36,11 @@ public struct Listener: ~Copyable, Sendable {
 
         let descriptor = try Listener.makeSocket(AF_UNIX, named: path)
         try Listener.clear(path, for: address)
-        let mask = umask(0o117)
-        let bound = Listener.bind(descriptor, to: &address)
-        umask(mask)
-        guard bound else { throw .failed("bind", path, errno) }
+        guard Listener.bind(descriptor, to: &address) else { throw .failed("bind", path, errno) }
         var status = stat()
-        guard lstat(path, &status) == 0, listen(descriptor.number, Listener.backlog) == 0 else {
+        // Until it listens nobody gets in, so the mode comes in time.
+        guard chmod(path, 0o660) == 0, lstat(path, &status) == 0, listen(descriptor.number, Listener.backlog) == 0
+        else {
             throw .failed("listen on", path, errno)
         }
         self.descriptor = descriptor

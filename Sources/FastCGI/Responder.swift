@@ -34,10 +34,11 @@ public final class Responder: Sendable {
         let event = linux_event()
         guard event >= 0 else { throw .failed("make an event", errno) }
         stopping = Descriptor(event)
+        let throttle = Throttle(report)
         var workers: [Worker] = []
         for _ in 0..<max(1, threads) {
             workers.append(
-                try Worker(socket: listener.descriptor.number, stopping: event, handler: handler, report: report))
+                try Worker(socket: listener.descriptor.number, stopping: event, handler: handler) { throttle($0) })
         }
         self.workers = workers
         for worker in workers { try worker.start() }

@@ -19,7 +19,8 @@ final class Worker: Sendable {
     private let stopping: Int32
     private let answer: @Sendable (UnsafeMutablePointer<FCGX_Request>, UnsafeMutableRawBufferPointer) -> Void
     private let report: @Sendable (String) -> Void
-    private let thread = Mutex<pthread_t>(0)
+    /// Nil before the start and after the end.
+    private let thread = Lock<pthread_t?>(nil)
 
     init(
         socket: Int32, stopping: Int32, handler: some RequestHandler, report: @escaping @Sendable (String) -> Void
@@ -55,7 +56,12 @@ final class Worker: Sendable {
 
     /// Waits for the thread's end until then (Unix seconds); false if it didn't come in time.
     func join(until deadline: time_t) -> Bool {
-        linux_join_until(thread.withLock { $0 }, deadline) == 0
+        thread.withLock { thread in
+            guard let id = thread else { return true }
+            guard linux_join_until(id, deadline) == 0 else { return false }
+            thread = nil
+            return true
+        }
     }
 
     private func run() {

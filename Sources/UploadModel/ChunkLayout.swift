@@ -19,7 +19,13 @@ public struct ChunkLayout: Sendable, Equatable {
         let rest = total - offset
         self.offset = offset
         lengths =
-            if rest <= chunkSize { [rest] } else if rest - chunkSize < chunkSize { [chunkSize, rest] } else { [chunkSize] }
+            if rest <= chunkSize {
+                [rest]
+            } else if rest - chunkSize < chunkSize {
+                [chunkSize, rest]
+            } else {
+                [chunkSize]
+            }
         // A short rest with a chunk before it is only there where `forceChunkSize` cut; its length is the same.
     }
 

@@ -150,7 +150,12 @@ public final class LocalStore: ChunkStore {
         }
         return try onDisk { () throws(FileError) in
             var journal = found
-            try journal.settle(files, self)
+            if case .announced = journal.publication {
+                try journal.locked { journal throws(FileError) in
+                    try journal.refresh()
+                    try journal.settle(files, self)
+                }
+            }
             if journal.boot != boot && !journal.isPublished { try journal.recover(from: state, files, boot: boot) }
             journal.trust()
             return Upload(id: id, files: files, journal: journal)

@@ -47,7 +47,7 @@ final class LocalWriter: ChunkWriter {
         while true {
             guard let view = try look() else { return nil }
             if view.published { return .finished }
-            guard let file = try openData() else {
+            guard let file = try store.openData(of: upload) else {
                 // Between the rename and its record.
                 guard patience.wait() else { throw .busy }
                 continue
@@ -80,17 +80,7 @@ final class LocalWriter: ChunkWriter {
             try replace(taken)
             try put(bytes, in: taken, at: position)
         case .writing(let file, let held):
-            guard let range = ByteRange(from: position, length: UInt64(bytes.count)) else { return }
-            let parts = held.filter { $0.start < range.end && $0.end > range.start }
-            if !parts.isEmpty {
-                if parts.count == 1, parts[0].start <= range.start, parts[0].end >= range.end,
-                    try isSame(bytes, as: file, at: position)
-                {
-                    return
-                }
-                try replace(file)
-            }
-            try put(bytes, in: file, at: position)
+            try fill(bytes, in: file, at: position, held: held)
         }
     }
 
@@ -131,10 +121,6 @@ final class LocalWriter: ChunkWriter {
         layout.range.isEmpty || held == [layout.range]
     }
 
-    private func openData() throws(StoreError) -> (any File)? {
-        try onDisk { () throws(FileError) in try store.state.open(upload.files.data) }
-    }
-
     private func claim(_ file: any File) throws(StoreError) -> Bool {
         try onDisk { () throws(FileError) in
             try file.lock(offset: layout.offset, length: layout.range.length, wait: false)
@@ -148,7 +134,7 @@ final class LocalWriter: ChunkWriter {
             // What was compared so far must still be there, else it and what is written now would mix.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
             if view.published { return nil }
-            if let file = try openData(), try claim(file) {
+            if let file = try store.openData(of: upload), try claim(file) {
                 guard let view = try look(), view.published || view.losses == losses else { throw .busy }
                 return view.published ? nil : file
             }
@@ -159,17 +145,47 @@ final class LocalWriter: ChunkWriter {
     /// Takes the range out of what is held. Synced, with all that it stands on: after a power cut the journal must not
     /// vouch for bytes that were overwritten.
     private func replace(_ file: any File) throws(StoreError) {
+        var unsynced: FileError?
         let done = try upload.change { [range = layout.range] journal throws(FileError) in
-            try file.sync()
+            do throws(FileError) { try file.sync() } catch {
+                unsynced = error
+                return try journal.giveUp()
+            }
             try journal.append([.durable, .lost(range)])
             try journal.file.sync()
         }
+        if let unsynced { throw .untrusted(unsynced) }
         guard done else { throw .busy }
         state = .writing(file, held: [])
     }
 
     private func put(_ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64) throws(StoreError) {
         try onDisk { () throws(FileError) in try file.write(bytes, at: position) }
+    }
+
+    /// Writes what is missing and compares what is held: until something differs, a larger chunk that is cut short
+    /// costs nothing that was acknowledged.
+    private func fill(
+        _ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64, held: [ByteRange]
+    ) throws(StoreError) {
+        let end = position + UInt64(bytes.count)
+        var start = position
+        func piece(to end: UInt64) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: bytes[Int(start - position)..<Int(end - position)])
+        }
+        for part in held where part.end > start && part.start < end {
+            if part.start > start {
+                try put(piece(to: part.start), in: file, at: start)
+                start = part.start
+            }
+            let partEnd = min(part.end, end)
+            guard try isSame(piece(to: partEnd), as: file, at: start) else {
+                try replace(file)
+                break
+            }
+            start = partEnd
+        }
+        try put(piece(to: end), in: file, at: start)
     }
 
     private func isSame(

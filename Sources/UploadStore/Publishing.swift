@@ -39,12 +39,12 @@ extension LocalStore {
         var patience = Patience()
         while true {
             guard let open = try upload.look({ $0.coversFile && !$0.isPublished }), open else { return nil }
-            if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) {
-                if try onDisk({ () throws(FileError) in try file.lock(offset: 0, length: 0, wait: false) }) {
-                    // It may have changed while we came; the lock ends with `file`.
-                    guard let open = try upload.look({ $0.coversFile && !$0.isPublished }), open else { return nil }
-                    return try publish(upload, locked: file)
-                }
+            if let file = try openData(of: upload),
+                try onDisk({ () throws(FileError) in try file.lock(offset: 0, length: 0, wait: false) })
+            {
+                // It may have changed while we came; the lock ends with `file`.
+                guard let open = try upload.look({ $0.coversFile && !$0.isPublished }), open else { return nil }
+                return try publish(upload, locked: file)
             }
             guard patience.wait() else { throw .busy }
         }
@@ -54,11 +54,7 @@ extension LocalStore {
         do {
             try file.sync()
         } catch {
-            // The kernel forgets what it could not write, and a second sync would succeed: all of it must come again.
-            _ = try? upload.change { journal throws(FileError) in
-                try journal.append([.lost(ByteRange(first: upload.size))])
-                try journal.file.sync()
-            }
+            _ = try? upload.change { journal throws(FileError) in try journal.giveUp() }
             throw .untrusted(error)
         }
         let inode = try onDisk { () throws(FileError) in try file.status().inode }
@@ -78,6 +74,8 @@ extension LocalStore {
             }
             guard done else { continue }
             _ = try upload.change { journal throws(FileError) in
+                // Who came by between the rename and now has written it down already.
+                guard !journal.isPublished else { return }
                 try journal.append([.published(number: number, inode: inode, time: time)])
             }
             return name
@@ -86,17 +84,30 @@ extension LocalStore {
     }
 }
 
+extension LocalStore {
+    /// Opens the data file; nil once it has its final name, and then the journal says so.
+    func openData(of upload: Upload) throws(StoreError) -> (any File)? {
+        if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) { return file }
+        // Whoever renamed it is about to write that down, or failed to: the disk may have become full.
+        _ = try upload.change { journal throws(FileError) in try journal.settle(upload.files, self) }
+        return nil
+    }
+}
+
 extension Journal {
-    /// Writes down a publication that was cut off behind the rename.
+    /// Writes down a publication that was cut off behind the rename. The journal is locked and up to date.
     mutating func settle(_ files: UploadFiles, _ store: LocalStore) throws(FileError) {
-        guard case .announced = publication else { return }
-        try locked { journal throws(FileError) in
-            try journal.refresh()
-            guard case .announced(let number, let inode) = journal.publication else { return }
-            // Only the rename takes the data file away while the journal stands.
-            guard try store.state.status(files.data) == nil else { return }
-            try store.root.sync()
-            try journal.append([.published(number: number, inode: inode, time: store.time)])
-        }
+        guard case .announced(let number, let inode) = publication else { return }
+        // Only the rename takes the data file away while the journal stands.
+        guard try store.state.status(files.data) == nil else { return }
+        try store.root.sync()
+        try append([.published(number: number, inode: inode, time: store.time)])
+    }
+
+    /// After a failed sync: the kernel forgets what it could not write, and a second sync would succeed. So all that
+    /// was held must come again. The journal is locked and up to date.
+    mutating func giveUp() throws(FileError) {
+        try append([.lost(ByteRange(first: header.size))])
+        try file.sync()
     }
 }

@@ -14,7 +14,10 @@ extension Journal {
             let data = try folder.create(files.data)
             var lost: [JournalRecord] = []
             for record in journal.doubtful ?? [] where !data.matches(record) { lost.append(.lost(record.range)) }
-            try data.sync()
+            do throws(FileError) { try data.sync() } catch {
+                try journal.giveUp()
+                throw error
+            }
             try journal.append(lost + [.durable, .boot(boot)])
             try journal.file.sync()
         }

@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 import UploadModel
 
@@ -10,13 +11,13 @@ final class Upload: Sendable {
     /// The names of the two files in the state folder.
     let files: UploadFiles
     let size: UInt64
-    private let journal: Mutex<Journal>
+    private let journal: Lock<Journal>
 
     init(id: UploadID, files: UploadFiles, journal: consuming sending Journal) {
         self.id = id
         self.files = files
         size = journal.header.size
-        self.journal = Mutex(journal)
+        self.journal = Lock(journal)
     }
 
     /// What the journal says now, also of what other processes did; nil once the upload was removed.
@@ -38,8 +39,9 @@ final class Upload: Sendable {
         try journal.withLock { journal throws(StoreError) in
             try onDisk { () throws(FileError) in
                 try journal.locked { journal throws(FileError) in
-                    guard try journal.file.status().names > 0 else { return false }
-                    try journal.refresh()
+                    let status = try journal.file.status()
+                    guard status.names > 0 else { return false }
+                    if !journal.isUpToDate(status) { try journal.refresh() }
                     try work(&journal)
                     return true
                 }

@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// The uploads whose journals are open. Bounded: beyond the limit the one that was used longest ago is dropped; who
@@ -9,7 +10,7 @@ final class UploadCache: Sendable {
         var clock: UInt64 = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let capacity: Int
 
     init(capacity: Int) {

@@ -50,7 +50,10 @@ struct Serve: ParsableCommand {
         // Threads inherit the mask: no worker is ever interrupted, and one place takes the signals.
         let signals = StopSignals()
 
-        let store = try LocalStore(root: try LinuxDirectory.root(root), boot: .current) { UInt64(time(nil)) }
+        let openUploads = OpenFiles.uploads(limit: OpenFiles.raiseLimit(), threads: threads)
+        let store = try LocalStore(
+            root: try LinuxDirectory.root(root), boot: .current, openUploads: openUploads
+        ) { UInt64(time(nil)) }
         for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
         let service = UploadService(
             store: store, settings: UploadSettings(maximumFileSize: maxFileSize.bytes), log: log)

@@ -16,10 +16,14 @@ LARGEST_RECORD = 65535
 class Request:
     """One request on a connection of its own. The body is written piece by piece by the test."""
 
-    def __init__(self, path: pathlib.Path, params: dict[str, str], timeout: float = 20):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+    def __init__(self, address: pathlib.Path | tuple, params: dict[str, str], timeout: float = 20):
+        """`address`: the path of a Unix socket, or host and port."""
+        if isinstance(address, tuple):
+            self.socket = socket.create_connection(address[:2], timeout)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(str(address))
         self._record(BEGIN_REQUEST, struct.pack(">HB5x", RESPONDER, 0))
         encoded = b"".join(self._pair(name.encode(), value.encode()) for name, value in params.items())
         self._stream(PARAMS, encoded)

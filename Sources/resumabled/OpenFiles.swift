@@ -1,0 +1,24 @@
+import Glibc
+
+/// How many files this process may have open, and what of that the store may keep.
+enum OpenFiles {
+    /// Raises the limit as far as the system lets an ordinary process: the usual 1,024 is for programs that use
+    /// select(2).
+    ///
+    /// - Returns: the limit as it is then.
+    static func raiseLimit() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return 1024 }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(resource, &limit)
+        guard getrlimit(resource, &limit) == 0 else { return 1024 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// How many uploads may stay open between requests, so that those at work always find a descriptor: each thread
+    /// has at most its epoll, its connection, a data file, a journal and a folder.
+    static func uploads(limit: Int, threads: Int) -> Int {
+        min(256, max(1, (limit - 5 * threads - 16) / 2))
+    }
+}

@@ -1,0 +1,63 @@
+"""The README: its commands run, and its tables are those of the code."""
+
+import os
+import re
+import subprocess
+
+from server import PROGRAM, REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text()
+
+# Commands that other tests run: the first in test_deploy_run.py, the second is what runs this.
+TESTED_ELSEWHERE = {"deploy/run", "Tests/run"}
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of the table whose first heading starts so, without back-quotes."""
+    block = re.search(rf"^\| {heading}.*\n\| --- .*\n((?:\|.*\n)+)", README, re.M)
+    assert block, heading
+    return [[cell.strip().strip("`") for cell in row[1:-1].split("|")] for row in block[1].splitlines()]
+
+
+def test_the_settings_are_those_of_the_program():
+    text = subprocess.run([PROGRAM, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    usage = text.partition("USAGE:")[2].partition("\n\n")[0]
+    options = set(re.findall(r"--[a-z-]+", usage))
+    assert {row[0] for row in table("setting")} == options
+    flowing = " ".join(text.split())
+    for name, default, _ in table("setting"):
+        if default not in ("", "required"):
+            described = re.search(rf"{name} <[^>]*>(.*?)(?: --[a-z]|$)", flowing.partition("OPTIONS:")[2])
+            assert described and f"default: {default})" in described[1], name
+
+
+def test_the_outcomes_are_those_of_the_program():
+    source = (REPOSITORY / "Sources/UploadService/Outcome.swift").read_text()
+    rows = {name: status for name, status in re.findall(r'case \.\w+(?:\([^)]*\))?: \("(\w+)", (\d+),', source)}
+    assert len(rows) == 8
+    assert {row[0]: row[1] for row in table("outcome")} == rows
+
+
+def test_every_command_runs(tmp_path):
+    """As they stand, but that what goes outside the repository goes to a folder of the test's own."""
+    commands = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+        for line in block.splitlines()
+        if line not in TESTED_ELSEWHERE
+    ]
+    assert any("static-swift-stdlib" in command for command in commands)
+    for folder in ("usr/share", "etc/nginx", "run", "srv"):
+        (tmp_path / folder).mkdir(parents=True)
+    for command in commands:
+        here = re.sub(r" /(usr|etc|run|srv)/", rf" {tmp_path}/\1/", command.removeprefix("sudo "))
+        if os.geteuid() != 0:
+            here = here.replace("-o www-data -g www-data ", "")
+        subprocess.run(["sh", "-c", here], cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
+    assert (tmp_path / "usr/share/resumabled/resumable.html").is_file()
+    assert (tmp_path / "etc/nginx/nginx.conf").read_bytes() == (REPOSITORY / "nginx.conf.example").read_bytes()
+    # The program needs nothing of the toolchain any more.
+    libraries = subprocess.run(
+        ["ldd", tmp_path / "usr/local/bin/resumabled"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "swift" not in libraries.lower() and "not found" not in libraries
