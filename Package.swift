@@ -52,11 +52,27 @@ let package = Package(
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "FastCGI", "UploadService", "UploadStore", "UploadModel", "HTTP",
+                "FastCGI", "UploadService", "UploadStore", "UploadModel", "HTTP", "Linux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
 
+        // What several of the test targets need.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux"], swiftSettings: strict),
+        .testTarget(name: "MultipartTests", dependencies: ["Multipart", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "UploadModelTests", dependencies: ["UploadModel", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "UploadStoreTests", dependencies: ["Linux", "UploadStore", "UploadModel", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "UploadServiceTests",
+            dependencies: [
+                "UploadService", "UploadStore", "UploadModel", "HTTP", "Linux",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ]
 )

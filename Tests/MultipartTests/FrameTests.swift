@@ -39,13 +39,18 @@ struct FrameTests {
         #expect(parts(wire, boundary: "simple boundary") == expected)
     }
 
-    @Test("The example of RFC 7578, section 4.5: a field in UTF-8")
+    @Test("The examples of RFC 7578, sections 4.5 and 4.6: fields with a charset")
     func rfc7578() {
-        // Section 4.6 shows the field _charset_; section 4.5 a field whose value is quoted-printable in print only.
+        // Section 4.5 shows its field in quoted-printable. Section 4.7 deprecates that, and it is refused: the part's
+        // bytes would not be the value's. Here the field is also sent as clients send it, as it is.
+        let printed =
+            "--AaB03x\r\ncontent-disposition: form-data; name=\"field1\"\r\ncontent-type: text/plain;charset=UTF-8\r\n"
+            + "content-transfer-encoding: quoted-printable\r\n\r\nJoe owes =E2=82=AC100.\r\n--AaB03x--\r\n"
+        #expect(parse(printed, boundary: "AaB03x") == Outcome(error: .transferEncodingUnsupported))
         let body =
             "--AaB03x\r\ncontent-disposition: form-data; name=\"_charset_\"\r\n\r\niso-8859-1\r\n"
             + "--AaB03x\r\ncontent-disposition: form-data; name=\"field1\"\r\n"
-            + "content-type: text/plain; charset=UTF-8\r\n\r\nJoe owes €100.\r\n--AaB03x--\r\n"
+            + "content-type: text/plain;charset=UTF-8\r\n\r\nJoe owes €100.\r\n--AaB03x--\r\n"
         let expected = [
             Part("_charset_", data: "iso-8859-1"),
             Part("field1", type: "text/plain; charset=UTF-8", data: "Joe owes €100."),
@@ -83,12 +88,10 @@ struct FrameTests {
     @Test(
         "What only resembles a delimiter is data",
         arguments: [
-            "\r", "\n", "\r\n", "\r\r", "\r\n\r\n", "-", "--", "--b", "--bX", "\r\n--", "\r\n--X", "\r\n--b",
-            "\r\n--b2",
-            "\r\n--b-", "\r\n--b-\r\n", "\r\n--b -- ", "\r\n--b \t", "\r\n--b\r", "\r\n--b \rX", "\r\n--b\nX",
-            "\n--b--",
-            "x--b--", "\r--b--", "\r\n-b--", "\r\n --b--", "\r\n\r\n--b2\r\n--bX--", "\r\n--b \r\r\n--b\r", "\r\n--B--",
-            "\0",
+            "\r", "\n", "\r\n", "\r\r", "\r\n\r\n", "-", "--", "--bX", "\r\n--", "\r\n--X", "\r\n--bX", "\r\n--b2",
+            "\r\n--b-", "\r\n--b-\r\n", "\r\n--b -- ", "\r\n--b \tX", "\r\n--b\r", "\r\n--b \rX", "\r\n--b\nX", "\0",
+            "\n--b--", "x--b--", "\r--b--", "\r\n-b--", "\r\n --b--", "\r\n\r\n--b2\r\n--bX--", "\r\n--b \r\r\n--b\r",
+            "\r\n--B--",
         ])
     func data(_ data: String) {
         for value in [data, "x\(data)", "\(data)x", "x\(data)\(data)x"] {

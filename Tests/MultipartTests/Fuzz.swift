@@ -1,4 +1,5 @@
 import Multipart
+import TestSupport
 
 /// One input of a fuzzer, and what must hold for it. Returns what is wrong; nil if all is well.
 ///

@@ -43,6 +43,15 @@ struct LimitTests {
             with: .nameTooLong(limit: 2))
     }
 
+    @Test("The limits of a header hold for each part by itself")
+    func eachHeader() {
+        let part = "--b\r\n\(header)\r\nX: y\r\n\r\n12\r\n"
+        let size = header.utf8.count + 10
+        let outcome = parse(
+            "\(part)\(part)\(part)--b--", limits: MultipartLimits(headerLines: 2, headerBytes: size, fieldBytes: 2))
+        #expect(outcome.parts.count == 3 && outcome.ended)
+    }
+
     @Test("70,000 header lines in one part end at the limit")
     func headerLines() {
         let body = "--b\r\n" + String(repeating: "a: b\r\n", count: 70_000)
@@ -106,6 +115,11 @@ struct LimitTests {
         expect(
             "--b \t \r\n\(header)\r\n\r\nx\r\n--b--", taken: MultipartLimits(paddingBytes: 3),
             refused: MultipartLimits(paddingBytes: 2), with: .paddingTooLong(limit: 2))
+        // Also behind data, where the rest of the line would make it data; what is before it has been handed out.
+        let body = form(header, data: "x\r\n--b   y")
+        let limits = [MultipartLimits(paddingBytes: 3), MultipartLimits(paddingBytes: 2)]
+        expect(body, taken: limits[0], refused: limits[1], with: .paddingTooLong(limit: 2))
+        #expect(parse(body, limits: limits[1]).begun?.data == Array("x".utf8))
     }
 
     @Test("Every error has a line of its own for the client, with its figure")

@@ -34,6 +34,7 @@ struct PartHeaderTests {
             ("form-data; name=a; filename=f; filename*=utf-8''%4", "a", "f"),
             ("form-data; name=a; filename=f; filename*=koi8-r''x", "a", "f"),
             ("form-data; name=a; filename=f; filename*=x", "a", "f"),
+            ("form-data; name=a; filename=f; filename*=utf-8'x", "a", "f"),
         ])
     func disposition(_ value: String, _ name: String, _ filename: String?) {
         let expected = [Part(name, filename: filename, data: "x")]

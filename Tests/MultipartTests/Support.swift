@@ -1,4 +1,5 @@
 import Multipart
+import TestSupport
 
 /// A part as a test wants to see it: data joined, names as bytes.
 struct Part: Equatable, CustomStringConvertible {
@@ -99,20 +100,7 @@ func form(_ header: String, data: String = "x") -> String {
     "--b\r\n\(header)\r\n\r\n\(data)\r\n--b--\r\n"
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same on every machine.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix64 {
     /// Up to `count` places to cut a body of `length` bytes, in order; two may be the same.
     mutating func cuts(_ count: Int, in length: Int) -> [Int] {
         (0..<Int.random(in: 0...count, using: &self)).map { _ in Int.random(in: 0...length, using: &self) }.sorted()

@@ -1,0 +1,226 @@
+import Testing
+import UploadModel
+
+/// The parameter table of the contract ("Requests"), row by row.
+@Suite("What a request says about its chunk")
+struct ChunkRequestTests {
+    /// A file of 25 bytes in chunks of 10; the second chunk.
+    private static let whole = [
+        "resumableIdentifier": "25-clip.mp4", "resumableFilename": "clip.mp4", "resumableChunkNumber": "2",
+        "resumableTotalSize": "25", "resumableChunkSize": "10",
+    ]
+
+    /// The request with some parameters changed, or left out where the change is nil.
+    private func read(
+        _ changes: [String: String?] = [:], for purpose: ChunkRequest.Purpose = .upload, limit: UInt64 = 1 << 40
+    ) throws -> ChunkRequest {
+        var values = ChunkRequestTests.whole
+        for (name, value) in changes { values[name] = value }
+        var parameters = Parameters(limits: ParameterLimits())
+        for (name, value) in values { try parameters.add(name, value, from: .query) }
+        return try ChunkRequest(parameters, for: purpose, maximumFileSize: limit)
+    }
+
+    private func expectInvalid(
+        _ name: String, _ value: String, _ location: SourceLocation = #_sourceLocation
+    ) {
+        #expect("\(name)=\(value)", sourceLocation: location) {
+            _ = try read([name: value])
+        } throws: { error in
+            if case .invalid(name, _)? = error as? ParameterError { true } else { false }
+        }
+    }
+
+    @Test("all of it, read into values", arguments: [ChunkRequest.Purpose.test, .upload])
+    func whole(_ purpose: ChunkRequest.Purpose) throws {
+        let chunk = try read(for: purpose)
+        #expect(chunk.upload.identifier == "25-clip.mp4")
+        #expect(chunk.upload.filename.text == "clip.mp4")
+        #expect(chunk.totalSize == 25)
+        #expect(chunk.layout.offset == 10)
+        #expect(Set(chunk.layout.lengths) == [10, 15])
+    }
+
+    @Test(
+        "what every request needs is missed by its name, and an empty value is not enough",
+        arguments: ["resumableIdentifier", "resumableFilename", "resumableTotalSize", "resumableChunkSize"])
+    func missing(_ name: String) {
+        for purpose in [ChunkRequest.Purpose.test, .upload] {
+            #expect(throws: ParameterError.missing(name)) { try read([name: nil as String?], for: purpose) }
+            #expect(throws: ParameterError.self) { try read([name: ""], for: purpose) }
+        }
+    }
+
+    @Test("a test without a chunk number is an error, an upload without one is of chunk 1")
+    func defaultNumber() throws {
+        let none = ["resumableChunkNumber": nil as String?]
+        #expect(throws: ParameterError.missing("resumableChunkNumber")) { try read(none, for: .test) }
+        #expect(try read(none, for: .upload).layout.offset == 0)
+    }
+
+    @Test(
+        "a number is written in decimal digits and nothing else",
+        arguments: [
+            "x", "-1", "+2", " 2", "2 ", "0x2", "1e1", "2.0", "2,0", "٢", "２", "2\0", "1_0", "NaN",
+            "99999999999999999999", "340282366920938463463374607431768211456",
+        ])
+    func notNumbers(_ text: String) {
+        for name in [
+            "resumableChunkNumber", "resumableTotalSize", "resumableChunkSize", "resumableCurrentChunkSize",
+        ] {
+            expectInvalid(name, text)
+        }
+    }
+
+    @Test("chunk numbers go from 1 to 2^31 - 1, and lie inside the file")
+    func chunkNumberLimits() throws {
+        expectInvalid("resumableChunkNumber", "0")
+        expectInvalid("resumableChunkNumber", "2147483648")
+        let largest = ["resumableChunkNumber": "2147483647", "resumableChunkSize": "1"]
+        let chunk = try read(largest.merging(["resumableTotalSize": "2147483647"]) { $1 })
+        #expect(chunk.layout.offset == 2_147_483_646)
+        #expect(throws: ParameterError.self) {
+            try read(largest.merging(["resumableTotalSize": "2147483646"]) { $1 })
+        }
+        // Chunk 3 is the last that `forceChunkSize` makes of 25 bytes.
+        #expect(try read(["resumableChunkNumber": "3"]).layout.lengths == [5])
+        #expect(throws: ParameterError.contradiction("resumableChunkNumber", "resumableTotalSize")) {
+            try read(["resumableChunkNumber": "4"])
+        }
+    }
+
+    @Test("chunk sizes go from 1 to 2^40")
+    func chunkSizeLimits() throws {
+        expectInvalid("resumableChunkSize", "0")
+        expectInvalid("resumableChunkSize", "1099511627777")
+        #expect(try read(["resumableChunkSize": "1"]).layout.offset == 1)
+        let largest = try read(["resumableChunkSize": "1099511627776", "resumableChunkNumber": "1"])
+        #expect(largest.layout.lengths == [25])
+    }
+
+    @Test("file sizes go from 0 to the configured limit; beyond it is the file's fault, not the request's")
+    func totalSizeLimits() throws {
+        let empty = try read(["resumableTotalSize": "0", "resumableChunkNumber": "1"])
+        #expect(empty.totalSize == 0)
+        #expect(empty.layout.lengths == [0])
+        #expect(try read(limit: 25).totalSize == 25)
+        #expect(throws: ParameterError.fileTooLarge(limit: 24)) { try read(limit: 24) }
+        #expect(throws: ParameterError.fileTooLarge(limit: 24)) {
+            try read(["resumableTotalSize": "9223372036854775807"], limit: 24)
+        }
+    }
+
+    @Test("the size that a client states for this chunk settles its length")
+    func currentChunkSize() throws {
+        #expect(try read(["resumableCurrentChunkSize": "10"]).layout.lengths == [10])
+        #expect(try read(["resumableCurrentChunkSize": "15"]).layout.lengths == [15])
+    }
+
+    @Test("a size for this chunk that no way of cutting gives is a contradiction", arguments: ["0", "5", "11", "16"])
+    func wrongCurrentChunkSize(_ size: String) {
+        #expect(throws: ParameterError.contradiction("resumableCurrentChunkSize", "resumableTotalSize")) {
+            try read(["resumableCurrentChunkSize": size])
+        }
+    }
+
+    @Test("a count of chunks that goes on behind this one tells that the file was cut by forceChunkSize")
+    func totalChunksHint() throws {
+        #expect(try read(["resumableTotalChunks": "3"]).layout.lengths == [10])
+    }
+
+    @Test("a count of chunks decides nothing where sizes do", arguments: ["0", "1", "2", "4", "99", "2147483647"])
+    func totalChunksDoNotDecide(_ count: String) throws {
+        #expect(try read(["resumableTotalChunks": count]) == read())
+        let stated = try read(["resumableTotalChunks": count, "resumableCurrentChunkSize": "15"])
+        #expect(stated.layout.lengths == [15])
+        #expect(try read(["resumableTotalChunks": count, "resumableChunkNumber": "1"]).layout.lengths == [10])
+    }
+
+    @Test("where sizes are missing, a file of one chunk is as long as its body")
+    func sizesFromBody() throws {
+        func read(number: String, chunks: String, bodyLength: UInt64?) throws -> ChunkRequest {
+            var parameters = Parameters(limits: ParameterLimits())
+            for (name, value) in [
+                ("Identifier", "i"), ("Filename", "f"), ("ChunkNumber", number), ("TotalChunks", chunks),
+            ] {
+                try parameters.add("resumable" + name, value, from: .fields)
+            }
+            return try ChunkRequest(parameters, for: .upload, maximumFileSize: 100, bodyLength: bodyLength)
+        }
+        for length in [0, 1, 100] as [UInt64] {
+            let chunk = try read(number: "1", chunks: "1", bodyLength: length)
+            #expect(chunk.totalSize == length)
+            #expect(chunk.layout.range == ByteRange(first: length))
+        }
+        #expect(throws: ParameterError.fileTooLarge(limit: 100)) {
+            try read(number: "1", chunks: "1", bodyLength: 101)
+        }
+        #expect(throws: ParameterError.self) { try read(number: "2", chunks: "1", bodyLength: 10) }
+        #expect(throws: ParameterError.missing("resumableTotalSize")) {
+            try read(number: "1", chunks: "1", bodyLength: nil)
+        }
+    }
+
+    @Test("what a client says beyond this is not looked at")
+    func otherParameters() throws {
+        #expect(try read(["resumableType": "video/mp4", "upload_token": "x", "title": "../../etc"]) == read())
+    }
+
+    @Test("identifiers have 1 to 1,024 bytes and no NUL, and are opaque otherwise")
+    func identifiers() throws {
+        for text in [String(repeating: "i", count: 1024), "../../etc/passwd", "/", ".", "a b\n", "视频", "🎉"] {
+            #expect(try read(["resumableIdentifier": text]).upload.identifier == text)
+        }
+        expectInvalid("resumableIdentifier", String(repeating: "i", count: 1025))
+        expectInvalid("resumableIdentifier", String(repeating: "视", count: 342))
+        expectInvalid("resumableIdentifier", "a\0b")
+    }
+
+    @Test("uploads are the same if identifier and name are")
+    func sameUpload() throws {
+        let one = try read().upload
+        #expect(try read(["resumableChunkNumber": "1"]).upload == one)
+        #expect(try read(["resumableFilename": "clip.mp5"]).upload != one)
+        #expect(try read(["resumableIdentifier": "25-clip.mp5"]).upload != one)
+    }
+
+    @Test(
+        "a relative path is a path of names",
+        arguments: ["clip.mp4", "a/clip.mp4", "/a/clip.mp4", "视频/一 月/clip.mp4", "a/...", "a/b\\c", ".a/.b"])
+    func relativePaths(_ path: String) throws {
+        _ = try read(["resumableRelativePath": path])
+    }
+
+    @Test(
+        "a relative path that leads elsewhere, or holds what no name may, is invalid",
+        arguments: [
+            "..", "../clip.mp4", "a/../clip.mp4", "a/..", "./a", "a/./b", ".", "a//b", "//a", "a/", "/", "a/b\nc",
+            "a\0/b", "/..", "a/\u{7f}",
+        ])
+    func badRelativePaths(_ path: String) {
+        expectInvalid("resumableRelativePath", path)
+    }
+
+    @Test("a relative path has at most 64 components of at most 255 bytes")
+    func relativePathLimits() throws {
+        let path = { (count: Int) in Array(repeating: "d", count: count).joined(separator: "/") }
+        _ = try read(["resumableRelativePath": path(64)])
+        expectInvalid("resumableRelativePath", path(65))
+        expectInvalid("resumableRelativePath", path(20_000))
+        _ = try read(["resumableRelativePath": "a/" + String(repeating: "n", count: 255)])
+        expectInvalid("resumableRelativePath", "a/" + String(repeating: "n", count: 256))
+    }
+
+    @Test("errors say what to mend, in one line, without the client's values")
+    func descriptions() {
+        for changes in [
+            ["resumableFilename": "secret/value"], ["resumableTotalSize": "secret"], ["resumableChunkNumber": "777777"],
+            ["resumableIdentifier": "secret\0"], ["resumableRelativePath": "secret/.."],
+        ] {
+            let error = #expect(throws: ParameterError.self) { try read(changes) }
+            let line = error.map { "\($0)" } ?? ""
+            #expect(line.contains("resumable"))
+            #expect(!line.contains("secret") && !line.contains("777777") && !line.contains("\n"))
+        }
+    }
+}

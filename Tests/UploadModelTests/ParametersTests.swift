@@ -1,0 +1,77 @@
+import Testing
+import UploadModel
+
+/// The contract, "Requests": parameters may come in the query string, in multipart fields, or both; fields win, and a
+/// parameter given twice with different values is a parameter error.
+@Suite("Parameters")
+struct ParametersTests {
+    @Test("fields win over the query, whichever is read first", arguments: [true, false])
+    func fieldsWin(_ queryFirst: Bool) throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        for place in queryFirst ? [Parameters.Place.query, .fields] : [.fields, .query] {
+            try parameters.add("n", place == .query ? "query" : "field", from: place)
+        }
+        try parameters.add("only", "query", from: .query)
+        #expect(parameters["n"] == "field")
+        #expect(parameters["only"] == "query")
+        #expect(parameters["none"] == nil)
+    }
+
+    @Test("what stands in fields can be seen alone")
+    func fieldsOnly() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        try parameters.add("q", "1", from: .query)
+        try parameters.add("f", "2", from: .fields)
+        #expect(parameters.fieldsOnly["q"] == nil)
+        #expect(parameters.fieldsOnly["f"] == "2")
+        #expect(parameters["q"] == "1")
+    }
+
+    @Test("a parameter may stand again with the same value, not with another", arguments: [true, false])
+    func repeated(_ inQuery: Bool) throws {
+        let place: Parameters.Place = inQuery ? .query : .fields
+        var parameters = Parameters(limits: ParameterLimits())
+        try parameters.add("n", "1", from: place)
+        try parameters.add("n", "1", from: place)
+        #expect(parameters["n"] == "1")
+        #expect(throws: ParameterError.repeated("n")) { try parameters.add("n", "2", from: place) }
+    }
+
+    @Test("names are compared as they are written")
+    func caseSensitive() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        try parameters.add("Name", "1", from: .query)
+        try parameters.add("name", "2", from: .query)
+        #expect(parameters["Name"] == "1")
+        #expect(parameters["NAME"] == nil)
+    }
+
+    @Test("an empty value in a field wins over the query too")
+    func empty() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        try parameters.add("n", "query", from: .query)
+        try parameters.add("n", "", from: .fields)
+        #expect(parameters["n"] != "query")
+    }
+
+    @Test("there may be as many parameters as the limit says, query and fields together")
+    func count() throws {
+        var parameters = Parameters(limits: ParameterLimits(count: 3, bytes: 1000))
+        try parameters.add("a", "1", from: .query)
+        try parameters.add("a", "1", from: .fields)
+        try parameters.add("b", "1", from: .fields)
+        #expect(throws: ParameterError.tooMany) { try parameters.add("c", "1", from: .query) }
+    }
+
+    @Test("names and values may have as many bytes as the limit says, also where they are repeated")
+    func bytes() throws {
+        var parameters = Parameters(limits: ParameterLimits(count: 100, bytes: 12))
+        try parameters.add("ab", "视c", from: .query)
+        try parameters.add("ab", "视c", from: .query)
+        #expect(throws: ParameterError.tooMany) { try parameters.add("ab", "视c", from: .query) }
+        var exact = Parameters(limits: ParameterLimits(count: 100, bytes: 4))
+        try exact.add("a", "视", from: .fields)
+        var short = Parameters(limits: ParameterLimits(count: 100, bytes: 3))
+        #expect(throws: ParameterError.tooMany) { try short.add("a", "视", from: .fields) }
+    }
+}

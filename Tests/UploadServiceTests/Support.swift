@@ -1,0 +1,255 @@
+import Glibc
+import HTTP
+import Logging
+import Testing
+import UploadModel
+import UploadService
+import UploadStore
+
+/// A body that comes in odd pieces, and breaks off where it is told to.
+struct Pieces: RequestBody {
+    private static let sizes = [1, 2, 3, 61, 5, 1021, 7, 4093, 65_521]
+
+    private var rest: ArraySlice<UInt8>
+    private let length: Int
+    private let cutAt: Int?
+    private var turn = 0
+
+    /// - Parameters:
+    ///   - cutAt: after how many bytes the sender goes away; nil if he stays.
+    init(_ bytes: [UInt8], cutAt: Int? = nil) {
+        rest = bytes.prefix(cutAt ?? bytes.count)
+        length = bytes.count
+        self.cutAt = cutAt
+    }
+
+    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(BodyError) -> Int {
+        if rest.isEmpty, let cutAt { throw .cutShort(received: UInt64(cutAt), announced: UInt64(length)) }
+        let piece = rest.prefix(min(Pieces.sizes[turn % Pieces.sizes.count], buffer.count))
+        turn += 1
+        rest = rest.dropFirst(piece.count)
+        buffer.copyBytes(from: piece)
+        return piece.count
+    }
+}
+
+/// A folder of the test's own, removed with all that is in it when the test is over.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/service-tests-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        // Tests of other modules may change the process's umask for a moment.
+        chmod(path, 0o700)
+    }
+
+    deinit {
+        for name in names(below: "/" + LocalStore.stateFolder) {
+            unlink(path + "/" + LocalStore.stateFolder + "/" + name)
+        }
+        rmdir(path + "/" + LocalStore.stateFolder)
+        for name in names() { unlink(path + "/" + name) }
+        rmdir(path)
+    }
+
+    /// The names in the folder, without those that start with a dot.
+    func names(below folder: String = "") -> [String] {
+        guard let directory = opendir(path + folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// A file's bytes; nil if there is none.
+    func read(_ name: String) -> [UInt8]? {
+        let descriptor = open(path + "/" + name, O_RDONLY)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = Glibc.read(descriptor, &buffer, buffer.count), count > 0 { bytes += buffer[..<count] }
+        return bytes
+    }
+}
+
+/// One part of a form.
+struct FormPart {
+    var name: String
+    var filename: String?
+    var bytes: [UInt8]
+
+    static func field(_ name: String, _ value: String) -> FormPart {
+        FormPart(name: name, filename: nil, bytes: Array(value.utf8))
+    }
+
+    static func file(_ bytes: [UInt8], name: String = "file") -> FormPart {
+        FormPart(name: name, filename: "blob", bytes: bytes)
+    }
+}
+
+let boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
+let formType = "multipart/form-data; boundary=\(boundary)"
+
+/// A form as a browser writes it (RFC 7578).
+func form(_ parts: [FormPart]) -> [UInt8] {
+    var body: [UInt8] = []
+    for part in parts {
+        body += Array("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(part.name)\"".utf8)
+        if let filename = part.filename {
+            body += Array("; filename=\"\(filename)\"\r\nContent-Type: application/octet-stream".utf8)
+        }
+        body += Array("\r\n\r\n".utf8) + part.bytes + Array("\r\n".utf8)
+    }
+    return body + Array("--\(boundary)--\r\n".utf8)
+}
+
+/// A file and how a client cuts it (the seed's parameters).
+struct Sample {
+    var name = "clip.mp4"
+    var identifier = "id-clip"
+    var bytes: [UInt8]
+    var chunkSize = 1000
+
+    /// A file of that many bytes, no two stretches of which are the same.
+    init(size: Int, chunkSize: Int = 1000) {
+        bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 167 ^ $0 >> 7 ^ $0 >> 13) }
+        self.chunkSize = chunkSize
+    }
+
+    /// The default way of cutting: the last chunk takes the rest with it.
+    var chunkCount: Int { max(bytes.count / chunkSize, 1) }
+
+    func chunk(_ number: Int) -> [UInt8] {
+        let start = (number - 1) * chunkSize
+        return Array(bytes[start..<(number == chunkCount ? bytes.count : start + chunkSize)])
+    }
+
+    func parameters(_ number: Int) -> [(name: String, value: String)] {
+        [
+            ("resumableChunkNumber", "\(number)"), ("resumableChunkSize", "\(chunkSize)"),
+            ("resumableTotalSize", "\(bytes.count)"), ("resumableIdentifier", identifier),
+            ("resumableFilename", name),
+        ]
+    }
+
+    func fields(_ number: Int) -> [FormPart] {
+        parameters(number).map { .field($0.name, $0.value) }
+    }
+
+    func query(_ number: Int) -> String {
+        parameters(number).map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    }
+
+    /// The fields, then the file, as Resumable.js sends it.
+    func form(_ number: Int) -> [UInt8] {
+        UploadServiceTests.form(fields(number) + [.file(chunk(number))])
+    }
+}
+
+/// What the contract ("Status codes") says that an outcome looks like on the wire.
+enum Expected: String {
+    case stored, held, missing, malformed, refused, unsupported, retry
+
+    var status: Int {
+        switch self {
+        case .stored, .held: 200
+        case .missing: 404
+        case .malformed: 500
+        case .refused: 415
+        case .unsupported: 501
+        case .retry: 503
+        }
+    }
+}
+
+/// A service, spoken to as the door does it. Every answer that it gives is held against the rules that all must obey.
+struct Site {
+    static let route = "/resumable_upload"
+
+    let service: UploadService
+    let folder: TemporaryFolder
+
+    init(_ settings: UploadSettings = UploadSettings()) throws {
+        let folder = try TemporaryFolder()
+        let root = try LinuxDirectory.root(folder.path)
+        let store = try LocalStore(root: root, boot: .current, now: { UInt64(time(nil)) })
+        self.init(store: store, folder: folder, settings)
+    }
+
+    init(store: any ChunkStore, folder: TemporaryFolder, _ settings: UploadSettings = UploadSettings()) {
+        self.folder = folder
+        var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        log.logLevel = .trace
+        service = UploadService(store: store, settings: settings, log: log)
+    }
+
+    /// Sends a request and checks what the contract says of every answer.
+    func send(_ request: Request, _ body: Pieces = Pieces([]), _ location: SourceLocation = #_sourceLocation)
+        -> Response
+    {
+        var body = body
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+        defer { buffer.deallocate() }
+        let response = service.respond(to: request, body: &body, using: buffer)
+        let line = String(decoding: response.body, as: UTF8.self)
+        #expect([200, 204, 404, 415, 500, 501, 503].contains(response.status), sourceLocation: location)
+        if response.header("Content-Type")?.hasPrefix("text/plain") == true {
+            #expect(!line.isEmpty && line.utf8.count < 300 && !line.contains("\n"), sourceLocation: location)
+        }
+        let told = line + response.headers.map { $0.name + $0.value }.joined()
+        for secret in [folder.path, LocalStore.stateFolder, ".journal", "/tmp", "errno", "No such", "Error", "0x"] {
+            #expect(!told.contains(secret), "\(told)", sourceLocation: location)
+        }
+        if response.status == 503 {
+            #expect(Int(response.header("Retry-After") ?? "") ?? 0 >= 1, sourceLocation: location)
+        } else {
+            #expect(response.header("Retry-After") == nil, sourceLocation: location)
+        }
+        return response
+    }
+
+    /// Sends a request and expects that outcome.
+    @discardableResult
+    func expect(
+        _ outcome: Expected, _ request: Request, _ body: Pieces = Pieces([]),
+        _ location: SourceLocation = #_sourceLocation
+    ) -> Response {
+        let response = send(request, body, location)
+        let line = String(decoding: response.body, as: UTF8.self)
+        #expect(response.header("X-Upload-Outcome") == outcome.rawValue, "\(line)", sourceLocation: location)
+        #expect(response.status == outcome.status, sourceLocation: location)
+        return response
+    }
+
+    /// Sends a form and expects that outcome.
+    @discardableResult
+    func post(
+        _ outcome: Expected, _ body: [UInt8], query: String = "", cutAt: Int? = nil,
+        _ location: SourceLocation = #_sourceLocation
+    ) -> Response {
+        let request = Request(
+            method: .post, path: Site.route, query: query, contentType: formType, contentLength: UInt64(body.count))
+        return expect(outcome, request, Pieces(body, cutAt: cutAt), location)
+    }
+
+    /// Asks for a chunk and expects that outcome.
+    @discardableResult
+    func test(
+        _ outcome: Expected, _ query: String, accept: String? = nil, _ location: SourceLocation = #_sourceLocation
+    ) -> Response {
+        expect(outcome, Request(method: .get, path: Site.route, query: query, accept: accept), Pieces([]), location)
+    }
+}
+
+/// The body as text.
+func text(_ response: Response) -> String {
+    String(decoding: response.body, as: UTF8.self)
+}

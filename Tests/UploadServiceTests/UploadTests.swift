@@ -1,0 +1,381 @@
+import HTTP
+import Testing
+import UploadModel
+import UploadService
+import UploadStore
+
+/// Chunks on their way into a real store, by the contract ("Requests", "Status codes", "Promises").
+@Suite("Sending chunks")
+struct UploadTests {
+    let site: Site
+
+    init() throws {
+        site = try Site()
+    }
+
+    @Test("a file comes chunk by chunk, and is there when the last has come")
+    func wholeFile() {
+        let sample = Sample(size: 3500)
+        for number in [3, 1, 2] {
+            site.test(.missing, sample.query(number))
+            #expect(site.folder.names().isEmpty)
+            let answer = site.post(.stored, sample.form(number))
+            #expect(text(answer) == "OK")
+            site.test(.held, sample.query(number))
+        }
+        #expect(site.folder.names() == ["clip.mp4"])
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test(
+        "files of every size that is near the edge of a chunk arrive whole",
+        arguments: [0, 1, 99, 100, 101, 199, 200, 1001])
+    func sizes(_ size: Int) {
+        let sample = Sample(size: size, chunkSize: 100)
+        for number in (1...sample.chunkCount).reversed() { site.post(.stored, sample.form(number)) }
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("with forceChunkSize the last chunk is the rest", arguments: [101, 199, 1001])
+    func forcedSizes(_ size: Int) {
+        let sample = Sample(size: size, chunkSize: 100)
+        let starts = Array(stride(from: 0, to: size, by: 100))
+        for (index, start) in starts.enumerated() {
+            let bytes = Array(sample.bytes[start..<min(start + 100, size)])
+            site.post(
+                .stored,
+                form(
+                    sample.fields(index + 1) + [
+                        .field("resumableCurrentChunkSize", "\(bytes.count)"),
+                        .field("resumableTotalChunks", "\(starts.count)"), .file(bytes),
+                    ]))
+        }
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("both routes of the seed, and all three methods, take chunks", arguments: UploadService.routes.sorted())
+    func routes(_ route: String) {
+        #expect(["/resumable_upload", "/api/photo/redeem-upload-token"].contains(route))
+        let sample = Sample(size: 3000)
+        for (index, method) in [Method.post, .put, .patch].enumerated() {
+            let request = Request(method: method, path: route, contentType: formType)
+            site.expect(.stored, request, Pieces(sample.form(index + 1)))
+        }
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("the file part may stand before, between or behind the fields", arguments: 0...5)
+    func filePosition(_ position: Int) {
+        let sample = Sample(size: 2000)
+        for number in [1, 2] {
+            var parts = sample.fields(number)
+            parts.insert(.file(sample.chunk(number)), at: position)
+            site.post(.stored, form(parts))
+            site.test(.held, sample.query(number))
+        }
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("parameters may all stand in the query, with a form that has only the file")
+    func queryAndForm() {
+        let sample = Sample(size: 1500)
+        site.post(.stored, form([.file(sample.bytes)]), query: sample.query(1))
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("fields win over the query, wherever the file stands", arguments: [true, false])
+    func fieldsWin(_ fileFirst: Bool) {
+        let sample = Sample(size: 3000)
+        let file = [FormPart.file(sample.chunk(2))]
+        site.post(
+            .stored, form(fileFirst ? file + sample.fields(2) : sample.fields(2) + file), query: sample.query(1))
+        site.test(.held, sample.query(2))
+        site.test(.missing, sample.query(1))
+    }
+
+    @Test("one field behind the file wins over the query too")
+    func lateField() {
+        let sample = Sample(size: 3000)
+        site.post(
+            .stored, form([.file(sample.chunk(2)), .field("resumableChunkNumber", "2")]), query: sample.query(1))
+        site.test(.held, sample.query(2))
+        site.test(.missing, sample.query(1))
+    }
+
+    @Test("a field behind the file that contradicts one before it is an error, and nothing is held")
+    func contradictingFields() {
+        let sample = Sample(size: 3000)
+        let parts = sample.fields(1) + [.file(sample.chunk(1)), .field("resumableChunkNumber", "2")]
+        site.post(.malformed, form(parts))
+        site.test(.missing, sample.query(1))
+        site.test(.missing, sample.query(2))
+    }
+
+    @Test("a parameter that stands twice with different values is an error, with the same value it is none")
+    func repeated() {
+        let sample = Sample(size: 3000)
+        let again = { (value: String) in
+            form(sample.fields(1) + [.field("resumableChunkNumber", value), .file(sample.chunk(1))])
+        }
+        site.post(.malformed, again("2"))
+        site.test(.missing, sample.query(1))
+        site.post(.stored, again("1"))
+        site.test(.malformed, sample.query(1) + "&resumableChunkNumber=2")
+        site.test(.held, sample.query(1) + "&resumableChunkNumber=1")
+    }
+
+    @Test("a chunk without a number is the first, as in the Flask backend")
+    func noNumber() {
+        let sample = Sample(size: 3000)
+        site.post(.stored, form(sample.fields(1).dropFirst() + [.file(sample.chunk(1))]))
+        site.test(.held, sample.query(1))
+    }
+
+    @Test("a form without the file, or with two, is an error, and nothing is held")
+    func fileParts() {
+        let sample = Sample(size: 3000)
+        let file = FormPart.file(sample.chunk(1))
+        site.post(.malformed, form(sample.fields(1)))
+        site.post(.malformed, form(sample.fields(1) + [.file(sample.chunk(1), name: "other")]))
+        site.post(.malformed, form(sample.fields(1) + [file, file]))
+        site.post(.malformed, form([file] + sample.fields(1) + [file]))
+        site.test(.missing, sample.query(1))
+    }
+
+    @Test("a file in a part of another name is passed over")
+    func otherFile() {
+        let sample = Sample(size: 1000)
+        site.post(
+            .stored, form([.file([1, 2, 3], name: "preview")] + sample.fields(1) + [.file(sample.bytes)]))
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("the name of the file part can be chosen")
+    func fileParameter() throws {
+        let site = try Site(UploadSettings(fileParameter: "chunk"))
+        let sample = Sample(size: 1000)
+        site.post(.malformed, sample.form(1))
+        site.post(.stored, form(sample.fields(1) + [.file(sample.bytes, name: "chunk")]))
+    }
+
+    @Test("a body of application/octet-stream is the chunk, with the parameters in the query")
+    func octets() {
+        let sample = Sample(size: 2500)
+        for number in [2, 1] {
+            let request = Request(
+                method: .put, path: Site.route, query: sample.query(number), contentType: "Application/Octet-Stream",
+                contentLength: UInt64(sample.chunk(number).count))
+            site.expect(.stored, request, Pieces(sample.chunk(number)))
+        }
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("a body of another type, or of none, is not supported")
+    func contentTypes() {
+        let sample = Sample(size: 1000)
+        for type in [
+            nil, "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x",
+        ] {
+            let request = Request(method: .post, path: Site.route, query: sample.query(1), contentType: type)
+            site.expect(.unsupported, request, Pieces(sample.bytes))
+        }
+        site.test(.missing, sample.query(1))
+    }
+
+    @Test("a form that can't be taken apart is an error")
+    func brokenForms() {
+        let sample = Sample(size: 1000)
+        let whole = sample.form(1)
+        for type in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"a b \""]
+        {
+            let request = Request(method: .post, path: Site.route, contentType: type)
+            site.expect(.malformed, request, Pieces(whole))
+        }
+        site.post(.malformed, [])
+        site.post(.malformed, Array("no form at all".utf8))
+        site.post(.malformed, Array("--\(boundary)\r\n\r\nno disposition\r\n--\(boundary)--\r\n".utf8))
+        site.test(.missing, sample.query(1))
+    }
+
+    @Test("a body cut short anywhere leaves the chunk missing, and may be sent again", arguments: [true, false])
+    func cutShort(_ fileFirst: Bool) {
+        let sample = Sample(size: 300, chunkSize: 100)
+        let file = [FormPart.file(sample.chunk(1))]
+        let body = form(fileFirst ? file + sample.fields(1) : sample.fields(1) + file)
+        for length in stride(from: 0, to: body.count, by: 13) {
+            let answer = site.post(.retry, body, cutAt: length)
+            #expect(text(answer).contains("again"))
+            site.test(.missing, sample.query(1))
+        }
+        site.post(.stored, body)
+        site.test(.held, sample.query(1))
+    }
+
+    @Test("a body of octets cut short leaves the chunk missing")
+    func octetsCutShort() {
+        let sample = Sample(size: 3000)
+        let request = Request(
+            method: .post, path: Site.route, query: sample.query(2), contentType: "application/octet-stream")
+        for length in [0, 1, 999, 1000] {
+            site.expect(.retry, request, Pieces(sample.chunk(2), cutAt: length))
+            site.test(.missing, sample.query(2))
+        }
+        site.expect(.stored, request, Pieces(sample.chunk(2)))
+    }
+
+    @Test("a chunk that doesn't have the length of its place is not counted", arguments: [true, false])
+    func wrongLength(_ fileFirst: Bool) {
+        let sample = Sample(size: 4000)
+        let body = { (bytes: [UInt8]) in
+            let file = [FormPart.file(bytes)]
+            return form(fileFirst ? file + sample.fields(2) : sample.fields(2) + file)
+        }
+        // Fewer bytes may have been lost on the way; more never are.
+        site.post(.retry, body(Array(sample.chunk(2).dropLast())))
+        site.post(.retry, body([]))
+        site.post(.malformed, body(sample.chunk(2) + [0]))
+        site.post(.malformed, body(sample.chunk(2) + sample.chunk(3)))
+        site.test(.missing, sample.query(2))
+        site.post(.stored, body(sample.chunk(2)))
+    }
+
+    @Test("a chunk that doesn't have the size that its client states is not counted")
+    func statedSize() {
+        let sample = Sample(size: 1500)
+        let body = { (bytes: [UInt8]) in
+            form(sample.fields(1) + [.field("resumableCurrentChunkSize", "1500"), .file(bytes)])
+        }
+        for bytes in [Array(sample.bytes.prefix(1000)), Array(sample.bytes.prefix(1499))] {
+            site.post(.retry, body(bytes))
+            site.test(.missing, sample.query(1))
+        }
+        site.post(.malformed, body(sample.bytes + [0]))
+        site.post(.malformed, form(sample.fields(1) + [.field("resumableCurrentChunkSize", "7"), .file([1, 2, 3])]))
+        site.post(.stored, body(sample.bytes))
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("an upload has one size: who says another makes an error")
+    func otherSize() {
+        let sample = Sample(size: 3000)
+        var other = Sample(size: 4000)
+        site.post(.stored, sample.form(1))
+        site.post(.malformed, other.form(2))
+        site.test(.malformed, other.query(2))
+        other.identifier = "another"
+        site.post(.stored, other.form(2))
+    }
+
+    @Test("a file beyond the limit is refused")
+    func tooLarge() throws {
+        let site = try Site(UploadSettings(maximumFileSize: 1000))
+        let fits = Sample(size: 1000)
+        let sample = Sample(size: 1001)
+        site.post(.refused, sample.form(1))
+        site.test(.refused, sample.query(1))
+        site.post(.stored, fits.form(1))
+    }
+
+    @Test("the same chunk again is 200 and changes nothing, before the file is complete and after")
+    func duplicates() {
+        let sample = Sample(size: 2500)
+        for number in [1, 1, 2, 2, 1, 2] {
+            site.post(.stored, sample.form(number))
+            site.test(.held, sample.query(number))
+        }
+        #expect(site.folder.names() == ["clip.mp4"])
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("other bytes for a range that is held replace it while the file is incomplete")
+    func replaced() {
+        let sample = Sample(size: 2000)
+        var wrong = sample
+        wrong.bytes[17] ^= 1
+        site.post(.stored, wrong.form(1))
+        site.post(.stored, sample.form(1))
+        site.post(.stored, sample.form(2))
+        #expect(site.folder.read("clip.mp4") == sample.bytes)
+    }
+
+    @Test("an upload of another identifier never writes over a finished file of that name")
+    func sameName() {
+        let first = Sample(size: 1000)
+        var second = Sample(size: 900)
+        second.identifier = "another"
+        site.post(.stored, first.form(1))
+        site.post(.stored, second.form(1))
+        #expect(site.folder.read("clip.mp4") == first.bytes)
+        let names = site.folder.names()
+        #expect(names.count == 2)
+        #expect(names.compactMap { site.folder.read($0) }.contains(second.bytes))
+    }
+
+    @Test(
+        "a name that is a path gets no further than the error",
+        arguments: ["..", ".", "../clip", "/etc/passwd", "a/b", "a%00b", "a%0Ab", "", "%2e%2e%2fclip"])
+    func hostileNames(_ name: String) {
+        let query = Sample(size: 10).query(1).replacing("clip.mp4", with: name)
+        site.test(.malformed, query)
+        site.expect(
+            .malformed,
+            Request(method: .post, path: Site.route, query: query, contentType: "application/octet-stream"),
+            Pieces([UInt8](repeating: 1, count: 10)))
+        #expect(site.folder.names().isEmpty)
+    }
+
+    @Test("an identifier may look like a path: it is none")
+    func hostileIdentifiers() {
+        for (index, identifier) in ["../../../tmp/x", "/", ".", "..", "a/b"].enumerated() {
+            var sample = Sample(size: 2000)
+            sample.identifier = identifier
+            sample.name = "\(index).bin"
+            site.post(.stored, sample.form(1))
+            site.post(.stored, sample.form(2))
+            #expect(site.folder.read(sample.name) == sample.bytes)
+        }
+        #expect(site.folder.names().count == 5)
+    }
+
+    @Test("too many parameters, or too long ones, are an error", arguments: [true, false])
+    func limits(_ many: Bool) {
+        let sample = Sample(size: 1000)
+        let more: [FormPart] =
+            many
+            ? (0..<2000).map { .field("x\($0)", "") } : [.field("x", String(repeating: "x", count: 1 << 20))]
+        site.post(.malformed, form(sample.fields(1) + more + [.file(sample.bytes)]))
+        let query = more.map { "\($0.name)=\(String(decoding: $0.bytes, as: UTF8.self))" }.joined(separator: "&")
+        site.test(.malformed, sample.query(1) + "&" + query)
+        site.test(.missing, sample.query(1))
+    }
+
+    @Test("parameters that are not UTF-8 are an error")
+    func notUTF8() {
+        let sample = Sample(size: 1000)
+        site.test(.malformed, sample.query(1) + "&x=%FF")
+        let bad = FormPart(name: "x", filename: nil, bytes: [0xc3, 0x28])
+        site.post(.malformed, form(sample.fields(1) + [bad, .file(sample.bytes)]))
+    }
+
+    @Test("names in all scripts come through as they are", arguments: ["视频 文件.mp4", "🎉👨‍👩‍👧.gif", "a 'b' & c;d.txt"])
+    func names(_ name: String) {
+        var sample = Sample(size: 1000)
+        sample.name = name
+        site.post(.stored, sample.form(1))
+        #expect(site.folder.names() == [name])
+    }
+
+    @Test("a client of the Flask backend that tells no sizes uploads a file of one chunk", arguments: [true, false])
+    func flaskClient(_ fileFirst: Bool) {
+        let bytes = Sample(size: 1234).bytes
+        let fields: [FormPart] = [
+            .field("resumableIdentifier", "i"), .field("resumableFilename", "f.bin"),
+            .field("resumableChunkNumber", "1"), .field("resumableTotalChunks", "1"),
+        ]
+        let query = "resumableIdentifier=i&resumableFilename=f.bin&resumableChunkNumber=1&resumableTotalChunks=1"
+        site.test(.missing, query)
+        site.post(.stored, form(fileFirst ? [.file(bytes)] + fields : fields + [.file(bytes)]))
+        #expect(site.folder.read("f.bin") == bytes)
+        site.test(.held, query)
+    }
+}

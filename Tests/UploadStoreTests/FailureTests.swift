@@ -1,0 +1,158 @@
+import Glibc
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// A small upload, again and again: each time another disk call fails, once. Whatever fails, the client is told to try
+// again, nothing half or wrong gets the final name, and what comes again in the end is the file.
+
+@Suite struct FailureTests {
+    /// How the sender goes on after an error.
+    enum Afterwards: CaseIterable {
+        /// With the process that failed.
+        case sameProcess
+        /// With a process started anew.
+        case newProcess
+        /// With one on a machine started anew.
+        case newBoot
+    }
+
+    private static let bytes = content(10)
+    private static let wrong = content(10, seed: 2)
+
+    /// The sender's day: out of order, a chunk with other bytes first, one sent twice, one chunk over held ranges.
+    private static func steps() -> [(chunk: Chunk, bytes: [UInt8])] {
+        let forced = Chunk.all(of: 10, size: 4)
+        let large = Chunk.all(of: 10, size: 8)
+        return [
+            (forced[1], bytes), (forced[0], wrong), (forced[0], bytes), (forced[1], bytes), (large[0], bytes),
+            (forced[2], bytes), (forced[2], bytes),
+        ]
+    }
+
+    private struct Run {
+        let disk = MemoryDisk()
+        let id: UploadID
+        var store: LocalStore
+        var boot: UInt64 = 1
+        var completions = 0
+
+        init() throws {
+            id = try uploadID()
+            store = try LocalStore(root: disk.root, boot: BootID(low: 1, high: 0)) { 1_700_000_000 }
+        }
+
+        mutating func goOn(_ afterwards: Afterwards) throws {
+            if afterwards == .sameProcess { return }
+            if afterwards == .newBoot { boot += 1 }
+            store = try LocalStore(root: disk.root, boot: BootID(low: boot, high: 0)) { 1_700_000_000 }
+        }
+
+        mutating func send(_ chunk: Chunk, _ bytes: [UInt8]) throws {
+            if case .completed = try store.send(chunk, of: bytes, as: id, piece: 3) { completions += 1 }
+        }
+
+        /// What stands at the top: names and bytes.
+        var files: [String: [UInt8]] {
+            disk.inspect { state in
+                (state.nodes[1]?.entries ?? [:]).filter { $0.key != ".resumabled" }
+                    .mapValues { state.nodes[$0]?.bytes ?? [] }
+            }
+        }
+    }
+
+    @Test(
+        "Whichever disk call fails, once, the file ends right", arguments: [ENOSPC, EIO], Afterwards.allCases)
+    func everyCall(code: Int32, afterwards: Afterwards) throws {
+        var failed = 0
+        for call in 0..<1000 {
+            var run = try Run()
+            run.disk.fail(after: call, code: code)
+            for (chunk, bytes) in Self.steps() {
+                try attempt("call \(call), chunk \(chunk.number)", &run, afterwards) { run in
+                    try run.send(chunk, bytes)
+                    let range = try ByteRange(chunk.range)
+                    let status = try run.store.status(of: run.id)
+                    #expect(status?.receipt(for: range) != nil)
+                }
+            }
+            // What was given up because it could not be trusted comes again.
+            for chunk in Chunk.all(of: 10, size: 4) {
+                try attempt("call \(call), again", &run, afterwards) { run in try run.send(chunk, Self.bytes) }
+            }
+            try attempt("call \(call), at the end", &run, afterwards) { run in
+                let status = try run.store.status(of: run.id)
+                #expect(status?.complete == true, "call \(call)")
+            }
+            #expect(run.files == ["name.bin": Self.bytes], "call \(call): \(run.disk.failures)")
+            #expect(run.completions <= 1)
+            if run.disk.failures.isEmpty {
+                // The upload needs fewer calls than that: each was made to fail.
+                #expect(run.completions == 1)
+                #expect(failed == call && failed > 50)
+                return
+            }
+            failed += 1
+        }
+        Issue.record("the upload never ends")
+    }
+
+    @Test("Whichever disk call fails after a power cut, nothing wrong is held", arguments: [ENOSPC, EIO])
+    func recovery(code: Int32) throws {
+        let chunks = Chunk.all(of: 10, size: 4)
+        for call in 0..<1000 {
+            var run = try Run()
+            try run.send(chunks[0], Self.bytes)
+            try run.send(chunks[1], Self.bytes)
+            // The power cut spoils the first chunk.
+            let data = try #require(run.disk.number(of: UploadFiles(run.id).data))
+            run.disk.flip(byte: 2, of: data)
+            try run.goOn(.newBoot)
+            run.disk.fail(after: call, code: code)
+            for _ in 0..<2 {
+                do {
+                    let held = try run.store.held(run.id)
+                    let trusted = !run.disk.failures.contains { $0.operation == "sync" && $0.name.hasSuffix(".data") }
+                    // A range that can't be read is missing; one that was not synced is given up.
+                    let unread = run.disk.failures.contains { $0.operation == "read" && $0.name.hasSuffix(".data") }
+                    #expect(try held == (trusted ? [ByteRange(4..<8)] : []) || unread && held == [], "call \(call)")
+                } catch let error as StoreError {
+                    #expect(run.disk.failures.count == 1, "call \(call): \(error)")
+                }
+            }
+            if run.disk.failures.isEmpty {
+                #expect(call > 10)
+                return
+            }
+            for chunk in chunks { try run.send(chunk, Self.bytes) }
+            #expect(run.files == ["name.bin": Self.bytes], "call \(call): \(run.disk.failures)")
+            #expect(run.completions == 1)
+        }
+        Issue.record("recovery never ends")
+    }
+
+    /// Does a step, and once more if the failing call was in it.
+    private func attempt(
+        _ what: String, _ run: inout Run, _ afterwards: Afterwards, _ step: (inout Run) throws -> Void
+    ) throws {
+        do {
+            try step(&run)
+        } catch let error as StoreError {
+            let failure = try #require(run.disk.failures.last, "\(what): \(error)")
+            let said = FileError(operation: failure.operation, name: failure.name, code: failure.code)
+            if failure.operation == "sync" && failure.name.hasSuffix(".data") {
+                // The kernel may have dropped what it could not write: nothing of it is held any more.
+                #expect(error == .untrusted(said), "\(what)")
+                #expect(try run.store.held(run.id) == [], "\(what)")
+            } else {
+                #expect(error == (failure.code == ENOSPC ? .full(said) : .failed(said)), "\(what)")
+            }
+            try run.goOn(afterwards)
+            try step(&run)
+        }
+        for (name, bytes) in run.files {
+            #expect(name == "name.bin" && bytes == Self.bytes, "\(what): \(run.disk.failures)")
+        }
+    }
+}

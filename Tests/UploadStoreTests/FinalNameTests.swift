@@ -1,0 +1,97 @@
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// Where a finished file goes, and that nothing which stands there is touched (contract, promises 3 and 5).
+
+@Suite struct FinalNameTests {
+    let site: Site
+    let store: LocalStore
+    let bytes = content(30)
+
+    init() throws {
+        site = try Site()
+        store = try site.store()
+    }
+
+    @Test("A second file of one name gets a number before its extension")
+    func secondFile() throws {
+        #expect(try store.sendAll(bytes, as: uploadID("one", "name.ext")) == .completed(name: "name.ext"))
+        #expect(
+            try store.sendAll(content(20, seed: 2), as: uploadID("two", "name.ext"))
+                == .completed(name: "name (1).ext"))
+        #expect(site.files == ["name (1).ext", "name.ext"])
+        #expect(try site.folder.read("name.ext") == bytes)
+        #expect(try site.folder.read("name (1).ext") == content(20, seed: 2))
+    }
+
+    @Test("A number that is taken too is passed over")
+    func takenNumbers() throws {
+        for name in ["name.ext", "name (1).ext", "name (2).ext", "name (4).ext"] {
+            try site.folder.write(Array(name.utf8), to: name)
+        }
+        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(name: "name (3).ext"))
+        for name in ["name.ext", "name (1).ext", "name (2).ext", "name (4).ext"] {
+            #expect(try site.folder.read(name) == Array(name.utf8))
+        }
+        #expect(try site.folder.read("name (3).ext") == bytes)
+    }
+
+    @Test("A folder of that name is left alone")
+    func takenByFolder() throws {
+        try site.folder.makeFolder("name.ext")
+        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(name: "name (1).ext"))
+        #expect(site.folder.names(in: "name.ext").isEmpty)
+    }
+
+    @Test("A link of that name is neither followed nor replaced, wherever it leads")
+    func takenByLink() throws {
+        let outside = try TemporaryFolder()
+        try outside.write(content(5), to: "foreign")
+        for (name, target) in [("a", outside.path + "/foreign"), ("b", outside.path + "/new"), ("c", outside.path)] {
+            try site.folder.link(name, to: target)
+            let inode = try site.folder.inode(name)
+            #expect(try store.sendAll(bytes, as: uploadID("id", name)) == .completed(name: "\(name) (1)"))
+            #expect(try site.folder.inode(name) == inode)
+        }
+        #expect(outside.names() == ["foreign"])
+        #expect(try outside.read("foreign") == content(5))
+    }
+
+    @Test("A file named like the store's own folder does it no harm")
+    func ownFolder() throws {
+        #expect(
+            try store.sendAll(bytes, as: uploadID("id", ".resumabled")) == .completed(name: ".resumabled (1)"))
+        #expect(try site.folder.read(".resumabled (1)") == bytes)
+    }
+
+    @Test(
+        "Identifiers and names can say anything that is a name",
+        arguments: [
+            ("../../../etc/passwd", "name"), ("/", "..."), ("..", "a b"), ("id\n", "\"'"), ("中文", "中文.txt"),
+            ("😀", "😀.😀"), ("%2e%2e%2f", "%2e%2e%2f"), ("a\\..\\b", "..\\..\\b"), ("-rf", "-rf *"),
+        ])
+    func anyName(identifier: String, name: String) throws {
+        #expect(try store.sendAll(bytes, as: uploadID(identifier, name)) == .completed(name: name))
+        #expect(site.files == [name])
+        #expect(try site.folder.read(name) == bytes)
+        #expect(site.state.count == 1)
+    }
+
+    @Test("The longest name stands, and is shortened where a number comes to it")
+    func longestName() throws {
+        let name = String(repeating: "n", count: 251) + ".ext"
+        #expect(try store.sendAll(bytes, as: uploadID("one", name)) == .completed(name: name))
+        let second = String(repeating: "n", count: 247) + " (1).ext"
+        #expect(try store.sendAll(bytes, as: uploadID("two", name)) == .completed(name: second))
+        #expect(site.files == [second, name].sorted())
+    }
+
+    @Test(
+        "No name that leads elsewhere becomes an upload",
+        arguments: [".", "..", "/etc/passwd", "a/b", "../a", "", "a\0"])
+    func refusedNames(name: String) {
+        #expect(throws: ParameterError.self) { try uploadID("id", name) }
+    }
+}

@@ -1,0 +1,172 @@
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// The byte table at the top of JournalFormat.swift, written out by hand. Only the checksums are the library's.
+
+@Suite struct JournalFormatTests {
+    static let header = JournalHeader(
+        size: 0x0102_0304_0506_0708, nonce: 0x1112_1314_1516_1718, begun: 0x2122_2324_2526_2728, texts: ["ab", "ü"])
+
+    static let headerBytes: [UInt8] = [
+        0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0x00, 0x01,  // RSMBLD, 0, version 1
+        60, 0, 0, 0,  // 40, two texts of 4 + 2, 8
+        2, 0, 0, 0,
+        0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
+        0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,
+        0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,
+        2, 0, 0, 0, 0x61, 0x62,
+        2, 0, 0, 0, 0xc3, 0xbc,
+    ]
+
+    static func records() throws -> [(record: JournalRecord, bytes: [UInt8])] {
+        let range = try ByteRange(0x1234..<0x1334)
+        return [
+            (
+                .held(range, checksum: 0x0102_0304_0506_0708),
+                [
+                    1, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+                    0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
+                ]
+            ),
+            (
+                .lost(range),
+                [2, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            ),
+            (.durable, [3, 0, 0, 0] + [UInt8](repeating: 0, count: 24)),
+            (
+                .boot(BootID(low: 5, high: 6)),
+                [4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            ),
+            (
+                .publishing(number: 7, inode: 8),
+                [5, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            ),
+            (
+                .published(number: 7, inode: 8, time: 9),
+                [6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]
+            ),
+        ]
+    }
+
+    private func decodeHeader(_ bytes: [UInt8]) -> (header: JournalHeader, length: Int)? {
+        bytes.withUnsafeBytes { JournalHeader.decode($0) }
+    }
+
+    private func decodeRecord(_ bytes: [UInt8], nonce: UInt64 = 77, index: Int = 3) -> JournalRecord? {
+        bytes.withUnsafeBytes { JournalRecord.decode($0, nonce: nonce, index: index) }
+    }
+
+    @Test("The checksum is XXH3 with 64 bits")
+    func checksum() {
+        // The value of no bytes, as the xxHash specification's implementations give it.
+        #expect(Checksum.of(UnsafeRawBufferPointer(start: nil, count: 0)) == 0x2d06_8005_38d3_94c2)
+        let bytes = content(1000)
+        guard let pieces = Checksum() else {
+            Issue.record("no memory")
+            return
+        }
+        for start in stride(from: 0, to: 1000, by: 7) {
+            bytes[start..<min(start + 7, 1000)].withUnsafeBytes { pieces.update($0) }
+        }
+        #expect(pieces.value == bytes.withUnsafeBytes { Checksum.of($0) })
+    }
+
+    @Test("A file's name in the store is the SHA-256 of identifier and filename")
+    func key() throws {
+        // FIPS 180-2, appendix B.1.
+        #expect(
+            sha256Hex(Array("abc".utf8)) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        let files = UploadFiles(try uploadID("../../etc", "passwd"))
+        #expect(files.journal == sha256Hex(Array("9:../../etcpasswd".utf8)) + ".journal")
+        #expect(files.data == sha256Hex(Array("9:../../etcpasswd".utf8)) + ".data")
+    }
+
+    @Test("The header's bytes lie where the table says")
+    func headerBytes() {
+        let bytes = Self.header.encoded
+        #expect(bytes.count == 60)
+        #expect(Array(bytes.dropLast(8)) == Self.headerBytes)
+    }
+
+    @Test("A header is read as it was written, whatever stands behind it")
+    func headerRoundTrip() throws {
+        for tail in [[], [0], content(100)] {
+            let found = try #require(decodeHeader(Self.header.encoded + tail))
+            #expect(found.header == Self.header)
+            #expect(found.length == 60)
+        }
+    }
+
+    @Test("A header with any bit flipped is invalid")
+    func flippedHeader() {
+        for bit in 0..<(60 * 8) {
+            var bytes = Self.header.encoded + [UInt8](repeating: 0, count: 64)
+            bytes[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(decodeHeader(bytes) == nil, "bit \(bit)")
+        }
+    }
+
+    @Test("A header cut off anywhere is invalid")
+    func cutHeader() {
+        for length in 0..<60 { #expect(decodeHeader(Array(Self.header.encoded[..<length])) == nil, "\(length) bytes") }
+    }
+
+    @Test("A header whose lengths contradict each other is invalid, though its checksum fits")
+    func contradictingHeader() {
+        // Each with a right checksum: the texts' number, one text's length, or a text that is no UTF-8.
+        let mistakes: [(position: Int, value: UInt8)] = [(12, 3), (15, 0xff), (40, 200), (43, 0xff), (44, 0xff)]
+        for (position, value) in mistakes {
+            var bytes = Self.headerBytes
+            bytes[position] = value
+            let checksum = bytes.withUnsafeBytes { Checksum.of($0) }
+            bytes += (0..<8).map { UInt8(truncatingIfNeeded: checksum >> (8 * $0)) }
+            #expect(decodeHeader(bytes) == nil, "byte \(position) is \(value)")
+        }
+    }
+
+    @Test("The records' bytes lie where the table says")
+    func recordBytes() throws {
+        for (record, expected) in try Self.records() {
+            let bytes = record.encoded(nonce: 77, index: 3)
+            #expect(bytes.count == 32)
+            #expect(Array(bytes[..<4] + bytes[8...]) == expected, "\(record)")
+        }
+    }
+
+    @Test("A record is read as it was written")
+    func recordRoundTrip() throws {
+        for (record, _) in try Self.records() {
+            #expect(decodeRecord(record.encoded(nonce: 77, index: 3)) == record)
+        }
+    }
+
+    @Test("A record with any bit flipped is invalid")
+    func flippedRecord() throws {
+        for (record, _) in try Self.records() {
+            for bit in 0..<(32 * 8) {
+                var bytes = record.encoded(nonce: 77, index: 3)
+                bytes[bit / 8] ^= 1 << UInt8(bit % 8)
+                #expect(decodeRecord(bytes) == nil, "\(record), bit \(bit)")
+            }
+        }
+    }
+
+    @Test("A record counts only at its own place and in its own journal")
+    func movedRecord() throws {
+        for (record, _) in try Self.records() {
+            let bytes = record.encoded(nonce: 77, index: 3)
+            #expect(decodeRecord(bytes, index: 2) == nil)
+            #expect(decodeRecord(bytes, index: 4) == nil)
+            #expect(decodeRecord(bytes, nonce: 78) == nil)
+            #expect(decodeRecord(bytes, nonce: 0) == nil)
+        }
+    }
+
+    @Test("Zeros, as a file has them where nothing was written, are no record")
+    func zeros() {
+        #expect(decodeRecord([UInt8](repeating: 0, count: 32)) == nil)
+        #expect(decodeRecord([]) == nil)
+    }
+}

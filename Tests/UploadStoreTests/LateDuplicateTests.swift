@@ -1,0 +1,83 @@
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// The marker that a finished upload leaves: late duplicates are answered, and the same file can be sent anew one day.
+
+@Suite struct LateDuplicateTests {
+    let site: Site
+    let store: LocalStore
+    let id: UploadID
+    let bytes = content(30)
+    /// Quarter of an hour, as LocalStore.lateDuplicateSeconds promises.
+    static let late: UInt64 = 15 * 60
+
+    init() throws {
+        site = try Site()
+        store = try site.store()
+        id = try uploadID()
+    }
+
+    private var last: Chunk { Chunk.all(of: 30, size: 10)[2] }
+
+    @Test("As long as the file stands where it was put, its chunks are held")
+    func stands() throws {
+        try store.sendAll(bytes, as: id)
+        site.wait(seconds: 1_000_000)
+        #expect(try store.status(of: id)?.complete == true)
+        #expect(try store.send(last, of: bytes, as: id) == .duplicate)
+        #expect(site.files == ["name.bin"])
+    }
+
+    @Test("A file that was taken away answers late duplicates, and may then be sent anew", arguments: [true, false])
+    func takenAway(moved: Bool) throws {
+        try store.sendAll(bytes, as: id)
+        if moved { try site.folder.move("name.bin", to: "elsewhere") } else { try site.folder.remove("name.bin") }
+        site.wait(seconds: Self.late - 1)
+        #expect(try store.status(of: id)?.complete == true)
+        #expect(try store.send(last, of: bytes, as: id) == .duplicate)
+        #expect(try site.store().send(last, of: bytes, as: id) == .duplicate)
+
+        site.wait(seconds: 1)
+        #expect(try store.status(of: id) == nil)
+        #expect(try site.store().status(of: id) == nil)
+        #expect(try store.send(last, of: bytes, as: id) == .stored)
+        #expect(try store.held(id) == [ByteRange(20..<30)])
+        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name.bin"))
+        #expect(site.files == (moved ? ["elsewhere", "name.bin"] : ["name.bin"]))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("Another file in its place is not taken for it")
+    func replaced() throws {
+        try store.sendAll(bytes, as: id)
+        // Moved first, so that the new file can't get the old one's inode.
+        try site.folder.move("name.bin", to: "elsewhere")
+        try site.folder.write([1, 2, 3], to: "name.bin")
+        site.wait(seconds: Self.late)
+        #expect(try store.status(of: id) == nil)
+        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name (1).bin"))
+        #expect(try site.folder.read("name.bin") == [1, 2, 3])
+    }
+
+    @Test("A file that was changed and has another size is sent anew")
+    func otherSize() throws {
+        try store.sendAll(bytes, as: id)
+        let changed = content(40, seed: 2)
+        #expect(try store.sendAll(changed, as: id) == .completed(name: "name (1).bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+        #expect(try site.folder.read("name (1).bin") == changed)
+        #expect(site.state == [UploadFiles(id).journal])
+    }
+
+    @Test("Another process sees that an upload was begun anew")
+    func otherProcess() throws {
+        let other = try site.store()
+        try store.sendAll(bytes, as: id)
+        #expect(try other.status(of: id)?.complete == true)
+        try store.send(Chunk.all(of: 40, size: 10)[0], of: content(40), as: id)
+        #expect(try other.status(of: id)?.size == 40)
+        #expect(try other.held(id) == [ByteRange(0..<10)])
+    }
+}

@@ -1,0 +1,265 @@
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// What a process finds that comes after another one: ended, crashed at any point, or lost with the whole machine
+// (contract, promise 4). The crash points are files written by hand in the journal's format.
+
+@Suite struct RestartTests {
+    let site: Site
+    let id: UploadID
+    let bytes = content(50)
+    let chunks = Chunk.all(of: 50, size: 10)
+
+    init() throws {
+        site = try Site()
+        id = try uploadID()
+        // Makes the store's own folder.
+        _ = try site.store()
+    }
+
+    // MARK: After a process
+
+    @Test("A second process sees all that the first was told to keep")
+    func secondProcess() throws {
+        let first = try site.store()
+        for index in [0, 1, 3] { try first.send(chunks[index], of: bytes, as: id) }
+        let second = try site.store()
+        #expect(try second.held(id) == [ByteRange(0..<20), ByteRange(30..<40)])
+        #expect(second.recover().isEmpty)
+        try second.send(chunks[2], of: bytes, as: id)
+        #expect(try second.send(chunks[4], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try first.status(of: id)?.complete == true)
+        #expect(try first.send(chunks[4], of: bytes, as: id) == .duplicate)
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("A chunk whose writer died counts nothing", arguments: [0, 1, 9, 10])
+    func diedWriting(count: Int) throws {
+        let first = try site.store()
+        try first.send(chunks[1], of: bytes, as: id)
+        // The bytes are in the file, but no record says so.
+        let writer = try first.receive(upload: id, size: 50, layout: chunks[0].layout())
+        try writer.write(bytes[..<count])
+        let second = try site.store()
+        #expect(try second.held(id) == [ByteRange(10..<20)])
+        withExtendedLifetime(writer) {}
+    }
+
+    @Test("A record that was half written doesn't count, and its chunk can come again")
+    func halfRecord() throws {
+        let first = try site.store()
+        for index in [0, 1] { try first.send(chunks[index], of: bytes, as: id) }
+        let journal = try site.folder.read(site.journalPath(id))
+        for cut in 1..<32 {
+            try site.folder.write(journal.dropLast(cut), to: site.journalPath(id))
+            #expect(try site.store().held(id) == [ByteRange(0..<10)])
+        }
+        let second = try site.store()
+        #expect(try second.sendAll(bytes, as: id, chunkSize: 10) == .completed(name: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test(
+        "An upload that was half made is begun anew",
+        arguments: [
+            [UInt8](), JournalHeader.magic, [UInt8](repeating: 0, count: 4096), content(100),
+            JournalFormatTests.headerBytes,
+        ])
+    func halfMade(journal: [UInt8]) throws {
+        try site.folder.write(journal, to: site.journalPath(id))
+        try site.folder.write(content(80, seed: 3), to: site.dataPath(id))
+        let store = try site.store(boot: 2)
+        #expect(store.recover().isEmpty)
+        #expect(try store.status(of: id) == nil)
+        #expect(try store.send(chunks[1], of: bytes, as: id) == .stored)
+        #expect(try store.held(id) == [ByteRange(10..<20)])
+        #expect(try store.sendAll(bytes, as: id, chunkSize: 10) == .completed(name: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("Data without a journal is nothing")
+    func dataAlone() throws {
+        try site.folder.write(content(80, seed: 3), to: site.dataPath(id))
+        let store = try site.store()
+        #expect(try store.status(of: id) == nil)
+        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("A journal that is of another upload is not used")
+    func foreignJournal() throws {
+        let other = try uploadID("other", "other.bin")
+        let store = try site.store()
+        try store.send(chunks[0], of: bytes, as: other)
+        try site.folder.move(site.journalPath(other), to: site.journalPath(id))
+        #expect(throws: StoreError.self) { try site.store().status(of: id) }
+        #expect(throws: StoreError.self) { try site.store().sendAll(bytes, as: id) }
+        #expect(site.files.isEmpty)
+    }
+
+    // MARK: After a power cut
+
+    @Test("Ranges whose bytes did not reach the disk are missing, the others held")
+    func powerCut() throws {
+        let before = try site.store(boot: 1)
+        for index in [0, 1, 3] { try before.send(chunks[index], of: bytes, as: id) }
+        var data = try site.folder.read(site.dataPath(id))
+        data[14] ^= 1
+        try site.folder.write(data, to: site.dataPath(id))
+        #expect(try site.store(boot: 1).held(id) == [ByteRange(0..<20), ByteRange(30..<40)])
+
+        let after = try site.store(boot: 2)
+        #expect(try after.held(id) == [ByteRange(0..<10), ByteRange(30..<40)])
+        // Once found, it stays so.
+        #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10), ByteRange(30..<40)])
+        for index in [1, 2] { try after.send(chunks[index], of: bytes, as: id) }
+        #expect(try after.send(chunks[4], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("A data file that is shorter than what the journal says, or gone, makes the rest missing")
+    func shortData() throws {
+        let before = try site.store(boot: 1)
+        for index in [0, 1, 3] { try before.send(chunks[index], of: bytes, as: id) }
+        let data = try site.folder.read(site.dataPath(id))
+        try site.folder.write(Array(data[..<19]), to: site.dataPath(id))
+        #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10)])
+        try site.folder.remove(site.dataPath(id))
+        // What was checked once is synced, and not doubted again: a file that vanishes needs another cause than a
+        // power cut. A new upload of the same name is not hindered by it.
+        try site.folder.write([], to: site.journalPath(id))
+        let after = try site.store(boot: 3)
+        #expect(try after.status(of: id) == nil)
+        #expect(try after.sendAll(bytes, as: id) == .completed(name: "name.bin"))
+    }
+
+    @Test("A complete upload that lost a range in the power cut is not published until it came again")
+    func completeButLost() throws {
+        try write(records: [.boot(BootID(low: 1, high: 0))] + heldAll())
+        var data = bytes
+        data[25] ^= 0x80
+        try site.folder.write(data, to: site.dataPath(id))
+        let after = try site.store(boot: 2)
+        #expect(after.recover().isEmpty)
+        #expect(site.files.isEmpty)
+        #expect(try after.held(id) == [ByteRange(0..<20), ByteRange(30..<50)])
+        #expect(try after.send(chunks[2], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("What was synced is not read again")
+    func durable() throws {
+        // The data differ from their checksums, but the journal vouches for them: so only what follows is checked.
+        let held = try heldAll()
+        try write(records: [.boot(BootID(low: 1, high: 0)), held[0], .durable, held[1]])
+        try site.folder.write([UInt8](repeating: 0xee, count: 50), to: site.dataPath(id))
+        #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10)])
+    }
+
+    // MARK: In the middle of publishing
+
+    private func heldAll() throws -> [JournalRecord] {
+        try chunks.map { chunk in
+            let checksum = bytes[chunk.range].withUnsafeBytes { Checksum.of($0) }
+            return .held(try ByteRange(chunk.range), checksum: checksum)
+        }
+    }
+
+    private func write(records: [JournalRecord]) throws {
+        let header = JournalHeader(
+            size: 50, nonce: 4711, begun: 1_699_999_000, texts: [id.identifier, id.filename.text])
+        let encoded = records.enumerated().flatMap { $1.encoded(nonce: 4711, index: $0) }
+        try site.folder.write(header.encoded + encoded, to: site.journalPath(id))
+    }
+
+    /// Journal and data of a complete upload, and how far its publication came.
+    private func crash(_ records: (_ inode: UInt64) -> [JournalRecord]) throws {
+        try site.folder.write(bytes, to: site.dataPath(id))
+        let inode = try site.folder.inode(site.dataPath(id))
+        try write(records: [.boot(BootID(low: 1, high: 0))] + heldAll() + records(inode))
+    }
+
+    enum Finisher: CaseIterable { case recover, status, send }
+
+    private func finish(_ finisher: Finisher, boot: UInt64) throws -> LocalStore {
+        let store = try site.store(boot: boot)
+        switch finisher {
+        case .recover: #expect(store.recover().isEmpty)
+        case .status: #expect(try store.status(of: id)?.complete == true)
+        case .send:
+            let effect = try store.send(chunks[0], of: bytes, as: id)
+            #expect(effect == .completed(name: "name.bin") || effect == .duplicate)
+        }
+        return store
+    }
+
+    private func expectPublishedOnce(as name: String = "name.bin", _ store: LocalStore) throws {
+        #expect(site.files == [name])
+        #expect(try site.folder.read(name) == bytes)
+        #expect(site.state == [UploadFiles(id).journal])
+        #expect(try store.status(of: id)?.complete == true)
+        for chunk in chunks { #expect(try store.send(chunk, of: bytes, as: id) == .duplicate) }
+        #expect(site.files == [name])
+    }
+
+    @Test(
+        "Complete, and nothing of the publication written: it is published", arguments: Finisher.allCases, [1, 2])
+    func beforePublishing(finisher: Finisher, boot: UInt64) throws {
+        try crash { _ in [] }
+        try expectPublishedOnce(finish(finisher, boot: boot))
+    }
+
+    @Test("Announced, but not yet renamed: it is published", arguments: Finisher.allCases, [1, 2])
+    func beforeRename(finisher: Finisher, boot: UInt64) throws {
+        try crash { [.publishing(number: 0, inode: $0)] }
+        try expectPublishedOnce(finish(finisher, boot: boot))
+    }
+
+    @Test("Renamed, but no record says so: it is known as complete", arguments: Finisher.allCases, [1, 2])
+    func afterRename(finisher: Finisher, boot: UInt64) throws {
+        try crash { [.publishing(number: 0, inode: $0)] }
+        try site.folder.move(site.dataPath(id), to: "name.bin")
+        try expectPublishedOnce(finish(finisher, boot: boot))
+    }
+
+    @Test("Renamed to a later number, since the first was taken: it is known as complete", arguments: [1, 2])
+    func afterLaterRename(boot: UInt64) throws {
+        try crash { [.publishing(number: 0, inode: $0), .publishing(number: 1, inode: $0)] }
+        try site.folder.move(site.dataPath(id), to: "name (1).bin")
+        let store = try finish(.status, boot: boot)
+        try expectPublishedOnce(as: "name (1).bin", store)
+        site.wait(seconds: 1_000_000)
+        #expect(try store.status(of: id)?.complete == true, "the file stands under the number that was announced")
+    }
+
+    @Test("Announced for a name that somebody else took meanwhile: it gets the next")
+    func takenMeanwhile() throws {
+        try crash { [.publishing(number: 0, inode: $0)] }
+        try site.folder.write([1], to: "name.bin")
+        let store = try site.store()
+        #expect(store.recover().isEmpty)
+        #expect(site.files == ["name (1).bin", "name.bin"])
+        #expect(try site.folder.read("name.bin") == [1])
+        #expect(try site.folder.read("name (1).bin") == bytes)
+    }
+
+    @Test("Published: a process that comes after it changes nothing", arguments: [1, 2])
+    func afterPublishing(boot: UInt64) throws {
+        try crash { [.publishing(number: 0, inode: $0), .published(number: 0, inode: $0, time: 1_700_000_000)] }
+        try site.folder.move(site.dataPath(id), to: "name.bin")
+        let journal = try site.folder.read(site.journalPath(id))
+        try expectPublishedOnce(finish(.recover, boot: boot))
+        #expect(try site.folder.read(site.journalPath(id)) == journal)
+    }
+
+    @Test("Recovery goes on behind an upload that can't be finished")
+    func recoverTheRest() throws {
+        try crash { _ in [] }
+        try site.folder.makeFolder(".resumabled/broken.journal")
+        try site.folder.write(content(500), to: ".resumabled/garbage.journal")
+        #expect(try site.store().recover().count == 1)
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+}

@@ -1,0 +1,240 @@
+import Glibc
+import Linux
+import Synchronization
+import TestSupport
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// What the tests of the store share: a folder of their own on the real file system, clients that cut files as the seed
+// says, and threads that start together.
+
+/// A folder that only the test knows, gone with this value.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/upload-store-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil, "cannot make a folder in \(base)")
+        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    deinit { TemporaryFolder.remove(path) }
+
+    private static func remove(_ path: String) {
+        // Not a folder, or a link to one: only the name goes.
+        if unlink(path) == 0 { return }
+        for name in list(path) { remove(path + "/" + name) }
+        rmdir(path)
+    }
+
+    private static func list(_ path: String) -> [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// The names in a folder, sorted.
+    func names(in folder: String = "") -> [String] {
+        TemporaryFolder.list(path + "/" + folder)
+    }
+
+    func read(_ name: String) throws -> [UInt8] {
+        let stream = try #require(fopen(path + "/" + name, "r"), "cannot read \(name)")
+        defer { fclose(stream) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = fread(&buffer, 1, buffer.count, stream)
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
+    func write(_ bytes: [UInt8], to name: String) throws {
+        let stream = try #require(fopen(path + "/" + name, "w"), "cannot write \(name)")
+        try #require(fwrite(bytes, 1, bytes.count, stream) == bytes.count)
+        try #require(fclose(stream) == 0)
+    }
+
+    func makeFolder(_ name: String) throws {
+        try #require(mkdir(path + "/" + name, 0o777) == 0)
+    }
+
+    func link(_ name: String, to target: String) throws {
+        try #require(symlink(target, path + "/" + name) == 0)
+    }
+
+    func remove(_ name: String) throws {
+        try #require(unlink(path + "/" + name) == 0)
+    }
+
+    func move(_ name: String, to newName: String) throws {
+        try #require(rename(path + "/" + name, path + "/" + newName) == 0)
+    }
+
+    func inode(_ name: String) throws -> UInt64 {
+        var status = stat()
+        try #require(lstat(path + "/" + name, &status) == 0)
+        return UInt64(status.st_ino)
+    }
+}
+
+/// A folder with stores on it, and the clock that they go by.
+final class Site: Sendable {
+    let folder: TemporaryFolder
+    let time = Atomic<UInt64>(1_700_000_000)
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// A store as a process that starts now would have it.
+    func store(boot: UInt64 = 1) throws -> LocalStore {
+        try LocalStore(root: LinuxDirectory.root(folder.path), boot: BootID(low: boot, high: 0)) { [self] in
+            time.load(ordering: .relaxed)
+        }
+    }
+
+    func wait(seconds: UInt64) { time.add(seconds, ordering: .relaxed) }
+
+    /// Names at the top, without the store's own folder.
+    var files: [String] { folder.names().filter { $0 != ".resumabled" } }
+    /// Names in the store's own folder.
+    var state: [String] { folder.names(in: ".resumabled") }
+
+    func journalPath(_ id: UploadID) -> String { ".resumabled/" + UploadFiles(id).journal }
+    func dataPath(_ id: UploadID) -> String { ".resumabled/" + UploadFiles(id).data }
+}
+
+func uploadID(_ identifier: String = "id", _ filename: String = "name.bin") throws -> UploadID {
+    try UploadID(
+        identifier: identifier, filename: FileName(filename, parameter: "filename"), parameter: "identifier")
+}
+
+/// Bytes without a pattern that a chunk in the wrong place could have too.
+func content(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var generator = SplitMix64(seed: seed)
+    return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 32) }
+}
+
+/// The two ways in which clients cut a file (contract, "Requests").
+enum Cut: CaseIterable { case lastTakesRest, forced }
+
+/// A chunk as a client sees it.
+struct Chunk {
+    var number: Int
+    var range: Range<Int>
+    var chunkSize: Int
+    var total: Int
+
+    static func all(of total: Int, size: Int, _ cut: Cut = .forced) -> [Chunk] {
+        let count =
+            switch cut {
+            case .lastTakesRest: max(total / size, 1)
+            case .forced: max((total + size - 1) / size, 1)
+            }
+        return (0..<count).map { index in
+            let end = index == count - 1 ? total : (index + 1) * size
+            return Chunk(number: index + 1, range: index * size..<end, chunkSize: size, total: total)
+        }
+    }
+
+    /// - Parameter settled: whether the client says how long the chunk is.
+    func layout(settled: Bool = true) throws -> ChunkLayout {
+        let layout = try #require(
+            ChunkLayout(number: UInt64(number), chunkSize: UInt64(chunkSize), total: UInt64(total)))
+        return settled ? try #require(layout.settled(length: UInt64(range.count))) : layout
+    }
+}
+
+extension ByteRange {
+    init(_ range: Range<Int>) throws {
+        self = try #require(ByteRange(from: UInt64(range.lowerBound), to: UInt64(range.upperBound)))
+    }
+}
+
+extension ChunkWriter {
+    /// Writes bytes in pieces.
+    func write(_ bytes: some Collection<UInt8>, piece: Int = 5) throws {
+        let bytes = Array(bytes)
+        for start in stride(from: 0, to: bytes.count, by: piece) {
+            try bytes[start..<min(start + piece, bytes.count)].withUnsafeBytes { try write($0) }
+        }
+    }
+}
+
+extension ChunkStore {
+    /// Sends a chunk of a file with that content.
+    @discardableResult
+    func send(
+        _ chunk: Chunk, of content: [UInt8], as id: UploadID, settled: Bool = true, piece: Int = 5
+    ) throws -> Receipt.Effect {
+        let writer = try receive(upload: id, size: UInt64(chunk.total), layout: chunk.layout(settled: settled))
+        try writer.write(content[chunk.range], piece: piece)
+        return try writer.commit().effect
+    }
+
+    /// Sends a whole file in order; what its last chunk did.
+    @discardableResult
+    func sendAll(_ content: [UInt8], as id: UploadID, chunkSize: Int = 16) throws -> Receipt.Effect {
+        var effect = Receipt.Effect.stored
+        for chunk in Chunk.all(of: content.count, size: chunkSize) { effect = try send(chunk, of: content, as: id) }
+        return effect
+    }
+
+    func held(_ id: UploadID) throws -> [ByteRange]? { try status(of: id)?.held.ranges }
+}
+
+/// What several threads collect.
+final class Collected<Element: Sendable>: Sendable {
+    private let elements = Lock<[Element]>([])
+
+    func add(_ element: Element) { elements.withLock { $0.append(element) } }
+    var all: [Element] { elements.withLock { $0 } }
+}
+
+/// Runs `work` on that many threads, which begin together, and waits for all. The threads are real ones, because the
+/// store blocks.
+func onThreads(_ count: Int, _ work: @escaping @Sendable (Int) -> Void) throws {
+    final class Start: Sendable {
+        let index: Int
+        let everybody: Everybody
+        let work: @Sendable (Int) -> Void
+
+        init(_ index: Int, _ everybody: Everybody, _ work: @escaping @Sendable (Int) -> Void) {
+            self.index = index
+            self.everybody = everybody
+            self.work = work
+        }
+    }
+    final class Everybody: Sendable { let isReady = Atomic(false) }
+
+    let everybody = Everybody()
+    var threads: [pthread_t] = []
+    for index in 0..<count {
+        var thread = pthread_t()
+        let start = Unmanaged.passRetained(Start(index, everybody, work))
+        let code = pthread_create(
+            &thread, nil,
+            { pointer in
+                guard let pointer else { return nil }
+                let start = Unmanaged<Start>.fromOpaque(pointer).takeRetainedValue()
+                while !start.everybody.isReady.load(ordering: .acquiring) { sched_yield() }
+                start.work(start.index)
+                return nil
+            }, start.toOpaque())
+        if code != 0 { start.release() } else { threads.append(thread) }
+    }
+    // Also where not all threads could be made: then those that run must come to an end.
+    everybody.isReady.store(true, ordering: .releasing)
+    for thread in threads { pthread_join(thread, nil) }
+    try #require(threads.count == count, "not enough threads")
+}
