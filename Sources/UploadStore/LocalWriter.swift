@@ -96,12 +96,15 @@ final class LocalWriter: ChunkWriter {
         case .comparing(_, let losses):
             // If something was replaced meanwhile, it may have been what we compared with.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
-        case .writing:
+        case .writing(let file, _):
             guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
+            var isThere = false
             let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
-                try journal.append([.held(range, checksum: value)])
+                // A file that somebody removed by hand takes bytes as well.
+                isThere = try file.status().names > 0
+                if isThere { try journal.append([.held(range, checksum: value)]) }
             }
-            guard recorded else { throw .busy }
+            guard recorded, isThere else { throw .busy }
             effect = .stored
         }
         // Gives the range back: publishing needs the whole file.

@@ -95,17 +95,22 @@ extension LocalStore {
 }
 
 extension Journal {
-    /// Writes down a publication that was cut off behind the rename. The journal is locked and up to date.
+    /// Writes down what became of a data file that is gone. The journal is locked and up to date.
     mutating func settle(_ files: UploadFiles, _ store: LocalStore) throws(FileError) {
-        guard case .announced(let number, let inode) = publication else { return }
-        // Only the rename takes the data file away while the journal stands.
-        guard try store.state.status(files.data) == nil else { return }
-        try store.root.sync()
-        try append([.published(number: number, inode: inode, time: store.time)])
+        guard !isPublished, try store.state.status(files.data) == nil else { return }
+        if case .announced(let number, let inode) = publication {
+            // A publication that was cut off behind the rename.
+            try store.root.sync()
+            try append([.published(number: number, inode: inode, time: store.time)])
+        } else {
+            // Somebody removed it by hand. In this order: an empty file must not pass for what was held.
+            try giveUp()
+            _ = try store.state.create(files.data)
+        }
     }
 
-    /// After a failed sync: the kernel forgets what it could not write, and a second sync would succeed. So all that
-    /// was held must come again. The journal is locked and up to date.
+    /// Nothing that was held can be vouched for any more. So after a failed sync: the kernel forgets what it could not
+    /// write, and a second sync would succeed. All of it must come again. The journal is locked and up to date.
     mutating func giveUp() throws(FileError) {
         try append([.lost(ByteRange(first: header.size))])
         try file.sync()

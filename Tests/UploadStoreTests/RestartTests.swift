@@ -35,6 +35,21 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
+    @Test("A data file that somebody removed by hand makes all of it missing, also what was being written")
+    func removedByHand() throws {
+        let store = try site.store()
+        for index in [0, 1] { try store.send(chunks[index], of: bytes, as: id) }
+        let writer = try store.receive(upload: id, size: 50, layout: chunks[2].layout())
+        try writer.write(bytes[chunks[2].range])
+        try site.folder.remove(site.dataPath(id))
+        #expect(throws: StoreError.busy) { try writer.commit() }
+        for index in [3, 4] { try store.send(chunks[index], of: bytes, as: id) }
+        #expect(try store.held(id) == [ByteRange(30..<50)])
+        for index in [0, 1] { try store.send(chunks[index], of: bytes, as: id) }
+        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
     @Test("A chunk whose writer died counts nothing", arguments: [0, 1, 9, 10])
     func diedWriting(count: Int) throws {
         let first = try site.store()
