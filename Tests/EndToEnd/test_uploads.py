@@ -178,6 +178,7 @@ def test_a_gibibyte_shuffled_eight_at_a_time_every_chunk_twice(server):
     for client in clients:
         client.connection.close()
     memory = server.peak_memory()
+    print(f"peak memory of the program: {memory / MIB:.1f} MiB")  # pytest -s shows it
 
     assert set(statuses) == {200}
     with open(server.root / "gibibyte", "rb") as file:
