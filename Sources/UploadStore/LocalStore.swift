@@ -41,7 +41,7 @@ public final class LocalStore: ChunkStore {
     }
 
     public func status(of id: UploadID) throws(StoreError) -> UploadStatus? {
-        guard let upload = try find(id) else { return nil }
+        guard let upload = try find(id, UploadFiles(id)) else { return nil }
         // A process may have died between the last chunk and the final name: who asks must not be told that all is
         // held while the file isn't there.
         if try upload.look({ $0.coversFile && !$0.isPublished }) == true { _ = try publish(upload) }
@@ -93,8 +93,7 @@ public final class LocalStore: ChunkStore {
     private static let maximumAttempts = 16
 
     /// The upload, if there is one.
-    private func find(_ id: UploadID) throws(StoreError) -> Upload? {
-        let files = UploadFiles(id)
+    private func find(_ id: UploadID, _ files: UploadFiles) throws(StoreError) -> Upload? {
         if let upload = cache[files] {
             if try upload.look(answers) == true { return upload }
             cache.drop(upload)
@@ -111,13 +110,13 @@ public final class LocalStore: ChunkStore {
 
     /// The upload, begun if it isn't there, or if a finished one of that name is over.
     private func begin(_ id: UploadID, size: UInt64) throws(StoreError) -> Upload {
+        let files = UploadFiles(id)
         for _ in 0..<LocalStore.maximumAttempts {
-            if let upload = try find(id) {
+            if let upload = try find(id, files) {
                 if upload.size == size { return upload }
                 guard try upload.look({ $0.isPublished }) == true else { throw .sizeDiffers(known: upload.size) }
                 try discard(upload)
             }
-            let files = UploadFiles(id)
             let journal = try onDisk { () throws(FileError) -> Journal? in
                 let file = try state.create(files.journal)
                 _ = try file.lock(offset: 0, length: 1, wait: true)

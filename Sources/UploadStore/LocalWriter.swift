@@ -48,7 +48,7 @@ final class LocalWriter: ChunkWriter {
             guard let view = try look() else { return nil }
             if view.published { return .finished }
             guard let file = try store.openData(of: upload) else {
-                // Between the rename and its record.
+                // It is just getting its name, or has to be begun again.
                 guard patience.wait() else { throw .busy }
                 continue
             }

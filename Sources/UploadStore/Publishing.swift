@@ -82,13 +82,12 @@ extension LocalStore {
         }
         throw .failed(FileError(operation: "find a free name for", name: upload.id.filename.text, code: EEXIST))
     }
-}
 
-extension LocalStore {
-    /// Opens the data file; nil once it has its final name, and then the journal says so.
+    /// Opens the data file. Nil where it is gone; then the journal says why, and who looks again finds out.
     func openData(of upload: Upload) throws(StoreError) -> (any File)? {
         if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) { return file }
-        // Whoever renamed it is about to write that down, or failed to: the disk may have become full.
+        // Whoever renamed it is about to write that down, or failed to (the disk may have become full); or somebody
+        // removed it by hand.
         _ = try upload.change { journal throws(FileError) in try journal.settle(upload.files, self) }
         return nil
     }

@@ -8,11 +8,8 @@ from server import Server
 @pytest.fixture
 def server(tmp_path):
     """A server of this test's own, with an empty root. Its closing is part of the test."""
-    server = Server(tmp_path / "root")
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with Server(tmp_path / "root") as server:
+        yield server
 
 
 @pytest.fixture
@@ -24,11 +21,8 @@ def client(server):
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory):
     """One server for all tests of a module, for tests that leave nothing behind that another one could see."""
-    server = Server(tmp_path_factory.mktemp("shared") / "root")
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with Server(tmp_path_factory.mktemp("shared") / "root") as server:
+        yield server
 
 
 @pytest.fixture

@@ -56,6 +56,16 @@ class Server:
         self.start_nginx()
         return self
 
+    def __enter__(self) -> "Server":
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
     def start_program(self, *options: str) -> None:
         self.program = self.spawn_program(*options)
         wait_until(self._program_listens, 10, "the program listens")

@@ -17,11 +17,8 @@ def static_server(tmp_path_factory):
     (web / "graphics").mkdir()
     for name in ("resumable.html", "a.js", "b.mjs", "c.css", "d.d.ts", "graphics/e.svg", "graphics/f.png", ".g.js"):
         (web / name).write_text(f"contents of {name}")
-    server = Server(tmp_path_factory.mktemp("nginx") / "root", web)
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with Server(tmp_path_factory.mktemp("nginx") / "root", web) as server:
+        yield server
 
 
 @pytest.fixture

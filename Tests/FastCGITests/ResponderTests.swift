@@ -243,61 +243,59 @@ struct FastCGIDoor {
 
     @Test("stop ends idle threads at once")
     func stopIdle() throws {
-        let folder = try TemporaryFolder()
-        let listener = try Listener(path: folder.socket)
-        let responder = try Responder(listener, threads: 8, handler: Echo()) { _ in }
-        let duration = seconds { #expect(responder.stop(within: 10) == 0) }
-        #expect(duration < 2)
-        _ = consume listener
+        try withResponder(threads: 8, Echo()) { responder, _ in
+            let duration = seconds { #expect(responder.stop(within: 10) == 0) }
+            #expect(duration < 2)
+        }
+    }
+
+    /// A responder with a thread that is busy until the gate of `echo` opens, and its client.
+    private func withBusyResponder(
+        threads: Int, _ echo: Echo, _ work: (Responder, Client) throws -> Void
+    ) throws {
+        try withResponder(threads: threads, echo) { responder, path in
+            let client = try Client(path)
+            try client.request(["REQUEST_METHOD": "GET", "DOCUMENT_URI": "/wait"])
+            try #require(wait { echo.waiting == 1 })
+            try work(responder, client)
+        }
     }
 
     @Test("stop waits for the request in flight, and its sender gets his answer")
     func stopBusy() throws {
         let echo = Echo()
-        let folder = try TemporaryFolder()
-        let listener = try Listener(path: folder.socket)
-        let responder = try Responder(listener, threads: 3, handler: echo) { _ in }
-        let client = try Client(folder.socket)
-        try client.request(["REQUEST_METHOD": "GET", "DOCUMENT_URI": "/wait"])
-        try #require(wait { echo.waiting == 1 })
-        let busy = Background { responder.stop(within: 10) }
-        // Long enough for a stop that doesn't wait to be over.
-        #expect(!wait(seconds: 0.3) { busy.result != nil })
-        echo.openGate()
-        #expect(try client.answer().body.hasPrefix("get\n/wait\n"))
-        #expect(wait { busy.result != nil })
-        #expect(busy.result == 0)
-        _ = consume listener
+        try withBusyResponder(threads: 3, echo) { responder, client throws in
+            let busy = Background { responder.stop(within: 10) }
+            // Long enough for a stop that doesn't wait to be over.
+            #expect(!wait(seconds: 0.3) { busy.result != nil })
+            echo.openGate()
+            #expect(try client.answer().body.hasPrefix("get\n/wait\n"))
+            #expect(wait { busy.result != nil })
+            #expect(busy.result == 0)
+        }
     }
 
     @Test("stop gives up in time on a request that doesn't end, and says so")
     func stopImpatient() throws {
         let echo = Echo()
-        let folder = try TemporaryFolder()
-        let listener = try Listener(path: folder.socket)
-        let responder = try Responder(listener, threads: 1, handler: echo) { _ in }
-        let client = try Client(folder.socket)
-        try client.request(["REQUEST_METHOD": "GET", "DOCUMENT_URI": "/wait"])
-        try #require(wait { echo.waiting == 1 })
-        let duration = seconds { #expect(responder.stop(within: 1) == 1) }
-        #expect(duration < 5)
-        echo.openGate()
-        #expect(try client.answer().body.hasPrefix("get\n/wait\n"))
-        #expect(responder.stop(within: 10) == 0)
-        _ = consume listener
+        try withBusyResponder(threads: 1, echo) { responder, client throws in
+            let duration = seconds { #expect(responder.stop(within: 1) == 1) }
+            #expect(duration < 5)
+            echo.openGate()
+            #expect(try client.answer().body.hasPrefix("get\n/wait\n"))
+            #expect(responder.stop(within: 10) == 0)
+        }
     }
 
     @Test("after a stop no new request is taken")
     func stopped() throws {
         let echo = Echo()
-        let folder = try TemporaryFolder()
-        let listener = try Listener(path: folder.socket)
-        let responder = try Responder(listener, threads: 2, handler: echo) { _ in }
-        #expect(responder.stop(within: 10) == 0)
-        let client = try Client(folder.socket)
-        try client.request(get)
-        #expect(!wait(seconds: 0.3) { !echo.bodies.isEmpty })
-        _ = consume listener
+        try withResponder(threads: 2, echo) { responder, path in
+            #expect(responder.stop(within: 10) == 0)
+            let client = try Client(path)
+            try client.request(get)
+            #expect(!wait(seconds: 0.3) { !echo.bodies.isEmpty })
+        }
     }
 }
 
