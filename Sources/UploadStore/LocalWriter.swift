@@ -1,3 +1,4 @@
+import Glibc
 import UploadModel
 
 /// Takes one chunk into its place in the data file.
@@ -202,8 +203,10 @@ final class LocalWriter: ChunkWriter {
             scratch.withUnsafeMutableBytes { buffer in
                 let held = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
                 result = Result { () throws(FileError) in
-                    try file.read(into: held, at: position + UInt64(done)) == piece.count
-                        && piece.elementsEqual(UnsafeRawBufferPointer(held))
+                    guard try file.read(into: held, at: position + UInt64(done)) == piece.count,
+                        let expected = piece.baseAddress, let found = held.baseAddress
+                    else { return false }
+                    return memcmp(expected, found, piece.count) == 0
                 }
             }
             guard try onDisk({ () throws(FileError) in try result.get() }) else { return false }
