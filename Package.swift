@@ -52,7 +52,7 @@ let package = Package(
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "FastCGI", "UploadService", "UploadStore",
+                "FastCGI", "UploadModel", "UploadService", "UploadStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

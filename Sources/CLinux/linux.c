@@ -28,6 +28,16 @@ int linux_open_nameless(int directory) {
     return openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
+int linux_reserve(int descriptor, int64_t size) { return fallocate(descriptor, 0, 0, size); }
+
+ssize_t linux_copy(int from, int64_t from_offset, int to, int64_t to_offset, size_t length) {
+    return copy_file_range(from, &from_offset, to, &to_offset, length, 0);
+}
+
+void linux_start_write_back(int descriptor, int64_t offset, int64_t length) {
+    sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 int linux_event(void) { return eventfd(0, EFD_CLOEXEC); }
 
 int linux_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }

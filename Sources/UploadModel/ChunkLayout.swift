@@ -29,7 +29,8 @@ public struct ChunkLayout: Sendable, Equatable {
         // A short rest with a chunk before it is only there where `forceChunkSize` cut; its length is the same.
     }
 
-    private init(offset: UInt64, length: UInt64) {
+    /// A place that is known from elsewhere.
+    public init(offset: UInt64, length: UInt64) {
         self.offset = offset
         lengths = [length]
     }

@@ -2,29 +2,49 @@
 public struct ChunkRequest: Sendable, Equatable {
     /// The upload that the chunk belongs to.
     public let upload: UploadID
-    /// The size of the whole file in bytes.
-    public let totalSize: UInt64
+    /// The chunk's number, from 1.
+    public let number: UInt64
     /// Where in the file the chunk lies.
-    public let layout: ChunkLayout
+    public let place: Place
+    /// The file's path below the folder that was picked, if the client says one.
+    public let relativePath: RelativePath?
+    /// The largest file that is accepted, in bytes. A place without sizes is held against it once they are known.
+    public let maximumFileSize: UInt64
+    /// What else the client says of the file.
+    public let metadata: Metadata
+
+    /// How a client tells where a chunk lies.
+    public enum Place: Sendable, Equatable {
+        /// It says the sizes: of the whole file and of its chunks, in bytes.
+        case sized(total: UInt64, chunkSize: UInt64, ChunkLayout)
+        /// It says only how many chunks there are, as the Flask backend let it: the chunks themselves tell the rest.
+        case counted(chunks: UInt64)
+    }
 
     /// Whether a chunk is asked for or sent: a sender may leave the number out (contract: default 1, as in Flask).
     public enum Purpose: Sendable { case test, upload }
 
+    /// A request of which all is known already.
+    package init(
+        upload: UploadID, number: UInt64, place: Place, relativePath: RelativePath? = nil,
+        maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata()
+    ) {
+        self.upload = upload
+        self.number = number
+        self.place = place
+        self.relativePath = relativePath
+        self.maximumFileSize = maximumFileSize
+        self.metadata = metadata
+    }
+
     /// Reads the parameters by the rules of the contract.
     ///
-    /// - Parameters:
-    ///   - maximumFileSize: how many bytes a file may have.
-    ///   - bodyLength: how many bytes the chunk has, once that is known. It stands in for the sizes where the client
-    ///     says only that the file is one chunk, as the Flask backend let it.
+    /// - Parameter maximumFileSize: how many bytes a file may have.
     /// - Throws: `ParameterError`.
     public init(
-        _ parameters: Parameters,
-        dialect: Dialect = .resumable,
-        for purpose: Purpose,
-        maximumFileSize: UInt64,
-        bodyLength: UInt64? = nil
+        _ parameters: Parameters, dialect: Dialect = .resumable, for purpose: Purpose, maximumFileSize: UInt64
     ) throws(ParameterError) {
-        func number(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
+        func integer(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
             guard let text = parameters[name] else { return nil }
             guard let value = UInt64(decimal: text), range.contains(value) else {
                 throw .invalid(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -33,40 +53,52 @@ public struct ChunkRequest: Sendable, Equatable {
         }
 
         upload = try UploadID(parameters, dialect: dialect)
+        self.maximumFileSize = maximumFileSize
         if let path = parameters[dialect.relativePath], !path.isEmpty {
-            try RelativePath.check(path, parameter: dialect.relativePath)
+            relativePath = try RelativePath(path, parameter: dialect.relativePath)
+        } else {
+            relativePath = nil
         }
+        metadata = Metadata(parameters.all.filter { !dialect.placing.contains($0.name) })
 
-        let chunkNumber = try number(dialect.chunkNumber, in: 1...0x7fff_ffff)
-        if chunkNumber == nil && purpose == .test { throw .missing(dialect.chunkNumber) }
-        let totalChunks = try number(dialect.totalChunks, in: 0...0x7fff_ffff)
-        let wholeFile = totalChunks == 1 ? bodyLength : nil
-        guard let total = try number(dialect.totalSize, in: 0...UInt64(Int64.max)) ?? wholeFile else {
-            throw .missing(dialect.totalSize)
+        let stated = try integer(dialect.chunkNumber, in: 1...0x7fff_ffff)
+        if stated == nil && purpose == .test { throw .missing(dialect.chunkNumber) }
+        let number = stated ?? 1
+        self.number = number
+        let count = try integer(dialect.totalChunks, in: 0...0x7fff_ffff)
+        let total = try integer(dialect.totalSize, in: 0...UInt64(Int64.max))
+        if let total, total > maximumFileSize { throw .fileTooLarge(limit: maximumFileSize) }
+        let chunkSize = try integer(dialect.chunkSize, in: 1...1 << 40)
+        let length = try integer(dialect.currentChunkSize, in: 0...1 << 41)
+        guard let total, let chunkSize else {
+            guard let count else { throw .missing(total == nil ? dialect.totalSize : dialect.chunkSize) }
+            guard number <= count else { throw .contradiction(dialect.chunkNumber, dialect.totalChunks) }
+            place = .counted(chunks: count)
+            return
         }
-        guard total <= maximumFileSize else { throw .fileTooLarge(limit: maximumFileSize) }
-        guard let chunkSize = try number(dialect.chunkSize, in: 1...1 << 40) ?? wholeFile.map({ max($0, 1) }) else {
-            throw .missing(dialect.chunkSize)
-        }
-        guard let layout = ChunkLayout(number: chunkNumber ?? 1, chunkSize: chunkSize, total: total) else {
+        guard let layout = ChunkLayout(number: number, chunkSize: chunkSize, total: total) else {
             throw .contradiction(dialect.chunkNumber, dialect.totalSize)
         }
-        totalSize = total
-
-        if let length = try number(dialect.currentChunkSize, in: 0...1 << 41) {
+        if let length {
             guard let settled = layout.settled(length: length) else {
                 throw .contradiction(dialect.currentChunkSize, dialect.totalSize)
             }
-            self.layout = settled
-        } else if layout.lengths.count == 2, let totalChunks, let chunkNumber, totalChunks == chunkNumber + 1,
+            place = .sized(total: total, chunkSize: chunkSize, settled)
+        } else if layout.lengths.count == 2, stated != nil, count == number + 1,
             let settled = layout.settled(length: chunkSize)
         {
             // Only `forceChunkSize` has a chunk behind this one. The count decides nothing else: old releases could
             // send a changing one while they started up.
-            self.layout = settled
+            place = .sized(total: total, chunkSize: chunkSize, settled)
         } else {
-            self.layout = layout
+            place = .sized(total: total, chunkSize: chunkSize, layout)
         }
+    }
+
+    /// True if both speak of the same bytes of the same file, whatever else they say of it.
+    public func agrees(with other: ChunkRequest) -> Bool {
+        upload == other.upload && number == other.number && place == other.place
+            && relativePath == other.relativePath
     }
 }
 

@@ -9,6 +9,13 @@ public struct Dialect: Sendable {
     public let filename: String
     public let relativePath: String
     public let type: String
+    public let chunkDigest: String
+
+    /// Those that name the upload and the chunk's place; what else a client sends is metadata.
+    let placing: Set<String>
+
+    /// The parameter that carries a permission to upload (seed): never kept.
+    private static let token = "upload_token"
 
     /// Resumable.js (seed, "How do I set it up with my server?").
     public static let resumable = Dialect(prefix: "resumable")
@@ -23,5 +30,10 @@ public struct Dialect: Sendable {
         filename = prefix + "Filename"
         relativePath = prefix + "RelativePath"
         type = prefix + "Type"
+        chunkDigest = prefix + "ChunkDigest"
+        placing = [
+            chunkNumber, chunkSize, currentChunkSize, totalSize, totalChunks, identifier, filename, relativePath,
+            chunkDigest, Dialect.token,
+        ]
     }
 }

@@ -32,6 +32,11 @@ public struct Parameters: Sendable {
     /// The value of that name, which may be empty.
     public subscript(name: String) -> String? { fields[name] ?? query[name] }
 
+    /// All of them, in no order.
+    var all: [Metadata.Pair] {
+        fields.merging(query) { field, _ in field }.map { Metadata.Pair(name: $0.key, value: $0.value) }
+    }
+
     /// Only what stood in fields.
     public var fieldsOnly: Parameters {
         var copy = self

@@ -1,18 +1,26 @@
-/// The path of a file below the folder that was picked (seed, `resumableRelativePath`).
-enum RelativePath {
+/// The path of a file below the folder that was picked (seed, `resumableRelativePath`): the folders on the way and the
+/// file's name.
+public struct RelativePath: Sendable, Hashable {
     /// How many components a path may have.
-    static let maximumDepth = 64
+    public static let maximumDepth = 64
 
-    /// Checks that every component is a name that a file may have.
-    ///
-    /// - Throws: `ParameterError.invalid`.
-    static func check(_ path: String, parameter: String) throws(ParameterError) {
+    /// The components, in order; one at least. Each is a name that a file may have.
+    public let components: [FileName]
+
+    /// - Throws: `ParameterError.invalid` unless `text` has 1 to 64 components that are all plain names.
+    public init(_ text: String, parameter: String) throws(ParameterError) {
         // Browsers and clients disagree about a slash in front: it says nothing, so it is let through.
-        let components = path.utf8.first == UInt8(ascii: "/") ? path.dropFirst() : path[...]
-        let parts = components.split(separator: "/", maxSplits: maximumDepth, omittingEmptySubsequences: false)
-        guard parts.count <= maximumDepth else {
-            throw .invalid(parameter, "must have at most \(maximumDepth) components")
+        let relative = text.utf8.first == UInt8(ascii: "/") ? text.dropFirst() : text[...]
+        let parts = relative.split(
+            separator: "/", maxSplits: RelativePath.maximumDepth, omittingEmptySubsequences: false)
+        guard parts.count <= RelativePath.maximumDepth else {
+            throw .invalid(parameter, "must have at most \(RelativePath.maximumDepth) components")
         }
-        for part in parts { _ = try FileName(String(part), parameter: parameter) }
+        var components: [FileName] = []
+        for part in parts { components.append(try FileName(String(part), parameter: parameter)) }
+        self.components = components
     }
+
+    /// The path as it was sent, without a slash in front.
+    public var text: String { components.map(\.text).joined(separator: "/") }
 }

@@ -39,6 +39,14 @@ extension Outcome {
                 .malformed("The chunk must have \(lengths.map(String.init).joined(separator: " or ")) bytes")
             case .sizeDiffers(let known):
                 .malformed("This upload was begun with a size of \(known) bytes")
+            case .tooLarge(let limit):
+                Outcome(ParameterError.fileTooLarge(limit: limit))
+            case .neverFits:
+                .refused("The file is larger than the server has room for")
+            case .nameTaken:
+                .refused("There is another file of this name already")
+            case .nameReserved:
+                .refused("This path is used by the server itself")
             case .busy:
                 .retry("The same part of the file is being sent by another request", after: 1)
             case .full:
@@ -69,7 +77,7 @@ struct Ended: Error {
             switch error {
             case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
             case .noMemory: "no memory"
-            case .busy, .tooShort, .wrongLength, .sizeDiffers: nil
+            case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved: nil
             }
     }
 }

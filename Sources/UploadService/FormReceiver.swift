@@ -76,12 +76,12 @@ struct FormReceiver {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
         case .taken(let writer, let chunk):
-            guard try self.chunk(parameters) == chunk else {
+            guard try settings.chunk(parameters, for: .upload).agrees(with: chunk) else {
                 throw Ended(.malformed("Parameters behind the file contradict those before it"))
             }
             return try commit(writer)
         case .spooled(let spool):
-            let chunk = try chunk(parameters, bodyLength: spool.length)
+            let chunk = try settings.chunk(parameters, for: .upload)
             return try step(
                 { Ended($0) },
                 { () throws(StoreError) in
@@ -115,10 +115,10 @@ struct FormReceiver {
     /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
     /// field to come would overrule).
     private func destination() throws(Ended) -> File {
-        guard (try? chunk(parameters.fieldsOnly)) != nil else {
+        guard (try? settings.chunk(parameters.fieldsOnly, for: .upload)) != nil else {
             return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
         }
-        let chunk = try chunk(parameters)
+        let chunk = try settings.chunk(parameters, for: .upload)
         let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
         return .writing(writer, chunk)
     }
@@ -168,14 +168,5 @@ struct FormReceiver {
 
     private func commit(_ writer: any ChunkWriter) throws(Ended) -> Receipt {
         try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
-    }
-
-    private func chunk(_ parameters: Parameters, bodyLength: UInt64? = nil) throws(Ended) -> ChunkRequest {
-        try step(
-            { Ended(Outcome($0)) },
-            { () throws(ParameterError) in
-                try ChunkRequest(
-                    parameters, for: .upload, maximumFileSize: settings.maximumFileSize, bodyLength: bodyLength)
-            })
     }
 }

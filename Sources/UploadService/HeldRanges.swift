@@ -7,22 +7,24 @@ struct HeldRanges {
     /// The most ranges that are told. A client sends again what it isn't told of, so leaving some out costs only time.
     static let maximumCount = 65_536
 
-    let size: UInt64
-    let held: ArraySlice<ByteRange>
-    let complete: Bool
+    private let size: UInt64?
+    private let held: ArraySlice<ByteRange>
+    private let complete: Bool
 
-    /// - Parameters:
-    ///   - status: nil where nothing is known of the upload.
-    init(size: UInt64, status: UploadStatus?) {
-        self.size = size
+    /// - Parameter status: nil where nothing is known of the upload.
+    init(_ chunk: ChunkRequest, _ status: UploadStatus?) {
+        if case .sized(let total, _, _) = chunk.place { size = total } else { size = status?.size }
         complete = status?.complete ?? false
-        held =
-            complete && size > 0
-            ? [ByteRange(first: size)] : (status?.held.ranges ?? []).prefix(HeldRanges.maximumCount)
+        if complete, let size, size > 0 {
+            held = [ByteRange(first: size)]
+        } else {
+            held = (status?.held.ranges ?? []).prefix(HeldRanges.maximumCount)
+        }
     }
 
     var json: [UInt8] {
         let ranges = held.map { "[\($0.start), \($0.end)]" }.joined(separator: ", ")
+        let size = size.map(String.init) ?? "null"
         return Array(#"{"size": \#(size), "held": [\#(ranges)], "complete": \#(complete)}"#.utf8)
     }
 }

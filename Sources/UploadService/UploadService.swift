@@ -45,35 +45,13 @@ public struct UploadService: RequestHandler {
 
     /// Is this chunk held? Who asks for JSON is told all that is.
     private func test(_ request: Request) throws(Ended) -> Response {
-        let parameters = try parameters(of: request)
-        if let response = try testWithoutSizes(parameters) { return response }
-        let chunk = try chunk(parameters, for: .test, bodyLength: nil)
-        let known = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk.upload) })
-        // A finished file of another size says nothing about the one that is to come.
-        let status = known.flatMap { $0.complete && $0.size != chunk.totalSize ? nil : $0 }
-        if let status, status.size != chunk.totalSize { throw Ended(StoreError.sizeDiffers(known: status.size)) }
-        let receipt = status?.receipt(for: chunk.layout.range)
-        let outcome = receipt.map { Outcome.held($0) } ?? .missing
+        let chunk = try settings.chunk(try parameters(of: request), for: .test)
+        let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk) })
+        let outcome = status?.receipt.map { Outcome.held($0) } ?? .missing
         guard request.accepts("application/json") else { return outcome.response }
         let response = Response(
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name)])
-        return response.with(HeldRanges(size: chunk.totalSize, status: status).json, type: "application/json")
-    }
-
-    /// The Flask backend's clients may name the chunk and say no sizes. Without them only a finished file can be
-    /// recognised; nil where there are sizes.
-    private func testWithoutSizes(_ parameters: Parameters) throws(Ended) -> Response? {
-        let dialect = Dialect.resumable
-        guard parameters[dialect.totalSize] == nil, parameters[dialect.chunkSize] == nil,
-            parameters[dialect.chunkNumber] != nil, parameters[dialect.totalChunks] != nil
-        else { return nil }
-        let upload = try step(
-            { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters) })
-        let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: upload) })
-        guard let status, let receipt = status.receipt(for: ByteRange(first: status.size)) else {
-            return Outcome.missing.response
-        }
-        return Outcome.held(receipt).response
+        return response.with(HeldRanges(chunk, status).json, type: "application/json")
     }
 
     /// Here is a chunk.
@@ -94,7 +72,7 @@ public struct UploadService: RequestHandler {
             try pull(&body, into: buffer) { bytes throws(Ended) in try form.take(bytes) }
             receipt = try form.finish()
         case "application/octet-stream":
-            let chunk = try chunk(parameters, for: .upload, bodyLength: request.contentLength)
+            let chunk = try settings.chunk(parameters, for: .upload)
             let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
             try pull(&body, into: buffer) { bytes throws(Ended) in
                 try step({ Ended($0) }, { () throws(StoreError) in try writer.write(bytes) })
@@ -103,8 +81,8 @@ public struct UploadService: RequestHandler {
         default:
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))
         }
-        if case .completed(let name) = receipt.effect {
-            log.info("upload finished", metadata: ["name": "\(name)", "request": "\(request.requestID)"])
+        if case .completed(let path) = receipt.effect {
+            log.info("upload finished", metadata: ["path": "\(path)", "request": "\(request.requestID)"])
         }
         return .stored(receipt)
     }
@@ -124,17 +102,6 @@ public struct UploadService: RequestHandler {
         return parameters
     }
 
-    private func chunk(
-        _ parameters: Parameters, for purpose: ChunkRequest.Purpose, bodyLength: UInt64?
-    ) throws(Ended) -> ChunkRequest {
-        try step(
-            { Ended(Outcome($0)) },
-            { () throws(ParameterError) in
-                try ChunkRequest(
-                    parameters, for: purpose, maximumFileSize: settings.maximumFileSize, bodyLength: bodyLength)
-            })
-    }
-
     private func record(_ ended: Ended, _ request: Request) {
         let row = ended.outcome.row
         var facts: Logger.Metadata = ["outcome": "\(row.name)", "request": "\(request.requestID)"]
@@ -145,13 +112,6 @@ public struct UploadService: RequestHandler {
             facts["line"] = "\(row.line)"
             log.debug("request not served", metadata: facts)
         }
-    }
-}
-
-extension ChunkStore {
-    /// Begins to take the chunk that a request speaks of.
-    func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
-        try receive(upload: chunk.upload, size: chunk.totalSize, layout: chunk.layout)
     }
 }
 

@@ -24,4 +24,13 @@ public struct UploadSettings: Sendable {
         self.parameters = parameters
         self.form = form
     }
+
+    /// What a request says about its chunk, held against the limits.
+    func chunk(_ parameters: Parameters, for purpose: ChunkRequest.Purpose) throws(Ended) -> ChunkRequest {
+        try step(
+            { Ended(Outcome($0)) },
+            { () throws(ParameterError) in
+                try ChunkRequest(parameters, for: purpose, maximumFileSize: maximumFileSize)
+            })
+    }
 }

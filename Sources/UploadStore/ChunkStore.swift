@@ -4,15 +4,13 @@ public import UploadModel
 ///
 /// All calls may come from any thread, and from several processes that share one store.
 public protocol ChunkStore: Sendable {
-    /// What is held of an upload; nil if nothing is known of it. Never makes anything.
-    func status(of upload: UploadID) throws(StoreError) -> UploadStatus?
+    /// What is held of the upload that a test asks about; nil if nothing is known of it.
+    ///
+    /// - Throws: `StoreError.sizeDiffers`, or what keeps the store from looking.
+    func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus?
 
     /// Begins to take a chunk. The upload is begun with it if it is not known yet.
-    ///
-    /// - Parameters:
-    ///   - size: of the whole file, in bytes.
-    ///   - layout: where the chunk lies and how long it may be.
-    func receive(upload: UploadID, size: UInt64, layout: ChunkLayout) throws(StoreError) -> any ChunkWriter
+    func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter
 
     /// A place for bytes whose address is not known yet.
     func spool() throws(StoreError) -> Spool
@@ -34,8 +32,8 @@ public struct Receipt: Sendable, Equatable {
         case stored
         /// It was held before, with the same bytes, or the file was complete already: nothing changed.
         case duplicate
-        /// With it the file became complete; this is its name below the root.
-        case completed(name: String)
+        /// With it the file became complete; this is its path below the root.
+        case completed(path: String)
     }
 
     public let effect: Effect
@@ -45,26 +43,22 @@ public struct Receipt: Sendable, Equatable {
     }
 }
 
-/// What a store knows of an upload.
+/// What a store knows of an upload, for a test of one of its chunks.
 public struct UploadStatus: Sendable, Equatable {
-    /// The size of the whole file in bytes.
-    public let size: UInt64
-    /// What is held.
+    /// The size of the whole file in bytes; nil where no client has told it yet.
+    public let size: UInt64?
+    /// What is held of it.
     public let held: ByteRangeSet
     /// True when the file stands under its final name.
     public let complete: Bool
+    /// The proof that the chunk is held; nil if it isn't.
+    public let receipt: Receipt?
 
-    package init(size: UInt64, held: ByteRangeSet, complete: Bool) {
+    package init(size: UInt64?, held: ByteRangeSet, complete: Bool, receipt: Receipt?) {
         self.size = size
         self.held = held
         self.complete = complete
-    }
-
-    /// Whether all of `range` is held.
-    ///
-    /// - Returns: the proof behind the answer to a test.
-    public func receipt(for range: ByteRange) -> Receipt? {
-        complete || held.contains(range) ? Receipt(.duplicate) : nil
+        self.receipt = receipt
     }
 }
 
@@ -76,6 +70,14 @@ public enum StoreError: Error, Equatable {
     case wrongLength(received: UInt64, lengths: [UInt64])
     /// The upload was begun with another size.
     case sizeDiffers(known: UInt64)
+    /// The file has turned out to be larger than is accepted.
+    case tooLarge(limit: UInt64)
+    /// The disk is smaller than the file.
+    case neverFits(size: UInt64)
+    /// Another file has the name, and is not to be replaced.
+    case nameTaken
+    /// The path leads into the store's own folder.
+    case nameReserved
     /// Somebody else is writing here, and didn't end in time or wrote something else.
     case busy
     /// The disk is full or the quota used up.

@@ -11,14 +11,24 @@ public protocol Directory: AnyObject, Sendable {
     func createNameless() throws(FileError) -> any File
     /// What stands under that name; nil if nothing does. A symbolic link is not followed.
     func status(_ name: String) throws(FileError) -> FileStatus?
-    /// Gives a file another name in another folder, in one atomic step; false if that name is taken.
-    func rename(_ name: String, to directory: any Directory, as newName: String) throws(FileError) -> Bool
-    /// Removes a name; nothing happens if it isn't there.
+    /// Gives a file another name in another folder, in one atomic step.
+    /// - Returns: false if that name is taken and not to be replaced.
+    func rename(
+        _ name: String, to directory: any Directory, as newName: String, replacing: Bool
+    ) throws(FileError) -> Bool
+    /// Removes a file's name; nothing happens if it isn't there.
     func remove(_ name: String) throws(FileError)
+    /// Removes a folder, if it is there and empty.
+    func removeFolder(_ name: String) throws(FileError)
     /// All names, in no order.
     func names() throws(FileError) -> [String]
     /// Opens a folder in this one, and makes it first if there is none. A symbolic link is never followed.
     func folder(_ name: String) throws(FileError) -> any Directory
+    /// Opens a folder in this one; nil if there is none. A symbolic link is never followed.
+    /// - Throws: `FileError` that `isNotAFolder` if something else has the name.
+    func existingFolder(_ name: String) throws(FileError) -> (any Directory)?
+    /// How much room the file system has.
+    func space() throws(FileError) -> Space
     /// Returns when the names as they are now would survive a power cut.
     func sync() throws(FileError)
 }
@@ -29,10 +39,22 @@ public protocol File: AnyObject, Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
     /// Writes all of `bytes` at `offset`, or throws; then any part of them may have been written.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)
-    /// Size, identity and number of names.
+    /// Size, identity, number of names, time of the last change.
     func status() throws(FileError) -> FileStatus
     /// Cuts the file off, or extends it with zeros.
     func truncate(to size: UInt64) throws(FileError)
+    /// Sees to it that the first `size` bytes can be written without asking for more room.
+    /// - Returns: false if this file system can't promise that.
+    func reserve(_ size: UInt64) throws(FileError) -> Bool
+    /// Copies bytes of another file, sharing them where the file system can.
+    /// - Returns: how many; fewer than `length` only at the end of the other file.
+    func copy(
+        from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
+    ) throws(FileError) -> UInt64
+    /// Begins to write a range to the medium, and doesn't wait for it: a `sync` to come has less to do.
+    func startWriteBack(offset: UInt64, length: UInt64)
+    /// Sets the time of the last change, in Unix seconds.
+    func touch(_ time: UInt64) throws(FileError)
     /// Returns when the file's bytes and size as they are now would survive a power cut.
     func sync() throws(FileError)
     /// Locks a range against other openings, until it is given back or this opening ends. Length 0 means to any end.
@@ -50,6 +72,16 @@ public struct FileStatus: Sendable, Equatable {
     public var inode: UInt64
     /// How many names it has; 0 once the last was removed.
     public var names: UInt64
+    /// When it was changed last, in Unix seconds.
+    public var modified: UInt64
+}
+
+/// The room of a file system, in bytes.
+public struct Space: Sendable, Equatable {
+    /// What this process may still fill.
+    public var free: UInt64
+    /// What there is in all.
+    public var total: UInt64
 }
 
 /// A disk call that failed. The code says why, the operation and name say what was tried: for the log only.

@@ -3,25 +3,39 @@ import UploadModel
 /// An open journal and what follows from its records. Not for several threads at once: `Upload` sees to that.
 struct Journal {
     let file: any File
-    private(set) var header: JournalHeader
+    let header: JournalHeader
     /// The fold of the records so far.
     private(set) var held = ByteRangeSet()
+    /// The whole file's size in bytes, once it is known.
+    private(set) var size: UInt64?
+    /// The size of all chunks but the last, once it is known.
+    private(set) var chunkSize: UInt64?
+    /// The number of a last chunk that came before its place was known.
+    private(set) var tail: UInt64?
+    /// What the client says of the file.
+    private(set) var metadata = Metadata()
     /// How many times something was taken out: who compared bytes with the file sees by it whether they changed.
     private(set) var losses = 0
     /// The last step towards the final name.
     private(set) var publication = Publication.none
     /// The boot that the last records were written in.
     private(set) var boot: BootID?
-    /// Held ranges that no `durable` follows, with their checksums: what a power cut puts in doubt. Collected while a
+    /// Held ranges that no `durable` covers, with their checksums: what a power cut puts in doubt. Collected while a
     /// journal is read, and nil from when it is known that there was none.
     private(set) var doubtful: [HeldRecord]? = []
+    /// How many records there are.
+    private(set) var records = 0
+    /// True after a failed sync: the kernel forgets what it could not write and the next sync would succeed, so nothing
+    /// that stands here can be vouched for any more.
+    private(set) var isBroken = false
 
-    private var records = 0
     private let headerLength: Int
 
     struct HeldRecord {
         var range: ByteRange
         var checksum: UInt64
+        /// Its number in the journal.
+        var index: Int
     }
 
     enum Publication: Equatable {
@@ -32,19 +46,28 @@ struct Journal {
 
     /// The most records a journal may have: 16 bytes of memory for each where every second byte range is missing.
     static let maximumRecords = 4 << 20
+    /// Where a last chunk waits whose place is not known yet: as far behind the file as all usual file systems go. Where
+    /// one doesn't, the chunk is asked for again until its place is known.
+    static let tailOffset: UInt64 = 1 << 42
 
     private init(file: any File, header: JournalHeader, headerLength: Int) {
         self.file = file
         self.header = header
         self.headerLength = headerLength
+        size = header.size
+        chunkSize = header.chunkSize
     }
 
     /// Reads the journal in `file`; nil if it has no valid header.
-    static func read(_ file: any File) throws(FileError) -> Journal? {
+    ///
+    /// - Parameter visit: is shown every record.
+    static func read(
+        _ file: any File, visit: (JournalRecord) -> Void = { _ in }
+    ) throws(FileError) -> Journal? {
         let bytes = try file.bytes(from: 0, atMost: JournalHeader.maximumLength)
         guard let (header, length) = bytes.withUnsafeBytes({ JournalHeader.decode($0) }) else { return nil }
         var journal = Journal(file: file, header: header, headerLength: length)
-        try journal.refresh()
+        try journal.refresh(visit: visit)
         return journal
     }
 
@@ -59,20 +82,21 @@ struct Journal {
     }
 
     /// Takes in what others have appended. Needs no lock: a record that is being written is not valid yet.
-    mutating func refresh() throws(FileError) {
+    mutating func refresh(visit: (JournalRecord) -> Void = { _ in }) throws(FileError) {
+        // Long enough for any one record.
+        let window = JournalRecord.maximumPayload + 4096
         while true {
-            let bytes = try file.bytes(from: position, atMost: 2048 * JournalRecord.length)
-            var taken = 0
-            while let record = bytes.withUnsafeBytes({ bytes -> JournalRecord? in
-                let start = taken * JournalRecord.length
-                guard start + JournalRecord.length <= bytes.count else { return nil }
-                let slice = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + JournalRecord.length)])
-                return JournalRecord.decode(slice, nonce: header.nonce, index: records)
+            let bytes = try file.bytes(from: position, atMost: window)
+            var start = 0
+            while let (record, count) = bytes.withUnsafeBytes({ bytes in
+                JournalRecord.decode(
+                    UnsafeRawBufferPointer(rebasing: bytes[start...]), nonce: header.nonce, index: records)
             }) {
-                apply(record)
-                taken += 1
+                visit(record)
+                apply(record, count: count)
+                start += count * JournalRecord.length
             }
-            if taken < 2048 { return }
+            if start == 0 || bytes.count < window { return }
         }
     }
 
@@ -80,37 +104,55 @@ struct Journal {
     mutating func trust() { doubtful = nil }
 
     /// True if every byte of the file is held.
-    var coversFile: Bool { held.contains(ByteRange(first: header.size)) }
+    var coversFile: Bool { size.map { held.contains(ByteRange(first: $0)) } ?? false }
 
     /// Where the next record goes.
-    private var position: UInt64 { UInt64(headerLength + records * JournalRecord.length) }
+    var position: UInt64 { UInt64(headerLength + records * JournalRecord.length) }
 
     /// True if nothing stands behind the records that are known here.
     func isUpToDate(_ status: FileStatus) -> Bool { status.size == position }
 
     /// Appends records, all in one write. The journal's lock is held and everything others wrote was taken in.
     mutating func append(_ new: [JournalRecord]) throws(FileError) {
-        guard records + new.count <= Journal.maximumRecords else {
+        var bytes: [UInt8] = []
+        var counts: [Int] = []
+        for record in new {
+            let index = records + bytes.count / JournalRecord.length
+            let encoded = record.encoded(nonce: header.nonce, index: index)
+            counts.append(encoded.count / JournalRecord.length)
+            bytes += encoded
+        }
+        guard records + bytes.count / JournalRecord.length <= Journal.maximumRecords else {
             throw FileError(operation: "append to", name: "a journal with too many records", code: FileError.tooBig)
         }
         // What stands here is the rest of a writer that died: valid records would have been taken in.
         if try file.status().size > position { try file.truncate(to: position) }
-        let bytes = new.enumerated().flatMap { $1.encoded(nonce: header.nonce, index: records + $0) }
         try bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: position) }
-        for record in new { apply(record) }
+        for (record, count) in zip(new, counts) { apply(record, count: count) }
     }
 
-    private mutating func apply(_ record: JournalRecord) {
-        records += 1
+    /// Returns when the records so far would survive a power cut.
+    mutating func sync() throws(FileError) {
+        do throws(FileError) { try file.sync() } catch {
+            isBroken = true
+            throw error
+        }
+    }
+
+    /// Says that a sync has failed.
+    mutating func distrust() { isBroken = true }
+
+    private mutating func apply(_ record: JournalRecord, count: Int) {
         switch record {
         case .held(let range, let checksum):
             held.insert(range)
-            doubtful?.append(HeldRecord(range: range, checksum: checksum))
+            doubtful?.append(HeldRecord(range: range, checksum: checksum, index: records))
         case .lost(let range):
             held.remove(range)
             losses += 1
-        case .durable:
-            if doubtful != nil { doubtful = [] }
+            doubtful?.removeAll { $0.range.start >= range.start && $0.range.end <= range.end }
+        case .durable(let number):
+            doubtful?.removeAll { $0.index < number }
         case .boot(let id):
             boot = id
         case .publishing(let number, let inode):
@@ -118,7 +160,19 @@ struct Journal {
         case .published(let number, let inode, let time):
             publication = .done(number: number, inode: inode, time: time)
             if doubtful != nil { doubtful = [] }
+        case .adopted(let range):
+            held.insert(range)
+        case .chunkSize(let bytes):
+            chunkSize = bytes
+        case .tail(let number):
+            tail = number
+        case .size(let bytes):
+            size = bytes
+            tail = nil
+        case .described(let metadata):
+            self.metadata = metadata
         }
+        records += count
     }
 }
 

@@ -7,28 +7,45 @@ import UploadModel
 //     0    8  "RSMBLD\0\1": magic, version     0   1  kind
 //     8    4  H, the header's length           1   3  zero
 //     12   4  number of texts                  4   4  check: low half of XXH3 (seed: nonce + the record's number)
-//     16   8  the whole file's size                   of the record with zeros here
-//     24   8  nonce, random                    8   8  a
-//     32   8  begun, Unix seconds              16  8  b
-//     40   .  texts: length (4), UTF-8         24  8  c
+//     16   8  the whole file's size, or ~0             of the record with zeros here
+//     24   8  size of the chunks, or 0         8   8  a
+//     32   8  nonce, random                    16  8  b
+//     40   8  begun, Unix seconds              24  8  c
+//     48   .  texts: length (4), UTF-8
 //     H-8  8  XXH3 of all before it
 //
-//     kind         a           b        c             meaning
-//     1 held       offset      length   checksum      these bytes of the data file are the client's (XXH3 of them)
-//     2 lost       offset      length   -             these bytes count no longer
-//     3 durable    -           -        -             all held so far was synced and would survive a power cut
-//     4 boot       id (low)    id (high) -            what follows was written while the machine with this boot id ran
-//     5 publishing number      inode    -             the data file, of this inode, is about to get its numbered name
-//     6 published  number      inode    Unix seconds  it has that name: the upload is complete
+//     kind          a           b        c             meaning
+//     1  held       offset      length   checksum      these bytes of the data file are the client's (XXH3 of them)
+//     2  lost       offset      length   -             these bytes count no longer
+//     3  durable    number      -        -             what the records before that number hold would survive a
+//                                                      power cut: it was synced
+//     4  boot       id (low)    id (high) -            what follows was written while the machine with this boot id ran
+//     5  publishing number      inode    -             the data file, of this inode, is about to get its numbered name
+//     6  published  number      inode    Unix seconds  it has that name: the upload is complete
+//     7  adopted    offset      length   -             held, and synced before this was written
+//     8  chunk size bytes       -        -             the size of all chunks but the last
+//     9  tail       number      -        -             the last chunk, of this number, is held far behind the file
+//     10 size       bytes       -        -             the whole file's size
+//     11 described  n           checksum -             the following n bytes, filled up with zeros to a whole number of
+//                                                      records, are what the client says of the file: names and values,
+//                                                      each a length (4) and UTF-8
 //
 // Validity rule: the header counts if its length, texts and checksum fit; else the file is half made and as good as
-// none. Records count in order up to the first whose check differs or which is cut off; what follows is cleared by the
-// next writer. What is held is the fold of the valid records.
+// none. Records count in order up to the first whose check (or that of its payload) differs or which is cut off; what
+// follows is cleared by the next writer. What is held is the fold of the valid records.
 //
-// Assumed of the medium: a file written and synced keeps its bytes; a rename is atomic; while one boot of the machine
-// lasts, reads see what was written. So after a crash of the program alone every record is good, and after a change of
-// the boot id those behind the last `durable` are checked against the data by their checksums (`Recovery`). The nonce
-// in the check keeps blocks of another, removed journal from passing for records of this one.
+// The data file's name has the journal's nonce in it: so a journal never vouches for a data file that was begun with
+// another, whichever of the two names a power cut took back.
+//
+// Sizes that the header leaves open come with records 8 to 10: clients of the Flask backend may say only how many chunks
+// there are. The last chunk's place is known once another one has told the chunk size; until then it waits at
+// `Journal.tailOffset`.
+//
+// Assumed of the medium: a file written and synced keeps its bytes; a name is kept by a sync of its folder; a rename
+// keeps the old name, the new one, or both; while one boot of the machine lasts, reads see what was written. So after a
+// crash of the program alone every record is good, and after a change of the boot id those that no `durable` covers are
+// checked against the data by their checksums (`Recovery`). The nonce in the check keeps blocks of another, removed
+// journal from passing for records of this one.
 
 /// What the journal's first bytes say.
 struct JournalHeader: Equatable {
@@ -36,22 +53,22 @@ struct JournalHeader: Equatable {
     /// The longest header: an identifier, a name and as much again of other texts.
     static let maximumLength = 64 << 10
 
-    var size: UInt64
+    /// In bytes; nil where the client doesn't say it.
+    var size: UInt64?
+    /// In bytes; nil where the client doesn't say it.
+    var chunkSize: UInt64?
     var nonce: UInt64
     var begun: UInt64
-    /// Identifier, filename.
+    /// Identifier, filename, relative path (empty where there is none).
     var texts: [String]
 
     var encoded: [UInt8] {
-        var body: [UInt8] = []
-        for text in texts {
-            body.append(littleEndian: UInt32(text.utf8.count))
-            body += text.utf8
-        }
+        let body = [UInt8](texts: texts)
         var bytes = JournalHeader.magic
-        bytes.append(littleEndian: UInt32(40 + body.count + 8))
+        bytes.append(littleEndian: UInt32(48 + body.count + 8))
         bytes.append(littleEndian: UInt32(texts.count))
-        bytes.append(littleEndian: size)
+        bytes.append(littleEndian: size ?? .max)
+        bytes.append(littleEndian: chunkSize ?? 0)
         bytes.append(littleEndian: nonce)
         bytes.append(littleEndian: begun)
         bytes += body
@@ -59,35 +76,22 @@ struct JournalHeader: Equatable {
         return bytes
     }
 
-    init(size: UInt64, nonce: UInt64, begun: UInt64, texts: [String]) {
-        self.size = size
-        self.nonce = nonce
-        self.begun = begun
-        self.texts = texts
-    }
-
     /// The header at the start of `bytes` with its length; nil if there is no valid one.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> (header: JournalHeader, length: Int)? {
-        guard bytes.count >= 48, bytes.prefix(8).elementsEqual(magic) else { return nil }
+        guard bytes.count >= 56, bytes.prefix(8).elementsEqual(magic) else { return nil }
         let length = Int(bytes.littleEndian(UInt32.self, at: 8))
-        guard (48...maximumLength).contains(length), length <= bytes.count else { return nil }
+        guard (56...maximumLength).contains(length), length <= bytes.count else { return nil }
         let checked = UnsafeRawBufferPointer(rebasing: bytes[..<(length - 8)])
         guard Checksum.of(checked) == bytes.littleEndian(UInt64.self, at: length - 8) else { return nil }
-        var texts: [String] = []
-        var position = 40
-        for _ in 0..<bytes.littleEndian(UInt32.self, at: 12) {
-            guard position + 4 <= length - 8 else { return nil }
-            let end = position + 4 + Int(bytes.littleEndian(UInt32.self, at: position))
-            guard end <= length - 8, let text = String(validating: bytes[(position + 4)..<end], as: UTF8.self) else {
-                return nil
-            }
-            texts.append(text)
-            position = end
-        }
+        let body = UnsafeRawBufferPointer(rebasing: bytes[48..<(length - 8)])
+        guard let texts = body.texts, texts.count == bytes.littleEndian(UInt32.self, at: 12) else { return nil }
+        let size = bytes.littleEndian(UInt64.self, at: 16)
+        let chunkSize = bytes.littleEndian(UInt64.self, at: 24)
         let header = JournalHeader(
-            size: bytes.littleEndian(UInt64.self, at: 16),
-            nonce: bytes.littleEndian(UInt64.self, at: 24),
-            begun: bytes.littleEndian(UInt64.self, at: 32),
+            size: size == .max ? nil : size,
+            chunkSize: chunkSize == 0 ? nil : chunkSize,
+            nonce: bytes.littleEndian(UInt64.self, at: 32),
+            begun: bytes.littleEndian(UInt64.self, at: 40),
             texts: texts)
         return (header, length)
     }
@@ -97,53 +101,87 @@ struct JournalHeader: Equatable {
 enum JournalRecord: Equatable {
     case held(ByteRange, checksum: UInt64)
     case lost(ByteRange)
-    case durable
+    case durable(records: UInt64)
     case boot(BootID)
     case publishing(number: UInt64, inode: UInt64)
     case published(number: UInt64, inode: UInt64, time: UInt64)
+    case adopted(ByteRange)
+    case chunkSize(UInt64)
+    case tail(number: UInt64)
+    case size(UInt64)
+    case described(Metadata)
 
     /// In bytes.
     static let length = 32
 
     /// The record's bytes, as number `index` (from 0) in a journal with that nonce.
     func encoded(nonce: UInt64, index: Int) -> [UInt8] {
-        let (kind, a, b, c): (UInt8, UInt64, UInt64, UInt64) =
-            switch self {
-            case .held(let range, let checksum): (1, range.start, range.length, checksum)
-            case .lost(let range): (2, range.start, range.length, 0)
-            case .durable: (3, 0, 0, 0)
-            case .boot(let id): (4, id.low, id.high, 0)
-            case .publishing(let number, let inode): (5, number, inode, 0)
-            case .published(let number, let inode, let time): (6, number, inode, time)
-            }
+        var payload: [UInt8] = []
+        let (kind, a, b, c): (UInt8, UInt64, UInt64, UInt64)
+        switch self {
+        case .held(let range, let checksum): (kind, a, b, c) = (1, range.start, range.length, checksum)
+        case .lost(let range): (kind, a, b, c) = (2, range.start, range.length, 0)
+        case .durable(let records): (kind, a, b, c) = (3, records, 0, 0)
+        case .boot(let id): (kind, a, b, c) = (4, id.low, id.high, 0)
+        case .publishing(let number, let inode): (kind, a, b, c) = (5, number, inode, 0)
+        case .published(let number, let inode, let time): (kind, a, b, c) = (6, number, inode, time)
+        case .adopted(let range): (kind, a, b, c) = (7, range.start, range.length, 0)
+        case .chunkSize(let bytes): (kind, a, b, c) = (8, bytes, 0, 0)
+        case .tail(let number): (kind, a, b, c) = (9, number, 0, 0)
+        case .size(let bytes): (kind, a, b, c) = (10, bytes, 0, 0)
+        case .described(let metadata):
+            payload = [UInt8](texts: metadata.pairs.flatMap { [$0.name, $0.value] })
+            (kind, a, b, c) = (11, UInt64(payload.count), payload.withUnsafeBytes { Checksum.of($0) }, 0)
+            payload += [UInt8](repeating: 0, count: JournalRecord.padding(payload.count))
+        }
         var bytes: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0]
         bytes.append(littleEndian: a)
         bytes.append(littleEndian: b)
         bytes.append(littleEndian: c)
         let check = JournalRecord.check(bytes, nonce: nonce, index: index)
         for byte in 0..<4 { bytes[4 + byte] = UInt8(truncatingIfNeeded: check >> (8 * UInt32(byte))) }
-        return bytes
+        return bytes + payload
     }
 
-    /// The record in these 32 bytes; nil if it is not a valid one at this place.
-    static func decode(_ bytes: UnsafeRawBufferPointer, nonce: UInt64, index: Int) -> JournalRecord? {
-        guard bytes.count == length else { return nil }
-        var unchecked = [UInt8](bytes)
+    /// The record at the start of `bytes`, and how many records' room it takes; nil if there is no valid and whole one.
+    static func decode(
+        _ bytes: UnsafeRawBufferPointer, nonce: UInt64, index: Int
+    ) -> (record: JournalRecord, count: Int)? {
+        guard bytes.count >= length else { return nil }
+        var unchecked = [UInt8](bytes[..<length])
         unchecked.replaceSubrange(4..<8, with: [0, 0, 0, 0])
         guard check(unchecked, nonce: nonce, index: index) == bytes.littleEndian(UInt32.self, at: 4) else { return nil }
         let a = bytes.littleEndian(UInt64.self, at: 8)
         let b = bytes.littleEndian(UInt64.self, at: 16)
         let c = bytes.littleEndian(UInt64.self, at: 24)
         switch bytes[0] {
-        case 1: return ByteRange(from: a, length: b).map { .held($0, checksum: c) }
-        case 2: return ByteRange(from: a, length: b).map { .lost($0) }
-        case 3: return .durable
-        case 4: return .boot(BootID(low: a, high: b))
-        case 5: return .publishing(number: a, inode: b)
-        case 6: return .published(number: a, inode: b, time: c)
+        case 1: return ByteRange(from: a, length: b).map { (.held($0, checksum: c), 1) }
+        case 2: return ByteRange(from: a, length: b).map { (.lost($0), 1) }
+        case 3: return (.durable(records: a), 1)
+        case 4: return (.boot(BootID(low: a, high: b)), 1)
+        case 5: return (.publishing(number: a, inode: b), 1)
+        case 6: return (.published(number: a, inode: b, time: c), 1)
+        case 7: return ByteRange(from: a, length: b).map { (.adopted($0), 1) }
+        case 8: return (.chunkSize(a), 1)
+        case 9: return (.tail(number: a), 1)
+        case 10: return (.size(a), 1)
+        case 11:
+            guard a <= maximumPayload, length + Int(a) <= bytes.count else { return nil }
+            let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<(length + Int(a))])
+            guard Checksum.of(payload) == b, let texts = payload.texts, texts.count % 2 == 0 else { return nil }
+            let pairs = stride(from: 0, to: texts.count, by: 2).map {
+                Metadata.Pair(name: texts[$0], value: texts[$0 + 1])
+            }
+            return (.described(Metadata(pairs)), 1 + (Int(a) + padding(Int(a))) / length)
         default: return nil
         }
     }
+
+    /// The most bytes that may follow a record: more than the parameters of a request may have.
+    static let maximumPayload = 128 << 10
+
+    /// What fills `count` bytes up to a whole number of records.
+    private static func padding(_ count: Int) -> Int { (length - count % length) % length }
 
     private static func check(_ bytes: [UInt8], nonce: UInt64, index: Int) -> UInt32 {
         bytes.withUnsafeBytes { UInt32(truncatingIfNeeded: Checksum.of($0, seed: nonce &+ UInt64(index))) }
@@ -163,12 +201,37 @@ public struct BootID: Sendable, Equatable {
 }
 
 extension [UInt8] {
+    /// Texts, each with its length in front.
+    fileprivate init(texts: [String]) {
+        self = []
+        for text in texts {
+            append(littleEndian: UInt32(text.utf8.count))
+            append(contentsOf: text.utf8)
+        }
+    }
+
     fileprivate mutating func append(littleEndian number: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
     }
 }
 
 extension UnsafeRawBufferPointer {
+    /// Texts, each with its length in front; nil if these bytes are something else.
+    fileprivate var texts: [String]? {
+        var texts: [String] = []
+        var position = 0
+        while position < count {
+            guard position + 4 <= count else { return nil }
+            let end = position + 4 + Int(littleEndian(UInt32.self, at: position))
+            guard end <= count, let text = String(validating: self[(position + 4)..<end], as: UTF8.self) else {
+                return nil
+            }
+            texts.append(text)
+            position = end
+        }
+        return texts
+    }
+
     fileprivate func littleEndian<Number: FixedWidthInteger>(_: Number.Type, at offset: Int) -> Number {
         Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
     }

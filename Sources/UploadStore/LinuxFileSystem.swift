@@ -37,6 +37,11 @@ public final class LinuxDirectory: Directory {
                 throw FileError(operation: "create", name: parent, code: errno)
             }
         }
+        return try existing(path)
+    }
+
+    /// Opens a folder that is there already.
+    public static func existing(_ path: String) throws(FileError) -> LinuxDirectory {
         let number = try attempt("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         return LinuxDirectory(Descriptor(number), name: path)
     }
@@ -88,9 +93,15 @@ public final class LinuxDirectory: Directory {
         return FileStatus(status)
     }
 
-    public func rename(_ name: String, to directory: any Directory, as newName: String) throws(FileError) -> Bool {
+    public func rename(
+        _ name: String, to directory: any Directory, as newName: String, replacing: Bool
+    ) throws(FileError) -> Bool {
         guard let directory = directory as? LinuxDirectory else {
             throw FileError(operation: "rename", name: name, code: EXDEV)
+        }
+        if replacing {
+            try attempt("rename", name) { renameat(descriptor.number, name, directory.descriptor.number, newName) }
+            return true
         }
         do {
             try attempt("rename", name) {
@@ -130,6 +141,14 @@ public final class LinuxDirectory: Directory {
         }
     }
 
+    public func removeFolder(_ name: String) throws(FileError) {
+        do {
+            try attempt("remove", name) { unlinkat(descriptor.number, name, AT_REMOVEDIR) }
+        } catch {
+            if error.code != ENOENT && error.code != ENOTEMPTY && error.code != EEXIST { throw error }
+        }
+    }
+
     public func names() throws(FileError) -> [String] {
         let copy = try attempt("list", name) { openat(descriptor.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard let stream = fdopendir(copy) else {
@@ -151,10 +170,27 @@ public final class LinuxDirectory: Directory {
         if mkdirat(descriptor.number, name, 0o777) < 0 && errno != EEXIST {
             throw FileError(operation: "create", name: name, code: errno)
         }
-        let number = try attempt("open", name) {
-            openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        if let folder = try existingFolder(name) { return folder }
+        throw FileError(operation: "open", name: name, code: ENOENT)
+    }
+
+    public func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
+        do {
+            let number = try attempt("open", name) {
+                openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+            }
+            return LinuxDirectory(Descriptor(number), name: name)
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
         }
-        return LinuxDirectory(Descriptor(number), name: name)
+    }
+
+    public func space() throws(FileError) -> Space {
+        var status = statvfs()
+        try attempt("ask for the free space of", name) { fstatvfs(descriptor.number, &status) }
+        let block = UInt64(status.f_frsize)
+        return Space(free: UInt64(status.f_bavail) * block, total: UInt64(status.f_blocks) * block)
     }
 
     public func sync() throws(FileError) {
@@ -205,6 +241,69 @@ final class LinuxFile: File {
         try attempt("truncate", name) { ftruncate(descriptor.number, Int(size)) }
     }
 
+    func reserve(_ size: UInt64) throws(FileError) -> Bool {
+        guard size > 0 else { return true }
+        do {
+            // The call itself, not posix_fallocate(3): that writes zeros where the file system can't reserve.
+            try attempt("reserve the space of", name) { linux_reserve(descriptor.number, Int64(size)) }
+            return true
+        } catch {
+            if error.code == EOPNOTSUPP || error.code == ENOSYS { return false }
+            throw error
+        }
+    }
+
+    func copy(
+        from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
+    ) throws(FileError) -> UInt64 {
+        guard let source = source as? LinuxFile else { throw FileError(operation: "copy", name: name, code: EXDEV) }
+        var done: UInt64 = 0
+        while done < length {
+            do {
+                let count = try attempt("copy to", name) {
+                    linux_copy(
+                        source.descriptor.number, Int64(sourceOffset + done), descriptor.number,
+                        Int64(offset + done), Int(min(length - done, 1 << 30)))
+                }
+                if count == 0 { break }
+                done += UInt64(count)
+            } catch {
+                guard [EXDEV, EINVAL, ENOSYS, EOPNOTSUPP].contains(error.code) else { throw error }
+                return try done
+                    + copyThroughMemory(
+                        from: source, at: sourceOffset + done, length: length - done, to: offset + done)
+            }
+        }
+        return done
+    }
+
+    /// For file systems and kernels without copy_file_range(2).
+    private func copyThroughMemory(
+        from source: LinuxFile, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
+    ) throws(FileError) -> UInt64 {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+        defer { buffer.deallocate() }
+        var done: UInt64 = 0
+        while done < length {
+            let wanted = Int(min(UInt64(buffer.count), length - done))
+            let count = try source.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: sourceOffset + done)
+            if count == 0 { break }
+            try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset + done)
+            done += UInt64(count)
+        }
+        return done
+    }
+
+    func startWriteBack(offset: UInt64, length: UInt64) {
+        linux_start_write_back(descriptor.number, Int64(offset), Int64(length))
+    }
+
+    func touch(_ time: UInt64) throws(FileError) {
+        let times = [timespec(tv_sec: Int(time), tv_nsec: 0), timespec(tv_sec: Int(time), tv_nsec: 0)]
+        try attempt("touch", name) { futimens(descriptor.number, times) }
+    }
+
     func sync() throws(FileError) {
         try attempt("sync", name) { fdatasync(descriptor.number) }
     }
@@ -226,6 +325,8 @@ final class LinuxFile: File {
 
 extension FileStatus {
     fileprivate init(_ status: stat) {
-        self.init(size: UInt64(status.st_size), inode: UInt64(status.st_ino), names: UInt64(status.st_nlink))
+        self.init(
+            size: UInt64(status.st_size), inode: UInt64(status.st_ino), names: UInt64(status.st_nlink),
+            modified: UInt64(max(0, status.st_mtim.tv_sec)))
     }
 }

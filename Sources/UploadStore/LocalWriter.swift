@@ -1,5 +1,27 @@
 import Glibc
+import Synchronization
 import UploadModel
+
+/// What follows from a chunk beside that it is held.
+enum Consequence: Equatable {
+    case none
+    /// It is the last, of this number, and waits for its place.
+    case tail(number: UInt64)
+    /// It is the last, so the file's size is known. The bytes where it waited, if it did, are no longer needed.
+    case size(UInt64, releasing: ByteRange?)
+
+    /// How that is written down, unless it is already.
+    func records(_ journal: Journal) -> [JournalRecord] {
+        switch self {
+        case .tail(let number) where journal.tail == nil && journal.size == nil:
+            [.tail(number: number)]
+        case .size(let size, let waited) where journal.size == nil:
+            [.size(size)] + (waited.map { [.lost($0)] } ?? [])
+        case .none, .tail, .size:
+            []
+        }
+    }
+}
 
 /// Takes one chunk into its place in the data file.
 ///
@@ -19,6 +41,8 @@ final class LocalWriter: ChunkWriter {
     private let store: LocalStore
     private let upload: Upload
     private let layout: ChunkLayout
+    private let metadata: Metadata
+    private let consequence: Consequence
     private let checksum: Checksum
     private var state = State.finished
     private var received: UInt64 = 0
@@ -32,11 +56,18 @@ final class LocalWriter: ChunkWriter {
     }
 
     /// Nil if the upload was removed, or finished and forgotten, while we came: then the caller starts again.
-    init?(store: LocalStore, upload: Upload, layout: ChunkLayout) throws(StoreError) {
+    ///
+    /// - Parameter consequence: what is to be recorded in the same moment as that the chunk is held.
+    init?(
+        store: LocalStore, upload: Upload, layout: ChunkLayout, metadata: Metadata,
+        consequence: Consequence = .none
+    ) throws(StoreError) {
         guard let checksum = Checksum() else { throw .noMemory }
         self.store = store
         self.upload = upload
         self.layout = layout
+        self.metadata = metadata
+        self.consequence = consequence
         self.checksum = checksum
         guard let state = try enter() else { return nil }
         self.state = state
@@ -55,6 +86,7 @@ final class LocalWriter: ChunkWriter {
             }
             if isAll(view.held) { return .comparing(file, losses: view.losses) }
             if try claim(file) {
+                try store.checkFloor(beforeWriting: layout.range.length)
                 // Only now nobody else can write here: look again.
                 guard let view = try look() else { return nil }
                 if view.published { return .finished }
@@ -97,21 +129,50 @@ final class LocalWriter: ChunkWriter {
         case .comparing(_, let losses):
             // If something was replaced meanwhile, it may have been what we compared with.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
-        case .writing(let file, _):
-            guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
-            var isThere = false
-            let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
-                // A file that somebody removed by hand takes bytes as well.
-                isThere = try file.status().names > 0
-                if isThere { try journal.append([.held(range, checksum: value)]) }
+            if consequence != .none {
+                _ = try upload.change { journal throws(FileError) in try journal.append(consequence.records(journal)) }
             }
-            guard recorded, isThere else { throw .busy }
+        case .writing(let file, _):
+            try record(file)
             effect = .stored
         }
         // Gives the range back: publishing needs the whole file.
         state = .finished
-        if let name = try store.publish(upload) { return Receipt(.completed(name: name)) }
+        if let path = try store.publish(upload) { return Receipt(.completed(path: path)) }
         return Receipt(effect)
+    }
+
+    /// Writes down that the bytes are there.
+    private func record(_ file: any File) throws(StoreError) {
+        guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
+        let isDurable = store.settings.durability == .chunk
+        if isDurable {
+            try upload.syncData(file)
+            try upload.sync { () throws(FileError) in try store.state.sync() }
+        }
+        var isThere = false
+        let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
+            // A file that somebody removed by hand takes bytes as well.
+            isThere = try file.status().names > 0
+            guard isThere else { return }
+            var records: [JournalRecord] = [.held(range, checksum: value)] + consequence.records(journal)
+            if !metadata.isEmpty && metadata != journal.metadata { records.append(.described(metadata)) }
+            try journal.append(records)
+            if isDurable { try journal.sync() }
+        }
+        guard recorded, isThere else { throw .busy }
+        if !isDurable { try writeBack(range, of: file) }
+    }
+
+    /// How many bytes of an upload may be in doubt after a power cut: so many are read again then.
+    private static let syncInterval: UInt64 = 256 << 20
+
+    /// Has the kernel write the chunk now, so that the sync of the whole file, before its last answer, finds little left
+    /// to do.
+    private func writeBack(_ range: ByteRange, of file: any File) throws(StoreError) {
+        file.startWriteBack(offset: range.start, length: range.length)
+        let unsynced = upload.unsynced.add(range.length, ordering: .relaxed).newValue
+        if unsynced >= LocalWriter.syncInterval { try upload.syncData(file) }
     }
 
     private func look() throws(StoreError) -> View? {
@@ -149,16 +210,11 @@ final class LocalWriter: ChunkWriter {
     /// Takes the range out of what is held. Synced, with all that it stands on: after a power cut the journal must not
     /// vouch for bytes that were overwritten.
     private func replace(_ file: any File) throws(StoreError) {
-        var unsynced: FileError?
+        try upload.syncData(file)
         let done = try upload.change { [range = layout.range] journal throws(FileError) in
-            do throws(FileError) { try file.sync() } catch {
-                unsynced = error
-                return try journal.giveUp()
-            }
-            try journal.append([.durable, .lost(range)])
-            try journal.file.sync()
+            try journal.append([.lost(range)])
+            try journal.sync()
         }
-        if let unsynced { throw .untrusted(unsynced) }
         guard done else { throw .busy }
         state = .writing(file, held: [])
     }

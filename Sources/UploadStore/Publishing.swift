@@ -4,14 +4,14 @@ import UploadModel
 // How a complete upload becomes a file, exactly once and in one atomic step, at a cost that doesn't grow with it:
 //
 //   1. a lock on the whole data file: nobody writes, nobody else publishes
-//   2. sync the data
+//   2. sync the data, and the state folder: journal and data file keep their names from here on
 //   3. journal: publishing(number, inode), synced
-//   4. rename to the final name, which must be free; else the next number, from 3
-//   5. sync the root folder
+//   4. rename to the final name; if that is taken and not to be replaced, the next number, from 3
+//   5. sync the folder
 //   6. journal: published
 //
-// After a crash the journal tells how far it came: `publishing` without a data file in the state folder means that 4
-// was done (`settle`); anything before it is simply done again.
+// After a crash the journal tells how far it came (`settle`): `publishing`, and the data file no longer in the state
+// folder, means that 4 was done; anything before it is simply done again.
 
 /// How long one request waits for another that holds what it needs.
 struct Patience {
@@ -34,7 +34,7 @@ extension LocalStore {
 
     /// Gives a complete upload its name, or waits for whoever does.
     ///
-    /// - Returns: the name; nil if the upload isn't complete any more, or was published by somebody else.
+    /// - Returns: the path below the root; nil if the upload isn't complete any more, or was published by somebody else.
     func publish(_ upload: Upload) throws(StoreError) -> String? {
         var patience = Patience()
         while true {
@@ -43,44 +43,81 @@ extension LocalStore {
                 try onDisk({ () throws(FileError) in try file.lock(offset: 0, length: 0, wait: false) })
             {
                 // It may have changed while we came; the lock ends with `file`.
-                guard let open = try upload.look({ $0.coversFile && !$0.isPublished }), open else { return nil }
-                return try publish(upload, locked: file)
+                guard let size = try upload.look({ $0.coversFile && !$0.isPublished ? $0.size : nil }), let size
+                else { return nil }
+                let path = try publish(upload, size: size, locked: file)
+                clearParts(of: upload)
+                return path
             }
             guard patience.wait() else { throw .busy }
         }
     }
 
-    private func publish(_ upload: Upload, locked file: any File) throws(StoreError) -> String {
-        do {
-            try file.sync()
-        } catch {
-            _ = try? upload.change { journal throws(FileError) in try journal.giveUp() }
-            throw .untrusted(error)
+    private func publish(_ upload: Upload, size: UInt64, locked file: any File) throws(StoreError) -> String {
+        let status = try onDisk { () throws(FileError) in
+            // Behind the file there may be a last chunk that had to wait for its place.
+            if try file.status().size > size { try file.truncate(to: size) }
+            return try file.status()
         }
-        let inode = try onDisk { () throws(FileError) in try file.status().inode }
-        for number in 0..<LocalStore.maximumNumber {
-            let name = upload.id.filename.numbered(number)
+        guard let records = try upload.look({ UInt64($0.records) }) else { throw .busy }
+        try upload.sync { () throws(FileError) in
+            try file.sync()
+            try state.sync()
+        }
+        let folder = try folder(for: upload.destination)
+        let filename = upload.destination.filename
+        let numbers = settings.onConflict == .rename ? 0..<LocalStore.maximumNumber : 0..<1
+        for number in numbers {
+            let name = filename.numbered(number)
             // Cheap, and saves a sync for each name that is taken. The rename decides.
-            guard try onDisk({ () throws(FileError) in try root.status(name) }) == nil else { continue }
+            if settings.onConflict != .replace, try onDisk({ () throws(FileError) in try folder.status(name) }) != nil {
+                continue
+            }
             let announced = try upload.change { journal throws(FileError) in
-                try journal.append([.publishing(number: number, inode: inode)])
-                try journal.file.sync()
+                try journal.append([.durable(records: records), .publishing(number: number, inode: status.inode)])
+                try journal.sync()
             }
             guard announced else { throw .busy }
-            let done = try onDisk { () throws(FileError) in
-                guard try state.rename(upload.files.data, to: root, as: name) else { return false }
-                try root.sync()
-                return true
-            }
-            guard done else { continue }
+            guard try rename(upload, to: folder, as: name) else { continue }
             _ = try upload.change { journal throws(FileError) in
                 // Who came by between the rename and now has written it down already.
                 guard !journal.isPublished else { return }
-                try journal.append([.published(number: number, inode: inode, time: time)])
+                try journal.append([.published(number: number, inode: status.inode, time: time)])
             }
-            return name
+            return upload.destination.path(number)
         }
-        throw .failed(FileError(operation: "find a free name for", name: upload.id.filename.text, code: EEXIST))
+        guard settings.onConflict == .rename else { throw .nameTaken }
+        throw .failed(FileError(operation: "find a free name for", name: filename.text, code: EEXIST))
+    }
+
+    private func folder(for destination: Destination) throws(StoreError) -> any Directory {
+        do { return try destination.make(from: root) } catch {
+            if error.isNotAFolder { throw .nameTaken }
+            throw StoreError(error)
+        }
+    }
+
+    /// - Returns: false if the name is taken.
+    private func rename(_ upload: Upload, to folder: any Directory, as name: String) throws(StoreError) -> Bool {
+        let replacing = settings.onConflict == .replace
+        do {
+            guard try state.rename(upload.files.data, to: folder, as: name, replacing: replacing) else { return false }
+        } catch {
+            // A folder has the name: that is never replaced.
+            if replacing && (error.code == EISDIR || error.code == ENOTEMPTY || error.code == EEXIST) {
+                throw .nameTaken
+            }
+            throw StoreError(error)
+        }
+        do { try folder.sync() } catch {
+            // A second sync would succeed without having written what this one could not. So the name is taken back and
+            // given again next time. Not where it replaced another file: that would be gone then.
+            if !replacing {
+                _ = try? folder.rename(name, to: state, as: upload.files.data, replacing: false)
+            }
+            throw StoreError(error)
+        }
+        return true
     }
 
     /// Opens the data file. Nil where it is gone; then the journal says why, and who looks again finds out.
@@ -88,30 +125,30 @@ extension LocalStore {
         if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) { return file }
         // Whoever renamed it is about to write that down, or failed to (the disk may have become full); or somebody
         // removed it by hand.
-        _ = try upload.change { journal throws(FileError) in try journal.settle(upload.files, self) }
+        _ = try upload.change { journal throws(FileError) in
+            try settle(&journal, upload.files, upload.destination)
+        }
         return nil
     }
-}
 
-extension Journal {
-    /// Writes down what became of a data file that is gone. The journal is locked and up to date.
-    mutating func settle(_ files: UploadFiles, _ store: LocalStore) throws(FileError) {
-        guard !isPublished, try store.state.status(files.data) == nil else { return }
-        if case .announced(let number, let inode) = publication {
-            // A publication that was cut off behind the rename.
-            try store.root.sync()
-            try append([.published(number: number, inode: inode, time: store.time)])
-        } else {
-            // Somebody removed it by hand. In this order: an empty file must not pass for what was held.
-            try giveUp()
-            _ = try store.state.create(files.data)
+    /// Writes down what became of a publication that was cut off. The journal is locked and up to date.
+    func settle(_ journal: inout Journal, _ files: UploadFiles, _ destination: Destination) throws(FileError) {
+        guard !journal.isPublished else { return }
+        let data = try state.status(files.data)
+        guard case .announced(let number, let inode) = journal.publication else {
+            // Somebody removed the data by hand: nothing of it is held.
+            if data == nil { try state.remove(files.journal) }
+            return
         }
-    }
-
-    /// Nothing that was held can be vouched for any more. So after a failed sync: the kernel forgets what it could not
-    /// write, and a second sync would succeed. All of it must come again. The journal is locked and up to date.
-    mutating func giveUp() throws(FileError) {
-        try append([.lost(ByteRange(first: header.size))])
-        try file.sync()
+        let folder = try destination.open(from: root)
+        if let data {
+            // A rename that left both names behind is finished; else it was not done.
+            guard data.inode == inode, let folder,
+                try folder.status(destination.filename.numbered(number))?.inode == inode
+            else { return }
+            try state.remove(files.data)
+        }
+        try folder?.sync()
+        try journal.append([.published(number: number, inode: inode, time: time)])
     }
 }

@@ -5,21 +5,37 @@ import UploadModel
 // What an upload is worth after the machine went down: every range that was not synced is read again and compared with
 // its checksum. What differs, or can't be read, is lost and the client will send it again; the rest is synced.
 
-extension Journal {
+extension LocalStore {
     /// Checks what a power cut put in doubt, and starts a new boot in the journal.
-    mutating func recover(from folder: any Directory, _ files: UploadFiles, boot: BootID) throws(FileError) {
-        try locked { journal throws(FileError) in
-            try journal.refresh()
-            guard journal.boot != boot else { return }
-            let data = try folder.create(files.data)
-            var lost: [JournalRecord] = []
-            for record in journal.doubtful ?? [] where !data.matches(record) { lost.append(.lost(record.range)) }
-            do throws(FileError) { try data.sync() } catch {
-                try journal.giveUp()
-                throw error
+    ///
+    /// - Returns: false if nothing is left of the upload.
+    func recover(_ journal: inout Journal, _ files: UploadFiles) throws(FileError) -> Bool {
+        do {
+            return try journal.locked { journal throws(FileError) in
+                guard try journal.file.status().names > 0 else { return false }
+                try journal.refresh()
+                guard journal.boot != boot else { return true }
+                guard let data = try state.open(files.data) else {
+                    // Gone with the names that were not synced.
+                    try state.remove(files.journal)
+                    return false
+                }
+                let lost = (journal.doubtful ?? []).filter { !data.matches($0) }.map { JournalRecord.lost($0.range) }
+                let records = UInt64(journal.records)
+                do throws(FileError) { try data.sync() } catch {
+                    journal.distrust()
+                    throw error
+                }
+                try journal.append(lost + [.durable(records: records), .boot(boot)])
+                try journal.sync()
+                return true
             }
-            try journal.append(lost + [.durable, .boot(boot)])
-            try journal.file.sync()
+        } catch {
+            if journal.isBroken {
+                try? state.remove(files.journal)
+                try? state.remove(files.data)
+            }
+            throw error
         }
     }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// locks keep them apart like two processes.)
 final class UploadCache: Sendable {
     private struct State {
-        var uploads: [UploadFiles: (upload: Upload, used: UInt64)] = [:]
+        var uploads: [UploadKey: (upload: Upload, used: UInt64)] = [:]
         var clock: UInt64 = 0
     }
 
@@ -17,11 +17,11 @@ final class UploadCache: Sendable {
         self.capacity = capacity
     }
 
-    subscript(files: UploadFiles) -> Upload? {
+    subscript(key: UploadKey) -> Upload? {
         state.withLock { state in
             state.clock += 1
-            state.uploads[files]?.used = state.clock
-            return state.uploads[files]?.upload
+            state.uploads[key]?.used = state.clock
+            return state.uploads[key]?.upload
         }
     }
 
@@ -29,11 +29,16 @@ final class UploadCache: Sendable {
     func keep(_ upload: Upload) -> Upload {
         state.withLock { state in
             state.clock += 1
-            if let other = state.uploads[upload.files] { return other.upload }
-            if state.uploads.count >= capacity, let oldest = state.uploads.min(by: { $0.value.used < $1.value.used }) {
-                state.uploads[oldest.key] = nil
+            let key = UploadKey(upload.id)
+            if let other = state.uploads[key] { return other.upload }
+            // What is broken must be remembered: from its files it could not be told.
+            if state.uploads.count >= capacity {
+                let droppable = state.uploads.filter { !$0.value.upload.isBroken }
+                if let oldest = droppable.min(by: { $0.value.used < $1.value.used }) {
+                    state.uploads[oldest.key] = nil
+                }
             }
-            state.uploads[upload.files] = (upload, state.clock)
+            state.uploads[key] = (upload, state.clock)
             return upload
         }
     }
@@ -41,7 +46,8 @@ final class UploadCache: Sendable {
     /// Forgets an upload that was removed from the store.
     func drop(_ upload: Upload) {
         state.withLock { state in
-            if state.uploads[upload.files]?.upload === upload { state.uploads[upload.files] = nil }
+            let key = UploadKey(upload.id)
+            if state.uploads[key]?.upload === upload { state.uploads[key] = nil }
         }
     }
 }

@@ -2,6 +2,7 @@ public import ArgumentParser
 import FastCGI
 import Glibc
 public import Logging
+import UploadModel
 import UploadService
 import UploadStore
 
@@ -31,6 +32,9 @@ struct Serve: ParsableCommand {
     @Option(help: ArgumentHelp("The largest file that is accepted, in bytes or with K, M, G, T.", valueName: "size"))
     var maxFileSize = ByteCount(1 << 40)
 
+    @OptionGroup
+    var store: StoreOptions
+
     @Option(help: ArgumentHelp("How long to wait for requests in flight before ending.", valueName: "seconds"))
     var stopTimeout = 30
 
@@ -52,8 +56,9 @@ struct Serve: ParsableCommand {
 
         let openUploads = OpenFiles.uploads(limit: OpenFiles.raiseLimit(), threads: threads)
         let store = try LocalStore(
-            root: try LinuxDirectory.root(root), boot: .current, openUploads: openUploads
-        ) { UInt64(time(nil)) }
+            root: try LinuxDirectory.root(root), boot: .current,
+            settings: self.store.settings(openUploads: openUploads), now: { UInt64(time(nil)) },
+            notice: { [log] in log.notice("\($0)") })
         for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
         let service = UploadService(
             store: store, settings: UploadSettings(maximumFileSize: maxFileSize.bytes), log: log)
@@ -63,7 +68,7 @@ struct Serve: ParsableCommand {
         }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
 
-        let signal = signals.wait()
+        let signal = sweeping(store, log, until: signals)
         log.info("stopping", metadata: ["signal": "\(signal)"])
         let busy = responder.stop(within: stopTimeout)
         if busy > 0 { log.warning("requests were cut off", metadata: ["count": "\(busy)"]) }
@@ -72,6 +77,26 @@ struct Serve: ParsableCommand {
             // Their threads still use what would be torn down now.
             _ = consume listener
             _exit(1)
+        }
+    }
+
+    /// Removes what has expired, now and then, until a signal comes.
+    private func sweeping(_ store: LocalStore, _ log: Logger, until signals: StopSignals) -> Int32 {
+        let expire = self.store.expire.seconds
+        while true {
+            let report = store.sweep()
+            for upload in report.removed where upload.path == nil {
+                log.info(
+                    "upload expired",
+                    metadata: [
+                        "name": "\(upload.id.filename)", "held": "\(upload.held)",
+                        "size": "\(upload.size.map(String.init) ?? "unknown")",
+                    ])
+            }
+            for failure in report.failures { log.error("sweep failed", metadata: ["cause": "\(failure)"]) }
+            // Half made things are swept also where nothing expires.
+            let interval = expire == 0 ? 3600 : min(max(expire / 8, 1), 3600)
+            if let signal = signals.wait(seconds: Int(interval)) { return signal }
         }
     }
 

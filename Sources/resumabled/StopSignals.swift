@@ -12,11 +12,11 @@ struct StopSignals {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Waits for one of them, and gives its number.
-    func wait() -> Int32 {
+    /// Waits for one of them, and gives its number; nil if none comes in so many seconds.
+    func wait(seconds: Int) -> Int32? {
         var set = set
-        var signal: Int32 = 0
-        while sigwait(&set, &signal) != 0 {}
-        return signal
+        var timeout = timespec(tv_sec: seconds, tv_nsec: 0)
+        let signal = sigtimedwait(&set, nil, &timeout)
+        return signal > 0 ? signal : nil
     }
 }

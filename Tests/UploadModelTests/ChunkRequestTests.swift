@@ -37,8 +37,8 @@ struct ChunkRequestTests {
         #expect(chunk.upload.identifier == "25-clip.mp4")
         #expect(chunk.upload.filename.text == "clip.mp4")
         #expect(chunk.totalSize == 25)
-        #expect(chunk.layout.offset == 10)
-        #expect(Set(chunk.layout.lengths) == [10, 15])
+        #expect(chunk.layout?.offset == 10)
+        #expect(Set(chunk.layout?.lengths ?? []) == [10, 15])
     }
 
     @Test(
@@ -55,7 +55,7 @@ struct ChunkRequestTests {
     func defaultNumber() throws {
         let none = ["resumableChunkNumber": nil as String?]
         #expect(throws: ParameterError.missing("resumableChunkNumber")) { try read(none, for: .test) }
-        #expect(try read(none, for: .upload).layout.offset == 0)
+        #expect(try read(none, for: .upload).layout?.offset == 0)
     }
 
     @Test(
@@ -78,12 +78,12 @@ struct ChunkRequestTests {
         expectInvalid("resumableChunkNumber", "2147483648")
         let largest = ["resumableChunkNumber": "2147483647", "resumableChunkSize": "1"]
         let chunk = try read(largest.merging(["resumableTotalSize": "2147483647"]) { $1 })
-        #expect(chunk.layout.offset == 2_147_483_646)
+        #expect(chunk.layout?.offset == 2_147_483_646)
         #expect(throws: ParameterError.self) {
             try read(largest.merging(["resumableTotalSize": "2147483646"]) { $1 })
         }
         // Chunk 3 is the last that `forceChunkSize` makes of 25 bytes.
-        #expect(try read(["resumableChunkNumber": "3"]).layout.lengths == [5])
+        #expect(try read(["resumableChunkNumber": "3"]).layout?.lengths == [5])
         #expect(throws: ParameterError.contradiction("resumableChunkNumber", "resumableTotalSize")) {
             try read(["resumableChunkNumber": "4"])
         }
@@ -93,16 +93,16 @@ struct ChunkRequestTests {
     func chunkSizeLimits() throws {
         expectInvalid("resumableChunkSize", "0")
         expectInvalid("resumableChunkSize", "1099511627777")
-        #expect(try read(["resumableChunkSize": "1"]).layout.offset == 1)
+        #expect(try read(["resumableChunkSize": "1"]).layout?.offset == 1)
         let largest = try read(["resumableChunkSize": "1099511627776", "resumableChunkNumber": "1"])
-        #expect(largest.layout.lengths == [25])
+        #expect(largest.layout?.lengths == [25])
     }
 
     @Test("file sizes go from 0 to the configured limit; beyond it is the file's fault, not the request's")
     func totalSizeLimits() throws {
         let empty = try read(["resumableTotalSize": "0", "resumableChunkNumber": "1"])
         #expect(empty.totalSize == 0)
-        #expect(empty.layout.lengths == [0])
+        #expect(empty.layout?.lengths == [0])
         #expect(try read(limit: 25).totalSize == 25)
         #expect(throws: ParameterError.fileTooLarge(limit: 24)) { try read(limit: 24) }
         #expect(throws: ParameterError.fileTooLarge(limit: 24)) {
@@ -112,8 +112,8 @@ struct ChunkRequestTests {
 
     @Test("the size that a client states for this chunk settles its length")
     func currentChunkSize() throws {
-        #expect(try read(["resumableCurrentChunkSize": "10"]).layout.lengths == [10])
-        #expect(try read(["resumableCurrentChunkSize": "15"]).layout.lengths == [15])
+        #expect(try read(["resumableCurrentChunkSize": "10"]).layout?.lengths == [10])
+        #expect(try read(["resumableCurrentChunkSize": "15"]).layout?.lengths == [15])
     }
 
     @Test("a size for this chunk that no way of cutting gives is a contradiction", arguments: ["0", "5", "11", "16"])
@@ -125,45 +125,57 @@ struct ChunkRequestTests {
 
     @Test("a count of chunks that goes on behind this one tells that the file was cut by forceChunkSize")
     func totalChunksHint() throws {
-        #expect(try read(["resumableTotalChunks": "3"]).layout.lengths == [10])
+        #expect(try read(["resumableTotalChunks": "3"]).layout?.lengths == [10])
     }
 
     @Test("a count of chunks decides nothing where sizes do", arguments: ["0", "1", "2", "4", "99", "2147483647"])
     func totalChunksDoNotDecide(_ count: String) throws {
         #expect(try read(["resumableTotalChunks": count]) == read())
         let stated = try read(["resumableTotalChunks": count, "resumableCurrentChunkSize": "15"])
-        #expect(stated.layout.lengths == [15])
-        #expect(try read(["resumableTotalChunks": count, "resumableChunkNumber": "1"]).layout.lengths == [10])
+        #expect(stated.layout?.lengths == [15])
+        #expect(try read(["resumableTotalChunks": count, "resumableChunkNumber": "1"]).layout?.lengths == [10])
     }
 
-    @Test("where sizes are missing, a file of one chunk is as long as its body")
-    func sizesFromBody() throws {
-        func read(number: String, chunks: String, bodyLength: UInt64?) throws -> ChunkRequest {
+    @Test("without sizes, the number of chunks tells the place, and the chunk's number lies within it")
+    func counted() throws {
+        func read(number: String, chunks: String, _ more: [String: String] = [:]) throws -> ChunkRequest {
             var parameters = Parameters(limits: ParameterLimits())
-            for (name, value) in [
-                ("Identifier", "i"), ("Filename", "f"), ("ChunkNumber", number), ("TotalChunks", chunks),
-            ] {
+            let four = ["Identifier": "i", "Filename": "f", "ChunkNumber": number, "TotalChunks": chunks]
+            for (name, value) in four.merging(more, uniquingKeysWith: { $1 }) {
                 try parameters.add("resumable" + name, value, from: .fields)
             }
-            return try ChunkRequest(parameters, for: .upload, maximumFileSize: 100, bodyLength: bodyLength)
+            return try ChunkRequest(parameters, for: .upload, maximumFileSize: 100)
         }
-        for length in [0, 1, 100] as [UInt64] {
-            let chunk = try read(number: "1", chunks: "1", bodyLength: length)
-            #expect(chunk.totalSize == length)
-            #expect(chunk.layout.range == ByteRange(first: length))
-        }
+        let chunk = try read(number: "2", chunks: "3")
+        #expect(chunk.place == .counted(chunks: 3))
+        #expect(chunk.number == 2)
+        #expect(chunk.maximumFileSize == 100)
+        // One size alone tells no place.
+        #expect(try read(number: "2", chunks: "3", ["TotalSize": "50"]).place == .counted(chunks: 3))
+        #expect(try read(number: "2", chunks: "3", ["ChunkSize": "10"]).place == .counted(chunks: 3))
         #expect(throws: ParameterError.fileTooLarge(limit: 100)) {
-            try read(number: "1", chunks: "1", bodyLength: 101)
+            try read(number: "2", chunks: "3", ["TotalSize": "101"])
         }
-        #expect(throws: ParameterError.self) { try read(number: "2", chunks: "1", bodyLength: 10) }
-        #expect(throws: ParameterError.missing("resumableTotalSize")) {
-            try read(number: "1", chunks: "1", bodyLength: nil)
+        #expect(throws: ParameterError.contradiction("resumableChunkNumber", "resumableTotalChunks")) {
+            try read(number: "2", chunks: "1")
+        }
+        #expect(throws: ParameterError.contradiction("resumableChunkNumber", "resumableTotalChunks")) {
+            try read(number: "1", chunks: "0")
         }
     }
 
-    @Test("what a client says beyond this is not looked at")
-    func otherParameters() throws {
-        #expect(try read(["resumableType": "video/mp4", "upload_token": "x", "title": "../../etc"]) == read())
+    @Test("what the protocol doesn't use is kept as metadata, without the token")
+    func metadata() throws {
+        let chunk = try read(["title": "A day", "about": "", "upload_token": "secret", "resumableType": "video/mp4"])
+        #expect(
+            chunk.metadata
+                == Metadata([
+                    .init(name: "about", value: ""), .init(name: "resumableType", value: "video/mp4"),
+                    .init(name: "title", value: "A day"),
+                ]))
+        #expect(try read(["title": "Another"]).agrees(with: read()))
+        #expect(try !read(["resumableChunkNumber": "1"]).agrees(with: read()))
+        #expect(try !read(["resumableRelativePath": "a/clip.mp4"]).agrees(with: read()))
     }
 
     @Test("identifiers have 1 to 1,024 bytes and no NUL, and are opaque otherwise")
@@ -223,4 +235,10 @@ struct ChunkRequestTests {
             #expect(!line.contains("secret") && !line.contains("777777") && !line.contains("\n"))
         }
     }
+}
+
+extension ChunkRequest {
+    /// The sizes where they are stated.
+    fileprivate var totalSize: UInt64? { if case .sized(let total, _, _) = place { total } else { nil } }
+    fileprivate var layout: ChunkLayout? { if case .sized(_, _, let layout) = place { layout } else { nil } }
 }

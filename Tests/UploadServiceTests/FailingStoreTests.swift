@@ -30,12 +30,12 @@ private final class FailingStore: ChunkStore {
         throw error
     }
 
-    func status(of upload: UploadID) throws(StoreError) -> UploadStatus? {
+    func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
         try fail(at: .status)
         return nil
     }
 
-    func receive(upload: UploadID, size: UInt64, layout: ChunkLayout) throws(StoreError) -> any ChunkWriter {
+    func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
         try fail(at: .receive)
         return Writer(self)
     }

@@ -32,10 +32,10 @@ import UploadModel
             }
             #expect(errors.all.isEmpty, "round \(round)")
             #expect(effects.all.count == 64)
-            #expect(effects.all.filter { $0 == .completed(name: "name.bin") }.count == 1, "round \(round)")
+            #expect(effects.all.filter { $0 == .completed(path: "name.bin") }.count == 1, "round \(round)")
             #expect(site.files == ["name.bin"])
             #expect(try site.folder.read("name.bin") == bytes)
-            #expect(site.state == [UploadFiles(id).journal])
+            #expect(site.state == [UploadKey(id).journal])
         }
     }
 
@@ -73,7 +73,7 @@ import UploadModel
             #expect(completed.all.sorted() == [0, 1, 2, 3, 4], "each once, in round \(round)")
             #expect(site.files == (0..<5).map { "file \($0)" })
             for file in 0..<5 { #expect(try site.folder.read("file \(file)") == contents[file]) }
-            #expect(site.state == ids.map { UploadFiles($0).journal }.sorted())
+            #expect(site.state == ids.map { UploadKey($0).journal }.sorted())
         }
     }
 
@@ -102,7 +102,7 @@ import UploadModel
             #expect(errors.all.allSatisfy { $0 == .busy }, "round \(round): \(errors.all)")
             #expect(effects.all.count >= 1 && effects.all.count + errors.all.count == 2)
             #expect(try stores[0].held(id) == [ByteRange(0..<1000)])
-            #expect(try stores[1].send(chunks[1], of: bytes[0], as: id) == .completed(name: "name.bin"))
+            #expect(try stores[1].send(chunks[1], of: bytes[0], as: id) == .completed(path: "name.bin"))
             let file = try site.folder.read("name.bin")
             #expect(bytes.contains { Array($0[..<1000]) == Array(file[..<1000]) }, "a mix, in round \(round)")
             #expect(Array(file[1000...]) == Array(bytes[0][1000...]))
@@ -145,7 +145,7 @@ import UploadModel
         #expect(early.all == [0])
         #expect(first.all == (firstCommits ? [.stored] : []))
         #expect(second.all == [.stored])
-        #expect(try stores[0].send(chunks[1], of: other, as: id) == .completed(name: "name.bin"))
+        #expect(try stores[0].send(chunks[1], of: other, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == other)
     }
 
@@ -158,9 +158,9 @@ import UploadModel
             try onThreads(8) { index in
                 guard let id = try? uploadID("id \(index)", "name.ext") else { return }
                 let bytes = content(100 + index, seed: UInt64(index))
-                if case .completed(let name)? = try? stores[index % 2].sendAll(bytes, as: id) {
-                    names.add(name)
-                    #expect((try? site.folder.read(name)) == bytes)
+                if case .completed(let path)? = try? stores[index % 2].sendAll(bytes, as: id) {
+                    names.add(path)
+                    #expect((try? site.folder.read(path)) == bytes)
                 }
             }
             let expected = (["name.ext"] + (1...7).map { "name (\($0)).ext" }).sorted()

@@ -53,6 +53,12 @@ import UploadModel
             if case .completed = try store.send(chunk, of: bytes, as: id, piece: 3) { completions += 1 }
         }
 
+        /// The name of the only data file.
+        func dataName() throws -> String {
+            let names = disk.inspect { state in state.nodes.values.flatMap(\.entries.keys) }
+            return try #require(names.first { $0.hasSuffix(UploadFiles.dataSuffix) })
+        }
+
         /// What stands at the top: names and bytes.
         var files: [String: [UInt8]] {
             disk.inspect { state in
@@ -72,9 +78,7 @@ import UploadModel
             for (chunk, bytes) in Self.steps() {
                 try attempt("call \(call), chunk \(chunk.number)", &run, afterwards) { run in
                     try run.send(chunk, bytes)
-                    let range = try ByteRange(chunk.range)
-                    let status = try run.store.status(of: run.id)
-                    #expect(status?.receipt(for: range) != nil)
+                    #expect(try run.store.isHeld(chunk, of: run.id))
                 }
             }
             // What was given up because it could not be trusted comes again.
@@ -106,17 +110,18 @@ import UploadModel
             try run.send(chunks[0], Self.bytes)
             try run.send(chunks[1], Self.bytes)
             // The power cut spoils the first chunk.
-            let data = try #require(run.disk.number(of: UploadFiles(run.id).data))
+            let data = try #require(run.disk.number(of: run.dataName()))
             run.disk.flip(byte: 2, of: data)
             try run.goOn(.newBoot)
             run.disk.fail(after: call, code: code)
             for _ in 0..<2 {
                 do {
                     let held = try run.store.held(run.id)
-                    let trusted = !run.disk.failures.contains { $0.operation == "sync" && $0.name.hasSuffix(".data") }
-                    // A range that can't be read is missing; one that was not synced is given up.
+                    // A range that can't be read is missing; what could not be synced is given up, with all of it.
                     let unread = run.disk.failures.contains { $0.operation == "read" && $0.name.hasSuffix(".data") }
-                    #expect(try held == (trusted ? [ByteRange(4..<8)] : []) || unread && held == [], "call \(call)")
+                    let unsynced = run.disk.failures.contains { $0.operation == "sync" }
+                    let expected: [ByteRange]? = unsynced ? nil : [try ByteRange(4..<8)]
+                    #expect(held == expected || unread && held == [], "call \(call)")
                 } catch let error as StoreError {
                     #expect(run.disk.failures.count == 1, "call \(call): \(error)")
                 }
@@ -141,11 +146,12 @@ import UploadModel
         } catch let error as StoreError {
             let failure = try #require(run.disk.failures.last, "\(what): \(error)")
             let said = FileError(operation: failure.operation, name: failure.name, code: failure.code)
-            if failure.operation == "sync" && failure.name.hasSuffix(".data") {
+            if error == .untrusted(said) {
                 // The kernel may have dropped what it could not write: nothing of it is held any more.
-                #expect(error == .untrusted(said), "\(what)")
-                #expect(try run.store.held(run.id) == [], "\(what)")
+                #expect(failure.operation == "sync", "\(what)")
+                #expect(try run.store.held(run.id) == nil, "\(what)")
             } else {
+                #expect(!(failure.operation == "sync" && failure.name.contains(".")), "\(what)")
                 #expect(error == (failure.code == ENOSPC ? .full(said) : .failed(said)), "\(what)")
             }
             try run.goOn(afterwards)

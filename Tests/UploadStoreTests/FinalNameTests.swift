@@ -17,10 +17,10 @@ import UploadModel
 
     @Test("A second file of one name gets a number before its extension")
     func secondFile() throws {
-        #expect(try store.sendAll(bytes, as: uploadID("one", "name.ext")) == .completed(name: "name.ext"))
+        #expect(try store.sendAll(bytes, as: uploadID("one", "name.ext")) == .completed(path: "name.ext"))
         #expect(
             try store.sendAll(content(20, seed: 2), as: uploadID("two", "name.ext"))
-                == .completed(name: "name (1).ext"))
+                == .completed(path: "name (1).ext"))
         #expect(site.files == ["name (1).ext", "name.ext"])
         #expect(try site.folder.read("name.ext") == bytes)
         #expect(try site.folder.read("name (1).ext") == content(20, seed: 2))
@@ -31,7 +31,7 @@ import UploadModel
         for name in ["name.ext", "name (1).ext", "name (2).ext", "name (4).ext"] {
             try site.folder.write(Array(name.utf8), to: name)
         }
-        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(name: "name (3).ext"))
+        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(path: "name (3).ext"))
         for name in ["name.ext", "name (1).ext", "name (2).ext", "name (4).ext"] {
             #expect(try site.folder.read(name) == Array(name.utf8))
         }
@@ -41,7 +41,7 @@ import UploadModel
     @Test("A folder of that name is left alone")
     func takenByFolder() throws {
         try site.folder.makeFolder("name.ext")
-        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(name: "name (1).ext"))
+        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(path: "name (1).ext"))
         #expect(site.folder.names(in: "name.ext").isEmpty)
     }
 
@@ -52,7 +52,7 @@ import UploadModel
         for (name, target) in [("a", outside.path + "/foreign"), ("b", outside.path + "/new"), ("c", outside.path)] {
             try site.folder.link(name, to: target)
             let inode = try site.folder.inode(name)
-            #expect(try store.sendAll(bytes, as: uploadID("id", name)) == .completed(name: "\(name) (1)"))
+            #expect(try store.sendAll(bytes, as: uploadID("id", name)) == .completed(path: "\(name) (1)"))
             #expect(try site.folder.inode(name) == inode)
         }
         #expect(outside.names() == ["foreign"])
@@ -62,7 +62,7 @@ import UploadModel
     @Test("A file named like the store's own folder does it no harm")
     func ownFolder() throws {
         #expect(
-            try store.sendAll(bytes, as: uploadID("id", ".resumabled")) == .completed(name: ".resumabled (1)"))
+            try store.sendAll(bytes, as: uploadID("id", ".resumabled")) == .completed(path: ".resumabled (1)"))
         #expect(try site.folder.read(".resumabled (1)") == bytes)
     }
 
@@ -73,7 +73,7 @@ import UploadModel
             ("😀", "😀.😀"), ("%2e%2e%2f", "%2e%2e%2f"), ("a\\..\\b", "..\\..\\b"), ("-rf", "-rf *"),
         ])
     func anyName(identifier: String, name: String) throws {
-        #expect(try store.sendAll(bytes, as: uploadID(identifier, name)) == .completed(name: name))
+        #expect(try store.sendAll(bytes, as: uploadID(identifier, name)) == .completed(path: name))
         #expect(site.files == [name])
         #expect(try site.folder.read(name) == bytes)
         #expect(site.state.count == 1)
@@ -82,9 +82,9 @@ import UploadModel
     @Test("The longest name stands, and is shortened where a number comes to it")
     func longestName() throws {
         let name = String(repeating: "n", count: 251) + ".ext"
-        #expect(try store.sendAll(bytes, as: uploadID("one", name)) == .completed(name: name))
+        #expect(try store.sendAll(bytes, as: uploadID("one", name)) == .completed(path: name))
         let second = String(repeating: "n", count: 247) + " (1).ext"
-        #expect(try store.sendAll(bytes, as: uploadID("two", name)) == .completed(name: second))
+        #expect(try store.sendAll(bytes, as: uploadID("two", name)) == .completed(path: second))
         #expect(site.files == [second, name].sorted())
     }
 

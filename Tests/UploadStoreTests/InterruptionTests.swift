@@ -120,8 +120,7 @@ import UploadModel
 
     /// What is held of the first chunk is one of `contents`; so is what the file gets once the rest was sent.
     private func expectWhole(_ contents: [[UInt8]], _ pair: Pair, _ what: Comment) throws {
-        let range = try ByteRange(Self.chunks[0].range)
-        if try pair.second.status(of: pair.id)?.receipt(for: range) == nil {
+        if try !pair.second.isHeld(Self.chunks[0], of: pair.id) {
             try pair.second.send(Self.chunks[0], of: contents[0], as: pair.id)
         }
         try pair.first.send(Self.chunks[1], of: Self.one, as: pair.id)

@@ -7,13 +7,15 @@ import UploadModel
 
 @Suite struct JournalFormatTests {
     static let header = JournalHeader(
-        size: 0x0102_0304_0506_0708, nonce: 0x1112_1314_1516_1718, begun: 0x2122_2324_2526_2728, texts: ["ab", "ü"])
+        size: 0x0102_0304_0506_0708, chunkSize: 0x3132_3334_3536_3738, nonce: 0x1112_1314_1516_1718,
+        begun: 0x2122_2324_2526_2728, texts: ["ab", "ü"])
 
     static let headerBytes: [UInt8] = [
         0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0x00, 0x01,  // RSMBLD, 0, version 1
-        60, 0, 0, 0,  // 40, two texts of 4 + 2, 8
+        68, 0, 0, 0,  // 48, two texts of 4 + 2, 8
         2, 0, 0, 0,
         0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
+        0x38, 0x37, 0x36, 0x35, 0x34, 0x33, 0x32, 0x31,
         0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,
         0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,
         2, 0, 0, 0, 0x61, 0x62,
@@ -34,7 +36,7 @@ import UploadModel
                 .lost(range),
                 [2, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
             ),
-            (.durable, [3, 0, 0, 0] + [UInt8](repeating: 0, count: 24)),
+            (.durable(records: 258), [3, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
             (
                 .boot(BootID(low: 5, high: 6)),
                 [4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -47,6 +49,13 @@ import UploadModel
                 .published(number: 7, inode: 8, time: 9),
                 [6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]
             ),
+            (
+                .adopted(range),
+                [7, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            ),
+            (.chunkSize(258), [8, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
+            (.tail(number: 258), [9, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
+            (.size(258), [10, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
         ]
     }
 
@@ -55,7 +64,7 @@ import UploadModel
     }
 
     private func decodeRecord(_ bytes: [UInt8], nonce: UInt64 = 77, index: Int = 3) -> JournalRecord? {
-        bytes.withUnsafeBytes { JournalRecord.decode($0, nonce: nonce, index: index) }
+        bytes.withUnsafeBytes { JournalRecord.decode($0, nonce: nonce, index: index)?.record }
     }
 
     @Test("The checksum is XXH3 with 64 bits")
@@ -78,15 +87,15 @@ import UploadModel
         // FIPS 180-2, appendix B.1.
         #expect(
             sha256Hex(Array("abc".utf8)) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-        let files = UploadFiles(try uploadID("../../etc", "passwd"))
+        let files = UploadFiles(key: UploadKey(try uploadID("../../etc", "passwd")), nonce: 0xabc)
         #expect(files.journal == sha256Hex(Array("9:../../etcpasswd".utf8)) + ".journal")
-        #expect(files.data == sha256Hex(Array("9:../../etcpasswd".utf8)) + ".data")
+        #expect(files.data == sha256Hex(Array("9:../../etcpasswd".utf8)) + "-0000000000000abc.data")
     }
 
     @Test("The header's bytes lie where the table says")
     func headerBytes() {
         let bytes = Self.header.encoded
-        #expect(bytes.count == 60)
+        #expect(bytes.count == 68)
         #expect(Array(bytes.dropLast(8)) == Self.headerBytes)
     }
 
@@ -95,13 +104,13 @@ import UploadModel
         for tail in [[], [0], content(100)] {
             let found = try #require(decodeHeader(Self.header.encoded + tail))
             #expect(found.header == Self.header)
-            #expect(found.length == 60)
+            #expect(found.length == 68)
         }
     }
 
     @Test("A header with any bit flipped is invalid")
     func flippedHeader() {
-        for bit in 0..<(60 * 8) {
+        for bit in 0..<(68 * 8) {
             var bytes = Self.header.encoded + [UInt8](repeating: 0, count: 64)
             bytes[bit / 8] ^= 1 << UInt8(bit % 8)
             #expect(decodeHeader(bytes) == nil, "bit \(bit)")
@@ -110,13 +119,13 @@ import UploadModel
 
     @Test("A header cut off anywhere is invalid")
     func cutHeader() {
-        for length in 0..<60 { #expect(decodeHeader(Array(Self.header.encoded[..<length])) == nil, "\(length) bytes") }
+        for length in 0..<68 { #expect(decodeHeader(Array(Self.header.encoded[..<length])) == nil, "\(length) bytes") }
     }
 
     @Test("A header whose lengths contradict each other is invalid, though its checksum fits")
     func contradictingHeader() {
         // Each with a right checksum: the texts' number, one text's length, or a text that is no UTF-8.
-        let mistakes: [(position: Int, value: UInt8)] = [(12, 3), (15, 0xff), (40, 200), (43, 0xff), (44, 0xff)]
+        let mistakes: [(position: Int, value: UInt8)] = [(12, 3), (15, 0xff), (48, 200), (51, 0xff), (52, 0xff)]
         for (position, value) in mistakes {
             var bytes = Self.headerBytes
             bytes[position] = value

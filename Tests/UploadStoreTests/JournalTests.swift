@@ -115,12 +115,16 @@ import UploadModel
         #expect(try read()?.held.ranges.count == count)
     }
 
-    @Test("Only what no `durable` follows is in doubt")
+    @Test("Only what no `durable` covers is in doubt")
     func doubtful() throws {
         var journal = try begin()
         #expect(try read()?.doubtful?.map(\.range) == [ByteRange(0..<10), ByteRange(10..<20), ByteRange(50..<60)])
-        try journal.append([.durable, .held(ByteRange(80..<90), checksum: 4)])
-        #expect(try read()?.doubtful?.map(\.range) == [ByteRange(80..<90)])
+        // The last came while the others were synced.
+        let records = UInt64(journal.records - 1)
+        try journal.append([.durable(records: records), .held(ByteRange(80..<90), checksum: 4)])
+        #expect(try read()?.doubtful?.map(\.range) == [ByteRange(50..<60), ByteRange(80..<90)])
+        try journal.append([.durable(records: UInt64(journal.records))])
+        #expect(try read()?.doubtful?.isEmpty == true)
         #expect(try read()?.held.count == 40)
     }
 }

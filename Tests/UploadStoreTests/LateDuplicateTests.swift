@@ -44,7 +44,7 @@ import UploadModel
         #expect(try site.store().status(of: id) == nil)
         #expect(try store.send(last, of: bytes, as: id) == .stored)
         #expect(try store.held(id) == [ByteRange(20..<30)])
-        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try store.sendAll(bytes, as: id) == .completed(path: "name.bin"))
         #expect(site.files == (moved ? ["elsewhere", "name.bin"] : ["name.bin"]))
         #expect(try site.folder.read("name.bin") == bytes)
     }
@@ -57,7 +57,7 @@ import UploadModel
         try site.folder.write([1, 2, 3], to: "name.bin")
         site.wait(seconds: Self.late)
         #expect(try store.status(of: id) == nil)
-        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name (1).bin"))
+        #expect(try store.sendAll(bytes, as: id) == .completed(path: "name (1).bin"))
         #expect(try site.folder.read("name.bin") == [1, 2, 3])
     }
 
@@ -65,10 +65,10 @@ import UploadModel
     func otherSize() throws {
         try store.sendAll(bytes, as: id)
         let changed = content(40, seed: 2)
-        #expect(try store.sendAll(changed, as: id) == .completed(name: "name (1).bin"))
+        #expect(try store.sendAll(changed, as: id) == .completed(path: "name (1).bin"))
         #expect(try site.folder.read("name.bin") == bytes)
         #expect(try site.folder.read("name (1).bin") == changed)
-        #expect(site.state == [UploadFiles(id).journal])
+        #expect(site.state == [UploadKey(id).journal])
     }
 
     @Test("Another process sees that an upload was begun anew")

@@ -29,13 +29,12 @@ import UploadModel
             for chunk in (once + once).shuffled(using: &generator) {
                 let effect = try store.send(chunk, of: bytes, as: id, settled: settled, piece: 300)
                 if case .completed = effect { completed.append(effect) }
-                let range = try ByteRange(chunk.range)
-                #expect(try store.status(of: id)?.receipt(for: range) != nil)
+                #expect(try store.isHeld(chunk, of: id))
             }
-            #expect(completed == [.completed(name: "name.bin")])
+            #expect(completed == [.completed(path: "name.bin")])
             #expect(site.files == ["name.bin"])
             #expect(try site.folder.read("name.bin") == bytes)
-            #expect(site.state == [UploadFiles(id).journal])
+            #expect(site.state == [UploadKey(id).journal])
             #expect(try store.status(of: id)?.complete == true)
         }
     }
@@ -60,9 +59,7 @@ import UploadModel
         #expect(status.size == 50)
         #expect(!status.complete)
         #expect(try status.held.ranges == [ByteRange(0..<10), ByteRange(30..<40)])
-        #expect(try status.receipt(for: ByteRange(30..<40))?.effect == .duplicate)
-        #expect(try status.receipt(for: ByteRange(30..<41)) == nil)
-        #expect(try status.receipt(for: ByteRange(10..<20)) == nil)
+        #expect(try chunks.map { try store.isHeld($0, of: id) } == [true, false, false, true, false])
         #expect(site.files.isEmpty, "nobody sees a half file")
     }
 
@@ -94,7 +91,7 @@ import UploadModel
         #expect(try store.send(chunks[1], of: bytes, as: id, piece: 3) == .stored)
         #expect(try store.held(id) == [ByteRange(10..<20)])
         try store.send(chunks[0], of: bytes, as: id)
-        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -142,7 +139,7 @@ import UploadModel
         // It compares so far, and comes upon another byte only when the file has its name.
         let slow = try store.receive(upload: id, size: 30, layout: chunks[0].layout())
         try slow.write(bytes[0..<5])
-        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
         try slow.write([UInt8](repeating: 0, count: 5))
         #expect(try slow.commit().effect == .duplicate)
         #expect(try site.folder.read("name.bin") == bytes)
@@ -223,11 +220,10 @@ import UploadModel
         var last = Receipt.Effect.stored
         for chunk in Chunk.all(of: 100, size: size) {
             let known = held.contains { $0.clamped(to: chunk.range) == chunk.range }
-            let range = try ByteRange(chunk.range)
-            #expect((try store.status(of: id)?.receipt(for: range) != nil) == known)
+            #expect(try store.isHeld(chunk, of: id) == known)
             if !known { last = try store.send(chunk, of: bytes, as: id, piece: 4) }
         }
-        #expect(last == .completed(name: "name.bin"))
+        #expect(last == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -240,7 +236,7 @@ import UploadModel
         try store.send(Chunk.all(of: 40, size: 5)[2], of: same ? bytes : content(40, seed: 2), as: id)
         #expect(try store.send(Chunk.all(of: 40, size: 20)[0], of: bytes, as: id, piece: 3) == .stored)
         #expect(try store.held(id) == [ByteRange(0..<20)])
-        #expect(try store.send(Chunk.all(of: 40, size: 20)[1], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try store.send(Chunk.all(of: 40, size: 20)[1], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -265,7 +261,7 @@ import UploadModel
         let store = try site.store()
         let one = try uploadID("ab", "c")
         let other = try uploadID("a", "bc")
-        #expect(UploadFiles(one) != UploadFiles(other))
+        #expect(UploadKey(one) != UploadKey(other))
         try store.send(Chunk.all(of: 20, size: 10)[0], of: content(20), as: one)
         #expect(try store.status(of: other) == nil)
         try store.sendAll(content(30, seed: 2), as: other)
@@ -287,8 +283,8 @@ import UploadModel
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 7, alignment: 1)
         defer { buffer.deallocate() }
         try spool.replay(to: writer, through: buffer)
-        #expect(try writer.commit().effect == .completed(name: "name.bin"))
+        #expect(try writer.commit().effect == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
-        #expect(try site.state == [UploadFiles(uploadID()).journal], "the spool has no name")
+        #expect(try site.state == [UploadKey(uploadID()).journal], "the spool has no name")
     }
 }

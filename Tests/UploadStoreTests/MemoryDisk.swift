@@ -13,6 +13,7 @@ final class MemoryDisk: Sendable {
         var bytes: [UInt8] = []
         var entries: [String: UInt64] = [:]
         var isFolder = false
+        var modified: UInt64 = 0
     }
 
     struct Claim {
@@ -163,7 +164,9 @@ final class MemoryFolder: Directory {
         }
     }
 
-    func rename(_ name: String, to directory: any Directory, as newName: String) throws(FileError) -> Bool {
+    func rename(
+        _ name: String, to directory: any Directory, as newName: String, replacing: Bool
+    ) throws(FileError) -> Bool {
         guard let target = (directory as? MemoryFolder)?.number else {
             throw FileError(operation: "rename", name: name, code: EXDEV)
         }
@@ -171,7 +174,12 @@ final class MemoryFolder: Directory {
             guard let node = self.entry(name, state) else {
                 throw FileError(operation: "rename", name: name, code: ENOENT)
             }
-            guard state.nodes[target]?.entries[newName] == nil else { return false }
+            if let old = state.nodes[target]?.entries[newName] {
+                guard replacing else { return false }
+                if state.nodes[old]?.isFolder == true {
+                    throw FileError(operation: "rename", name: name, code: EISDIR)
+                }
+            }
             state.nodes[self.number]?.entries[name] = nil
             state.nodes[target]?.entries[newName] = node
             return true
@@ -183,6 +191,27 @@ final class MemoryFolder: Directory {
             // The bytes stay for those who have the file open.
             state.nodes[self.number]?.entries[name] = nil
         }
+    }
+
+    func removeFolder(_ name: String) throws(FileError) {
+        try disk.call("remove", name) { state in
+            guard let node = self.entry(name, state), state.nodes[node]?.entries.isEmpty == true else { return }
+            state.nodes[self.number]?.entries[name] = nil
+        }
+    }
+
+    func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
+        try disk.call("open", name) { state throws(FileError) in
+            guard let node = self.entry(name, state) else { return nil }
+            guard state.nodes[node]?.isFolder == true else {
+                throw FileError(operation: "open", name: name, code: ENOTDIR)
+            }
+            return MemoryFolder(self.disk, node)
+        }
+    }
+
+    func space() throws(FileError) -> Space {
+        try disk.call("ask for the free space of", "a folder") { _ in Space(free: 1 << 40, total: 1 << 41) }
     }
 
     func names() throws(FileError) -> [String] {
@@ -206,7 +235,9 @@ final class MemoryFolder: Directory {
 extension MemoryDisk.State {
     fileprivate func status(_ node: UInt64) -> FileStatus {
         let names = nodes.values.reduce(0) { $0 + $1.entries.values.count { $0 == node } }
-        return FileStatus(size: UInt64(nodes[node]?.bytes.count ?? 0), inode: node, names: UInt64(names))
+        return FileStatus(
+            size: UInt64(nodes[node]?.bytes.count ?? 0), inode: node, names: UInt64(names),
+            modified: nodes[node]?.modified ?? 0)
     }
 
     fileprivate mutating func put(_ bytes: [UInt8], in node: UInt64, at offset: Int) {
@@ -262,6 +293,32 @@ final class MemoryFile: File {
             let zeros = [UInt8](repeating: 0, count: max(0, Int(size) - bytes.count))
             state.nodes[self.node]?.bytes = Array(bytes.prefix(Int(size))) + zeros
         }
+    }
+
+    func reserve(_ size: UInt64) throws(FileError) -> Bool {
+        try disk.call("reserve the space of", name) { state in
+            let count = state.nodes[self.node]?.bytes.count ?? 0
+            state.nodes[self.node]?.bytes += [UInt8](repeating: 0, count: max(0, Int(size) - count))
+            return true
+        }
+    }
+
+    func copy(
+        from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
+    ) throws(FileError) -> UInt64 {
+        guard let source = source as? MemoryFile else { throw FileError(operation: "copy", name: name, code: EXDEV) }
+        return try disk.call("copy to", name) { state in
+            let bytes = Array(
+                (state.nodes[source.node]?.bytes ?? []).dropFirst(Int(sourceOffset)).prefix(Int(length)))
+            state.put(bytes, in: self.node, at: Int(offset))
+            return UInt64(bytes.count)
+        }
+    }
+
+    func startWriteBack(offset: UInt64, length: UInt64) {}
+
+    func touch(_ time: UInt64) throws(FileError) {
+        try disk.call("touch", name) { state in state.nodes[self.node]?.modified = time }
     }
 
     func sync() throws(FileError) {

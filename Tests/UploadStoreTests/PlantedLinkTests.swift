@@ -35,15 +35,6 @@ import UploadModel
         #expect(site.files.isEmpty)
     }
 
-    @Test("A link in the place of a data file is removed when an upload begins", arguments: ["foreign", "new"])
-    func dataBefore(target: String) throws {
-        let store = try site.store()
-        try site.folder.link(site.dataPath(id), to: outside.path + "/" + target)
-        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name.bin"))
-        try expectOutsideUnchanged()
-        #expect(try site.folder.read("name.bin") == bytes)
-    }
-
     @Test("A link that takes the place of a data file is not followed", arguments: ["foreign", "new"])
     func dataAfter(target: String) throws {
         let store = try site.store()

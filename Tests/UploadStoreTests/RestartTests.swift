@@ -29,7 +29,7 @@ import UploadModel
         #expect(try second.held(id) == [ByteRange(0..<20), ByteRange(30..<40)])
         #expect(second.recover().isEmpty)
         try second.send(chunks[2], of: bytes, as: id)
-        #expect(try second.send(chunks[4], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try second.send(chunks[4], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try first.status(of: id)?.complete == true)
         #expect(try first.send(chunks[4], of: bytes, as: id) == .duplicate)
         #expect(try site.folder.read("name.bin") == bytes)
@@ -46,7 +46,7 @@ import UploadModel
         for index in [3, 4] { try store.send(chunks[index], of: bytes, as: id) }
         #expect(try store.held(id) == [ByteRange(30..<50)])
         for index in [0, 1] { try store.send(chunks[index], of: bytes, as: id) }
-        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -72,7 +72,7 @@ import UploadModel
             #expect(try site.store().held(id) == [ByteRange(0..<10)])
         }
         let second = try site.store()
-        #expect(try second.sendAll(bytes, as: id, chunkSize: 10) == .completed(name: "name.bin"))
+        #expect(try second.sendAll(bytes, as: id, chunkSize: 10) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -84,22 +84,22 @@ import UploadModel
         ])
     func halfMade(journal: [UInt8]) throws {
         try site.folder.write(journal, to: site.journalPath(id))
-        try site.folder.write(content(80, seed: 3), to: site.dataPath(id))
         let store = try site.store(boot: 2)
         #expect(store.recover().isEmpty)
         #expect(try store.status(of: id) == nil)
         #expect(try store.send(chunks[1], of: bytes, as: id) == .stored)
         #expect(try store.held(id) == [ByteRange(10..<20)])
-        #expect(try store.sendAll(bytes, as: id, chunkSize: 10) == .completed(name: "name.bin"))
+        #expect(try store.sendAll(bytes, as: id, chunkSize: 10) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
     @Test("Data without a journal is nothing")
     func dataAlone() throws {
-        try site.folder.write(content(80, seed: 3), to: site.dataPath(id))
+        let data = ".resumabled/" + UploadFiles(key: UploadKey(id), nonce: 4711).data
+        try site.folder.write(content(80, seed: 3), to: data)
         let store = try site.store()
         #expect(try store.status(of: id) == nil)
-        #expect(try store.sendAll(bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try store.sendAll(bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -130,7 +130,7 @@ import UploadModel
         // Once found, it stays so.
         #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10), ByteRange(30..<40)])
         for index in [1, 2] { try after.send(chunks[index], of: bytes, as: id) }
-        #expect(try after.send(chunks[4], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try after.send(chunks[4], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -147,7 +147,7 @@ import UploadModel
         try site.folder.write([], to: site.journalPath(id))
         let after = try site.store(boot: 3)
         #expect(try after.status(of: id) == nil)
-        #expect(try after.sendAll(bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try after.sendAll(bytes, as: id) == .completed(path: "name.bin"))
     }
 
     @Test("A complete upload that lost a range in the power cut is not published until it came again")
@@ -160,7 +160,7 @@ import UploadModel
         #expect(after.recover().isEmpty)
         #expect(site.files.isEmpty)
         #expect(try after.held(id) == [ByteRange(0..<20), ByteRange(30..<50)])
-        #expect(try after.send(chunks[2], of: bytes, as: id) == .completed(name: "name.bin"))
+        #expect(try after.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
@@ -168,7 +168,7 @@ import UploadModel
     func durable() throws {
         // The data differ from their checksums, but the journal vouches for them: so only what follows is checked.
         let held = try heldAll()
-        try write(records: [.boot(BootID(low: 1, high: 0)), held[0], .durable, held[1]])
+        try write(records: [.boot(BootID(low: 1, high: 0)), held[0], .durable(records: 2), held[1]])
         try site.folder.write([UInt8](repeating: 0xee, count: 50), to: site.dataPath(id))
         #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10)])
     }
@@ -184,15 +184,17 @@ import UploadModel
 
     private func write(records: [JournalRecord]) throws {
         let header = JournalHeader(
-            size: 50, nonce: 4711, begun: 1_699_999_000, texts: [id.identifier, id.filename.text])
+            size: 50, chunkSize: 10, nonce: 4711, begun: 1_699_999_000,
+            texts: [id.identifier, id.filename.text, ""])
         let encoded = records.enumerated().flatMap { $1.encoded(nonce: 4711, index: $0) }
         try site.folder.write(header.encoded + encoded, to: site.journalPath(id))
     }
 
     /// Journal and data of a complete upload, and how far its publication came.
     private func crash(_ records: (_ inode: UInt64) -> [JournalRecord]) throws {
-        try site.folder.write(bytes, to: site.dataPath(id))
-        let inode = try site.folder.inode(site.dataPath(id))
+        let data = ".resumabled/" + UploadFiles(key: UploadKey(id), nonce: 4711).data
+        try site.folder.write(bytes, to: data)
+        let inode = try site.folder.inode(data)
         try write(records: [.boot(BootID(low: 1, high: 0))] + heldAll() + records(inode))
     }
 
@@ -205,7 +207,7 @@ import UploadModel
         case .status: #expect(try store.status(of: id)?.complete == true)
         case .send:
             let effect = try store.send(chunks[0], of: bytes, as: id)
-            #expect(effect == .completed(name: "name.bin") || effect == .duplicate)
+            #expect(effect == .completed(path: "name.bin") || effect == .duplicate)
         }
         return store
     }
@@ -213,7 +215,7 @@ import UploadModel
     private func expectPublishedOnce(as name: String = "name.bin", _ store: LocalStore) throws {
         #expect(site.files == [name])
         #expect(try site.folder.read(name) == bytes)
-        #expect(site.state == [UploadFiles(id).journal])
+        #expect(site.state == [UploadKey(id).journal])
         #expect(try store.status(of: id)?.complete == true)
         for chunk in chunks { #expect(try store.send(chunk, of: bytes, as: id) == .duplicate) }
         #expect(site.files == [name])

@@ -97,10 +97,10 @@ final class Site: Sendable {
     init() throws { folder = try TemporaryFolder() }
 
     /// A store as a process that starts now would have it.
-    func store(boot: UInt64 = 1) throws -> LocalStore {
-        try LocalStore(root: LinuxDirectory.root(folder.path), boot: BootID(low: boot, high: 0)) { [self] in
-            time.load(ordering: .relaxed)
-        }
+    func store(boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings()) throws -> LocalStore {
+        try LocalStore(
+            root: LinuxDirectory.root(folder.path), boot: BootID(low: boot, high: 0), settings: settings
+        ) { [self] in time.load(ordering: .relaxed) }
     }
 
     func wait(seconds: UInt64) { time.add(seconds, ordering: .relaxed) }
@@ -110,8 +110,13 @@ final class Site: Sendable {
     /// Names in the store's own folder.
     var state: [String] { folder.names(in: ".resumabled") }
 
-    func journalPath(_ id: UploadID) -> String { ".resumabled/" + UploadFiles(id).journal }
-    func dataPath(_ id: UploadID) -> String { ".resumabled/" + UploadFiles(id).data }
+    func journalPath(_ id: UploadID) -> String { ".resumabled/" + UploadKey(id).journal }
+
+    /// Where the upload's bytes are, by what its journal says.
+    func dataPath(_ id: UploadID) throws -> String {
+        let (header, _) = try #require(folder.read(journalPath(id)).withUnsafeBytes { JournalHeader.decode($0) })
+        return ".resumabled/" + UploadFiles(key: UploadKey(id), nonce: header.nonce).data
+    }
 }
 
 func uploadID(_ identifier: String = "id", _ filename: String = "name.bin") throws -> UploadID {
@@ -172,6 +177,16 @@ extension ChunkWriter {
 }
 
 extension ChunkStore {
+    /// Begins to take a chunk at that place.
+    func receive(upload id: UploadID, size: UInt64, layout: ChunkLayout) throws -> any ChunkWriter {
+        try receive(ChunkRequest(upload: id, number: 1, place: .sized(total: size, chunkSize: 1, layout)))
+    }
+
+    /// What is held of an upload, asked by a client that states no sizes.
+    func status(of id: UploadID) throws -> UploadStatus? {
+        try status(of: ChunkRequest(upload: id, number: 1, place: .counted(chunks: .max)))
+    }
+
     /// Sends a chunk of a file with that content.
     @discardableResult
     func send(
@@ -188,6 +203,14 @@ extension ChunkStore {
         var effect = Receipt.Effect.stored
         for chunk in Chunk.all(of: content.count, size: chunkSize) { effect = try send(chunk, of: content, as: id) }
         return effect
+    }
+
+    /// Whether a test says that the chunk is held.
+    func isHeld(_ chunk: Chunk, of id: UploadID) throws -> Bool {
+        let place = ChunkRequest.Place.sized(
+            total: UInt64(chunk.total), chunkSize: UInt64(chunk.chunkSize), try chunk.layout())
+        let request = ChunkRequest(upload: id, number: UInt64(chunk.number), place: place)
+        return try status(of: request)?.receipt?.effect == .duplicate
     }
 
     func held(_ id: UploadID) throws -> [ByteRange]? { try status(of: id)?.held.ranges }

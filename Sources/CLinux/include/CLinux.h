@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 /// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST if the new name is taken. EINVAL: not on this file system.
@@ -21,6 +22,15 @@ int linux_unlock(int descriptor, int64_t offset, int64_t length);
 
 /// open(2) with O_TMPFILE: a file without a name in that directory, gone when it is closed.
 int linux_open_nameless(int directory);
+
+/// fallocate(2) of the first `size` bytes, which makes the file that long. EOPNOTSUPP: not on this file system.
+int linux_reserve(int descriptor, int64_t size);
+
+/// copy_file_range(2) at offsets; neither descriptor's own position moves. Returns how many bytes, 0 at the end.
+ssize_t linux_copy(int from, int64_t from_offset, int to, int64_t to_offset, size_t length);
+
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: write-out begins, nobody waits. A failure shows in the next fsync(2).
+void linux_start_write_back(int descriptor, int64_t offset, int64_t length);
 
 /// eventfd(2) of the value 0: ready to read once something was written.
 int linux_event(void);

@@ -1,0 +1,147 @@
+import UploadModel
+
+// Chunks of clients that say only how many there are (contract, `resumableTotalChunks`). All but the last have one size,
+// which the first of them to come tells; the last begins where they end. So such a chunk waits in a spool until it is
+// whole, and its length settles where it goes. A last chunk that comes before the chunk size is known waits far behind
+// the file, held like any other, and is moved when it is.
+
+/// Takes a chunk whose place follows from its length.
+final class CountedWriter: ChunkWriter {
+    private let store: LocalStore
+    private let chunk: ChunkRequest
+    private let spool: Spool
+
+    init(store: LocalStore, chunk: ChunkRequest) throws(StoreError) {
+        self.store = store
+        self.chunk = chunk
+        spool = try store.spool()
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        guard spool.length + UInt64(bytes.count) <= chunk.maximumFileSize else {
+            throw .tooLarge(limit: chunk.maximumFileSize)
+        }
+        try spool.write(bytes)
+    }
+
+    func commit() throws(StoreError) -> Receipt {
+        for _ in 0..<LocalStore.maximumAttempts {
+            let upload = try store.begin(chunk)
+            try store.takeOver(upload, chunk)
+            guard let place = try upload.place(of: chunk, length: spool.length) else { continue }
+            let layout: ChunkLayout
+            switch place {
+            case .finished: return Receipt(.duplicate)
+            case .settled(let settled): layout = settled
+            }
+            // Before the record of the last chunk, the file has no size: so it can't be complete without it.
+            let consequence: Consequence =
+                layout.offset == Journal.tailOffset
+                ? .tail(number: chunk.number)
+                : chunk.isLast ? .size(layout.range.end, releasing: nil) : .none
+            let writer = try LocalWriter(
+                store: store, upload: upload, layout: layout, metadata: chunk.metadata, consequence: consequence)
+            guard let writer else { continue }
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+            defer { buffer.deallocate() }
+            try spool.replay(to: writer, through: buffer)
+            let receipt = try writer.commit()
+            if case .completed = receipt.effect { return receipt }
+            guard let path = try store.placeTail(of: upload) else { return receipt }
+            return Receipt(.completed(path: path))
+        }
+        throw .busy
+    }
+}
+
+private enum CountedPlace {
+    case finished
+    case settled(ChunkLayout)
+}
+
+extension ChunkRequest {
+    /// True for the last of counted chunks.
+    fileprivate var isLast: Bool { place == .counted(chunks: number) }
+}
+
+extension Upload {
+    /// Where a chunk of that length goes. Nil if the upload was removed meanwhile.
+    ///
+    /// - Throws: `StoreError.wrongLength` if its length contradicts what is known, or `.tooLarge`.
+    fileprivate func place(of chunk: ChunkRequest, length: UInt64) throws(StoreError) -> CountedPlace? {
+        if !chunk.isLast {
+            guard length > 0 else { throw .tooShort(received: 0, lengths: [1]) }
+            _ = try change { journal throws(FileError) in
+                if journal.chunkSize == nil { try journal.append([.chunkSize(length)]) }
+            }
+        }
+        guard let known = try look({ (published: $0.isPublished, size: $0.size, chunkSize: $0.chunkSize) }) else {
+            return nil
+        }
+        if known.published { return .finished }
+        var offset: UInt64 = 0
+        if chunk.number > 1 {
+            guard let chunkSize = known.chunkSize else {
+                return .settled(ChunkLayout(offset: Journal.tailOffset, length: length))
+            }
+            guard chunk.isLast ? length < 2 * chunkSize : length == chunkSize else {
+                throw .wrongLength(received: length, lengths: [chunkSize])
+            }
+            let (product, overflow) = (chunk.number - 1).multipliedReportingOverflow(by: chunkSize)
+            guard !overflow else { throw .tooLarge(limit: chunk.maximumFileSize) }
+            offset = product
+        } else if !chunk.isLast, let chunkSize = known.chunkSize, chunkSize != length {
+            throw .wrongLength(received: length, lengths: [chunkSize])
+        }
+        let (end, overflow) = offset.addingReportingOverflow(length)
+        guard !overflow, end <= min(chunk.maximumFileSize, Journal.tailOffset) else {
+            throw .tooLarge(limit: min(chunk.maximumFileSize, Journal.tailOffset))
+        }
+        if let size = known.size, chunk.isLast ? end != size : end > size {
+            throw .wrongLength(received: length, lengths: [size > offset ? size - offset : 0])
+        }
+        return .settled(ChunkLayout(offset: offset, length: length))
+    }
+}
+
+extension LocalStore {
+    /// Moves a last chunk to its place, as soon as that is known.
+    ///
+    /// - Returns: the file's path, if it became complete with that.
+    @discardableResult
+    func placeTail(of upload: Upload) throws(StoreError) -> String? {
+        let end = ByteRange(from: Journal.tailOffset, to: .max) ?? ByteRange(first: 0)
+        guard
+            let (tail, chunkSize, waiting) = try upload.look({
+                ($0.tail, $0.chunkSize, $0.held.intersection(end).first)
+            }), let tail, let chunkSize, let waiting, let file = try openData(of: upload)
+        else { return nil }
+        let (offset, overflow) = (tail - 1).multipliedReportingOverflow(by: chunkSize)
+        guard !overflow, let target = ByteRange(from: offset, length: waiting.length) else { return nil }
+        let layout = ChunkLayout(offset: target.start, length: target.length)
+        let writer = try LocalWriter(
+            store: self, upload: upload, layout: layout, metadata: Metadata(),
+            consequence: .size(target.end, releasing: waiting))
+        guard let writer else { return nil }
+        // Nobody may replace the bytes while they are read.
+        guard
+            try onDisk({ () throws(FileError) in
+                try file.lock(offset: waiting.start, length: waiting.length, wait: false)
+            }), try upload.look({ $0.held.contains(waiting) }) == true
+        else { throw .busy }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+        defer { buffer.deallocate() }
+        var position = waiting.start
+        while position < waiting.end {
+            let wanted = Int(min(UInt64(buffer.count), waiting.end - position))
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
+            let count = try onDisk { () throws(FileError) in try file.read(into: piece, at: position) }
+            guard count == wanted else { throw .busy }
+            try writer.write(UnsafeRawBufferPointer(piece))
+            position += UInt64(count)
+        }
+        file.unlock(offset: waiting.start, length: waiting.length)
+        guard case .completed(let path) = try writer.commit().effect else { return nil }
+        return path
+    }
+}

@@ -1,0 +1,197 @@
+import Glibc
+import Synchronization
+import UploadModel
+
+// What the Flask backend leaves of an upload that it didn't finish (contract, promise 7): a folder below the root, named
+// after the identifier, with a file for each chunk, `<filename>_part_NNN`. The first request for such an upload takes
+// the parts over: their bytes are copied to their places (shared, where the file system can), synced, recorded, and only
+// then the parts are removed. A part whose length doesn't fit its chunk was being written when Flask was stopped: it
+// doesn't count, and goes when the upload is finished.
+//
+// Only in the flat layout: in the others a folder below the root may be somebody's finished files.
+
+/// The parts of one upload that are still in Flask's folder.
+struct FlaskParts {
+    struct Part {
+        let name: String
+        let number: UInt64
+        let length: UInt64
+        /// Where it belongs; nil where it doesn't fit, or while that is not known.
+        var range: ByteRange?
+    }
+
+    let folder: any Directory
+    var parts: [Part]
+
+    /// Where the parts belong.
+    var ranges: [ByteRange] { parts.compactMap(\.range) }
+
+    /// True if there is a part of that number, and nothing is known against it.
+    func has(_ number: UInt64) -> Bool { parts.contains { $0.number == number && $0.range != nil } }
+
+    /// - Returns: nil if there are none.
+    init?(of id: UploadID, in root: any Directory) throws(FileError) {
+        // An identifier that can't be a folder's name never was one.
+        guard let name = try? FileName(id.identifier, parameter: ""), name.text != LocalStore.stateFolder else {
+            return nil
+        }
+        do throws(FileError) {
+            guard let folder = try root.existingFolder(name.text) else { return nil }
+            self.folder = folder
+        } catch {
+            if error.isNotAFolder { return nil }
+            throw error
+        }
+        parts = []
+        for name in try folder.names() {
+            guard let number = FlaskParts.number(of: name, id.filename), let status = try folder.status(name) else {
+                continue
+            }
+            parts.append(Part(name: name, number: number, length: status.size))
+        }
+        if parts.isEmpty { return nil }
+        parts.sort { $0.number < $1.number }
+    }
+
+    /// The number in the name of a part (seed, `get_chunk_name`): three digits, or as many as it needs.
+    private static func number(of name: String, _ filename: FileName) -> UInt64? {
+        let prefix = filename.text + "_part_"
+        guard name.utf8.starts(with: prefix.utf8) else { return nil }
+        let digits = String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+        guard let number = UInt64(digits), (1...0x7fff_ffff).contains(number) else { return nil }
+        let plain = String(number)
+        return digits == String(repeating: "0", count: max(0, 3 - plain.count)) + plain ? number : nil
+    }
+
+    /// Finds out where the parts belong.
+    mutating func place(for chunk: ChunkRequest, chunkSize: UInt64?) {
+        for index in parts.indices { parts[index].range = parts[index].range(for: chunk, chunkSize: chunkSize) }
+    }
+
+    /// The size of chunks, as the parts have it: one that was being written is shorter.
+    func chunkSize(of chunks: UInt64) -> UInt64? {
+        parts.filter { $0.number < chunks && $0.length > 0 }.map(\.length).max()
+    }
+}
+
+extension FlaskParts.Part {
+    fileprivate func range(for chunk: ChunkRequest, chunkSize: UInt64?) -> ByteRange? {
+        switch chunk.place {
+        case .sized(let total, let chunkSize, _):
+            return ChunkLayout(number: number, chunkSize: chunkSize, total: total)?.settled(length: length)?.range
+        case .counted(let chunks):
+            if number == 1 && chunks == 1 { return ByteRange(first: length) }
+            guard let chunkSize, number < chunks ? length == chunkSize : number == chunks && length < 2 * chunkSize
+            else { return nil }
+            let (start, overflow) = (number - 1).multipliedReportingOverflow(by: chunkSize)
+            return overflow ? nil : ByteRange(from: start, length: length)
+        }
+    }
+}
+
+extension LocalStore {
+    /// How many bytes one request takes over at most: what takes longer than a proxy waits must not hang on one.
+    private static let takeOverLimit: UInt64 = 1 << 30
+
+    /// True if Flask left something of an upload that the store doesn't know.
+    func hasParts(_ chunk: ChunkRequest) throws(StoreError) -> Bool {
+        guard settings.layout == .flat else { return false }
+        return try onDisk { () throws(FileError) in try FlaskParts(of: chunk.upload, in: root) } != nil
+    }
+
+    /// The parts that were not taken over yet, with their places.
+    func parts(of upload: Upload, _ chunk: ChunkRequest) throws(StoreError) -> FlaskParts? {
+        guard settings.layout == .flat, upload.mayHaveParts.load(ordering: .relaxed) else { return nil }
+        var parts = try onDisk { () throws(FileError) in try FlaskParts(of: upload.id, in: root) }
+        if parts == nil { upload.mayHaveParts.store(false, ordering: .relaxed) }
+        parts?.place(for: chunk, chunkSize: try upload.look { $0.chunkSize } ?? nil)
+        return parts
+    }
+
+    /// Takes the parts over, or as many of them as one request may.
+    func takeOver(_ upload: Upload, _ chunk: ChunkRequest) throws(StoreError) {
+        guard var parts = try parts(of: upload, chunk), let data = try openData(of: upload),
+            let turn = try turn(of: upload)
+        else { return }
+        defer { withExtendedLifetime(turn) {} }
+        if case .counted(let chunks) = chunk.place, let chunkSize = parts.chunkSize(of: chunks) {
+            _ = try upload.change { journal throws(FileError) in
+                if journal.chunkSize == nil { try journal.append([.chunkSize(chunkSize)]) }
+            }
+            parts.place(for: chunk, chunkSize: try upload.look { $0.chunkSize } ?? nil)
+        }
+        guard let held = try upload.look({ $0.held }) else { return }
+        var taken: [FlaskParts.Part] = []
+        var copied: UInt64 = 0
+        for part in parts.parts where copied < LocalStore.takeOverLimit {
+            guard let range = part.range else { continue }
+            if held.contains(range) && !range.isEmpty {
+                taken.append(part)
+            } else if held.intersection(range).isEmpty, try copy(part, from: parts.folder, to: data, range) {
+                taken.append(part)
+                copied += range.length
+            }
+        }
+        guard !taken.isEmpty else { return }
+        try record(taken, of: upload, chunk, data)
+        try onDisk { () throws(FileError) in
+            for part in taken { try parts.folder.remove(part.name) }
+            try root.removeFolder(upload.id.identifier)
+        }
+    }
+
+    /// One at a time takes over, of all threads and processes; nil for the others. The turn ends with the file.
+    private func turn(of upload: Upload) throws(StoreError) -> (any File)? {
+        try onDisk { () throws(FileError) in
+            guard let file = try state.open(upload.files.journal),
+                try file.lock(offset: 1, length: 1, wait: false)
+            else { return nil }
+            return file
+        }
+    }
+
+    /// - Returns: false if the part can't be had, or somebody is writing there.
+    private func copy(
+        _ part: FlaskParts.Part, from folder: any Directory, to data: any File, _ range: ByteRange
+    ) throws(StoreError) -> Bool {
+        do throws(FileError) {
+            guard let file = try folder.open(part.name) else { return false }
+            if !range.isEmpty, try !data.lock(offset: range.start, length: range.length, wait: false) { return false }
+            return try data.copy(from: file, at: 0, length: range.length, to: range.start) == range.length
+        } catch {
+            // Flask ran as another user.
+            if error.code == EACCES || error.code == EPERM { return false }
+            throw StoreError(error)
+        }
+    }
+
+    private func record(
+        _ taken: [FlaskParts.Part], of upload: Upload, _ chunk: ChunkRequest, _ data: any File
+    ) throws(StoreError) {
+        try upload.sync { () throws(FileError) in
+            try data.sync()
+            try state.sync()
+        }
+        let recorded = try upload.change { journal throws(FileError) in
+            for part in taken {
+                guard let range = part.range else { continue }
+                var records: [JournalRecord] = journal.held.contains(range) ? [] : [.adopted(range)]
+                if journal.size == nil && chunk.place == .counted(chunks: part.number) {
+                    records.append(.size(range.end))
+                }
+                try journal.append(records)
+            }
+            try journal.sync()
+        }
+        guard recorded else { throw .busy }
+    }
+
+    /// Removes what is left of Flask's folder once the file is finished.
+    func clearParts(of upload: Upload) {
+        guard settings.layout == .flat, upload.mayHaveParts.exchange(false, ordering: .relaxed),
+            let parts = try? FlaskParts(of: upload.id, in: root)
+        else { return }
+        for part in parts.parts { try? parts.folder.remove(part.name) }
+        try? root.removeFolder(upload.id.identifier)
+    }
+}

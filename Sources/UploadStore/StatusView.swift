@@ -1,0 +1,45 @@
+import UploadModel
+
+/// What a test wants to know of a journal.
+struct StatusView {
+    private let size: UInt64?
+    private let chunkSize: UInt64?
+    private let held: ByteRangeSet
+    private let isPublished: Bool
+    private let tail: UInt64?
+
+    init(_ journal: Journal) {
+        size = journal.size
+        chunkSize = journal.chunkSize
+        held = journal.held
+        isPublished = journal.isPublished
+        tail = journal.tail
+    }
+
+    /// - Parameter parts: what the Flask backend left and the store has not yet taken over.
+    func status(of chunk: ChunkRequest, parts: FlaskParts?) -> UploadStatus {
+        var held = held
+        // A last chunk without a place lies behind every file.
+        if let tail = ByteRange(from: Journal.tailOffset, to: .max) { held.remove(tail) }
+        for range in parts?.ranges ?? [] { held.insert(range) }
+        let isHeld =
+            isPublished || tail == chunk.number || parts?.has(chunk.number) == true
+            || range(of: chunk).map(held.contains) == true
+        return UploadStatus(
+            size: size, held: held, complete: isPublished, receipt: isHeld ? Receipt(.duplicate) : nil)
+    }
+
+    /// Where the chunk lies; nil while that is not known.
+    private func range(of chunk: ChunkRequest) -> ByteRange? {
+        switch chunk.place {
+        case .sized(_, _, let layout):
+            return layout.range
+        case .counted(let chunks):
+            guard let chunkSize else { return nil }
+            let (start, overflow) = (chunk.number - 1).multipliedReportingOverflow(by: chunkSize)
+            guard !overflow else { return nil }
+            guard chunk.number == chunks else { return ByteRange(from: start, length: chunkSize) }
+            return size.flatMap { ByteRange(from: start, to: $0) }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// What an operator may set about a store.
+public struct StoreSettings: Sendable {
+    /// When bytes are made to survive a power cut.
+    public var durability: Durability
+    /// How many bytes of the file system are left to others: an upload that would go below isn't begun.
+    public var minimumFree: UInt64
+    /// Where finished files lie.
+    public var layout: Layout
+    /// What happens if a finished file's name is taken.
+    public var onConflict: ConflictPolicy
+    /// What happens if a client states another size for an upload that is under way.
+    public var onSizeChange: SizeChangePolicy
+    /// After how many seconds without a chunk an upload is removed, and the record of a finished one; 0: never.
+    public var expire: UInt64
+    /// How many uploads stay open between requests. 1 and up.
+    public var openUploads: Int
+
+    /// Settings; the defaults are those of the README.
+    public init(
+        durability: Durability = .file, minimumFree: UInt64 = 64 << 20, layout: Layout = .flat,
+        onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
+        expire: UInt64 = 7 * 24 * 3600, openUploads: Int = 256
+    ) {
+        self.durability = durability
+        self.minimumFree = minimumFree
+        self.layout = layout
+        self.onConflict = onConflict
+        self.onSizeChange = onSizeChange
+        self.expire = expire
+        self.openUploads = openUploads
+    }
+}
+
+/// When bytes are made to survive a power cut.
+public enum Durability: String, Sendable, CaseIterable {
+    /// Before the answer to the chunk that completes the file.
+    case file
+    /// Before the answer to each chunk.
+    case chunk
+}
+
+/// Where finished files lie below the root.
+public enum Layout: String, Sendable, CaseIterable {
+    /// All beside each other, as the Flask backend has them.
+    case flat
+    /// Under the path that the client says, with its folders.
+    case tree
+    /// Each in a folder named after the upload's identifier.
+    case identifier
+}
+
+/// What happens if a finished file's name is taken by another one.
+public enum ConflictPolicy: String, Sendable, CaseIterable {
+    /// It gets a number: `name (1).ext`.
+    case rename
+    /// It takes the other's place, in one atomic step.
+    case replace
+    /// It is refused, at its first chunk if the name is taken then.
+    case refuse
+}
+
+/// What happens if a client states another size for an upload that is under way.
+public enum SizeChangePolicy: String, Sendable, CaseIterable {
+    /// The request is an error.
+    case refuse
+    /// The upload begins afresh, if nobody is sending to it and its last chunk is a minute old: so a late chunk of the
+    /// file as it was doesn't throw away what is coming now.
+    case restart
+}

@@ -1,0 +1,68 @@
+public import ArgumentParser
+import Glibc
+public import UploadStore
+
+extension Durability: ExpressibleByArgument {}
+extension Layout: ExpressibleByArgument {}
+extension ConflictPolicy: ExpressibleByArgument {}
+extension SizeChangePolicy: ExpressibleByArgument {}
+
+/// How the server treats the store.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What survives a power cut: each completed file, or each chunk that was answered with 200.",
+            valueName: "file|chunk"))
+    var durability = Durability.file
+
+    @Option(
+        help: ArgumentHelp("How much of the disk is left free, in bytes or with K, M, G, T.", valueName: "size"))
+    var minFree = ByteCount(64 << 20)
+
+    @Option(
+        help: ArgumentHelp(
+            "Where finished files lie: beside each other, under the client's path, or by identifier.",
+            valueName: "flat|tree|identifier"))
+    var layout = Layout.flat
+
+    @Option(
+        help: ArgumentHelp(
+            "What happens to a finished file whose name is taken.", valueName: "rename|replace|refuse"))
+    var onConflict = ConflictPolicy.rename
+
+    @Option(
+        help: ArgumentHelp(
+            "What happens if a client states another size for an upload under way.", valueName: "refuse|restart"))
+    var onSizeChange = SizeChangePolicy.refuse
+
+    @Option(
+        help: ArgumentHelp(
+            "After how long without a chunk an upload is removed (s, m, h, d); 0: never.", valueName: "time"))
+    var expire = TimeSpan(seconds: 7 * 86_400)
+
+    func settings(openUploads: Int) -> StoreSettings {
+        StoreSettings(
+            durability: durability, minimumFree: minFree.bytes, layout: layout, onConflict: onConflict,
+            onSizeChange: onSizeChange, expire: expire.seconds, openUploads: openUploads)
+    }
+}
+
+/// A store that is there already, for the commands that look after it.
+struct ExistingStore: ParsableArguments {
+    @Option(help: "The folder of the finished files, as `serve` has it.")
+    var root: String
+
+    @Option(
+        help: ArgumentHelp("Where finished files lie, as `serve` has it.", valueName: "flat|tree|identifier"))
+    var layout = Layout.flat
+
+    /// - Throws: `ValidationError` if no store is there.
+    func open(expire: TimeSpan = TimeSpan(seconds: 0)) throws -> LocalStore {
+        let directory = try LinuxDirectory.existing(root)
+        guard try directory.existingFolder(LocalStore.stateFolder) != nil else {
+            throw ValidationError("There is no store in \(root).")
+        }
+        let settings = StoreSettings(layout: layout, expire: expire.seconds)
+        return try LocalStore(root: directory, boot: .current, settings: settings) { UInt64(time(nil)) }
+    }
+}
