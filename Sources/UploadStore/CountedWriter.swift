@@ -27,7 +27,7 @@ final class CountedWriter: ChunkWriter {
     func commit() throws(StoreError) -> Receipt {
         for _ in 0..<LocalStore.maximumAttempts {
             let upload = try store.begin(chunk)
-            try store.takeOver(upload, chunk)
+            _ = try store.takeOver(upload, chunk)
             guard let place = try upload.place(of: chunk, length: spool.length) else { continue }
             let layout: ChunkLayout
             switch place {
@@ -37,7 +37,7 @@ final class CountedWriter: ChunkWriter {
             // Before the record of the last chunk, the file has no size: so it can't be complete without it.
             let consequence: Consequence =
                 layout.offset == Journal.tailOffset
-                ? .tail(number: chunk.number)
+                ? .tail(Tail(number: chunk.number, length: spool.length))
                 : chunk.isLast ? .size(layout.range.end, releasing: nil) : .none
             let writer = try LocalWriter(
                 store: store, upload: upload, layout: layout, metadata: chunk.metadata, consequence: consequence)
@@ -110,14 +110,14 @@ extension LocalStore {
     /// - Returns: the file's path, if it became complete with that.
     @discardableResult
     func placeTail(of upload: Upload) throws(StoreError) -> String? {
-        let end = ByteRange(from: Journal.tailOffset, to: .max) ?? ByteRange(first: 0)
-        guard
-            let (tail, chunkSize, waiting) = try upload.look({
-                ($0.tail, $0.chunkSize, $0.held.intersection(end).first)
-            }), let tail, let chunkSize, let waiting, let file = try openData(of: upload)
+        guard let (tail, chunkSize) = try upload.look({ ($0.tail, $0.chunkSize) }), let tail, let chunkSize,
+            let waiting = ByteRange(from: Journal.tailOffset, length: tail.length),
+            let file = try openData(of: upload)
         else { return nil }
-        let (offset, overflow) = (tail - 1).multipliedReportingOverflow(by: chunkSize)
-        guard !overflow, let target = ByteRange(from: offset, length: waiting.length) else { return nil }
+        let (offset, overflow) = (tail.number - 1).multipliedReportingOverflow(by: chunkSize)
+        guard !overflow, let target = ByteRange(from: offset, length: waiting.length),
+            target.end <= Journal.tailOffset
+        else { return nil }
         let layout = ChunkLayout(offset: target.start, length: target.length)
         let writer = try LocalWriter(
             store: self, upload: upload, layout: layout, metadata: Metadata(),
@@ -127,7 +127,7 @@ extension LocalStore {
         guard
             try onDisk({ () throws(FileError) in
                 try file.lock(offset: waiting.start, length: waiting.length, wait: false)
-            }), try upload.look({ $0.held.contains(waiting) }) == true
+            }), try upload.look({ $0.tail == tail && $0.held.contains(waiting) }) == true
         else { throw .busy }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
         defer { buffer.deallocate() }

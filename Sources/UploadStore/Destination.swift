@@ -1,3 +1,4 @@
+import Glibc
 import UploadModel
 
 /// Where a finished file is to lie below the root: folders on the way, then its name.
@@ -35,19 +36,27 @@ struct Destination: Sendable, Equatable {
         return folder
     }
 
-    /// The same, and makes what is missing, so that it would survive a power cut.
+    /// The same, and makes what is missing.
     func make(from root: any Directory) throws(FileError) -> any Directory {
         var folder = root
         for name in folders {
-            if let next = try folder.existingFolder(name) {
-                folder = next
-            } else {
-                let next = try folder.folder(name)
-                try folder.sync()
-                folder = next
-            }
+            folder = try folder.folder(name)
         }
         return folder
+    }
+
+    /// Returns when the names on the way, and those in the folder, would survive a power cut. Also those that were there
+    /// before: who made them may not have come as far as their sync.
+    func sync(from root: any Directory) throws(FileError) {
+        try root.sync()
+        var folder = root
+        for name in folders {
+            guard let next = try folder.existingFolder(name) else {
+                throw FileError(operation: "open", name: name, code: ENOENT)
+            }
+            try next.sync()
+            folder = next
+        }
     }
 
     /// An identifier as the name of a folder: bytes that a name can't have, or that would hide it, are written as in a

@@ -74,6 +74,8 @@ public struct FileStatus: Sendable, Equatable {
     public var names: UInt64
     /// When it was changed last, in Unix seconds.
     public var modified: UInt64
+    /// False for a folder, a symbolic link, a device and the like.
+    public var isRegular = true
 }
 
 /// The room of a file system, in bytes.

@@ -23,12 +23,6 @@ struct FlaskParts {
     let folder: any Directory
     var parts: [Part]
 
-    /// Where the parts belong.
-    var ranges: [ByteRange] { parts.compactMap(\.range) }
-
-    /// True if there is a part of that number, and nothing is known against it.
-    func has(_ number: UInt64) -> Bool { parts.contains { $0.number == number && $0.range != nil } }
-
     /// - Returns: nil if there are none.
     init?(of id: UploadID, in root: any Directory) throws(FileError) {
         // An identifier that can't be a folder's name never was one.
@@ -44,9 +38,9 @@ struct FlaskParts {
         }
         parts = []
         for name in try folder.names() {
-            guard let number = FlaskParts.number(of: name, id.filename), let status = try folder.status(name) else {
-                continue
-            }
+            guard let number = FlaskParts.number(of: name, id.filename), let status = try folder.status(name),
+                status.isRegular
+            else { continue }
             parts.append(Part(name: name, number: number, length: status.size))
         }
         if parts.isEmpty { return nil }
@@ -91,7 +85,7 @@ extension FlaskParts.Part {
 
 extension LocalStore {
     /// How many bytes one request takes over at most: what takes longer than a proxy waits must not hang on one.
-    private static let takeOverLimit: UInt64 = 1 << 30
+    private static let takeOverLimit: UInt64 = 256 << 20
 
     /// True if Flask left something of an upload that the store doesn't know.
     func hasParts(_ chunk: ChunkRequest) throws(StoreError) -> Bool {
@@ -99,64 +93,65 @@ extension LocalStore {
         return try onDisk { () throws(FileError) in try FlaskParts(of: chunk.upload, in: root) } != nil
     }
 
-    /// The parts that were not taken over yet, with their places.
-    func parts(of upload: Upload, _ chunk: ChunkRequest) throws(StoreError) -> FlaskParts? {
-        guard settings.layout == .flat, upload.mayHaveParts.load(ordering: .relaxed) else { return nil }
-        var parts = try onDisk { () throws(FileError) in try FlaskParts(of: upload.id, in: root) }
-        if parts == nil { upload.mayHaveParts.store(false, ordering: .relaxed) }
-        parts?.place(for: chunk, chunkSize: try upload.look { $0.chunkSize } ?? nil)
-        return parts
-    }
-
     /// Takes the parts over, or as many of them as one request may.
-    func takeOver(_ upload: Upload, _ chunk: ChunkRequest) throws(StoreError) {
-        guard var parts = try parts(of: upload, chunk), let data = try openData(of: upload),
-            let turn = try turn(of: upload)
-        else { return }
-        defer { withExtendedLifetime(turn) {} }
+    ///
+    /// - Returns: those that the next requests will take over.
+    func takeOver(_ upload: Upload, _ chunk: ChunkRequest) throws(StoreError) -> [FlaskParts.Part] {
+        guard settings.layout == .flat, upload.mayHaveParts.load(ordering: .relaxed) else { return [] }
+        // One at a time does it, of all threads and processes: the lock ends with the file.
+        guard let turn = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return [] }
+        _ = try onDisk { () throws(FileError) in try turn.lock(offset: 1, length: 1, wait: true) }
+        defer { turn.unlock(offset: 1, length: 1) }
+        guard var parts = try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }) else {
+            upload.mayHaveParts.store(false, ordering: .relaxed)
+            return []
+        }
+        guard let data = try openData(of: upload) else { return [] }
         if case .counted(let chunks) = chunk.place, let chunkSize = parts.chunkSize(of: chunks) {
             _ = try upload.change { journal throws(FileError) in
                 if journal.chunkSize == nil { try journal.append([.chunkSize(chunkSize)]) }
             }
-            parts.place(for: chunk, chunkSize: try upload.look { $0.chunkSize } ?? nil)
         }
-        guard let held = try upload.look({ $0.held }) else { return }
+        parts.place(for: chunk, chunkSize: try upload.look { $0.chunkSize } ?? nil)
         var taken: [FlaskParts.Part] = []
+        var postponed: [FlaskParts.Part] = []
         var copied: UInt64 = 0
-        for part in parts.parts where copied < LocalStore.takeOverLimit {
+        for part in parts.parts {
             guard let range = part.range else { continue }
-            if held.contains(range) && !range.isEmpty {
-                taken.append(part)
-            } else if held.intersection(range).isEmpty, try copy(part, from: parts.folder, to: data, range) {
+            if copied >= LocalStore.takeOverLimit {
+                postponed.append(part)
+            } else if try take(part, range, from: parts.folder, to: data, of: upload) {
                 taken.append(part)
                 copied += range.length
             }
         }
-        guard !taken.isEmpty else { return }
-        try record(taken, of: upload, chunk, data)
-        try onDisk { () throws(FileError) in
-            for part in taken { try parts.folder.remove(part.name) }
-            try root.removeFolder(upload.id.identifier)
+        if !taken.isEmpty {
+            try record(taken, of: upload, chunk, data)
+            try onDisk { () throws(FileError) in
+                for part in taken { try parts.folder.remove(part.name) }
+                try root.removeFolder(upload.id.identifier)
+            }
         }
+        return postponed
     }
 
-    /// One at a time takes over, of all threads and processes; nil for the others. The turn ends with the file.
-    private func turn(of upload: Upload) throws(StoreError) -> (any File)? {
-        try onDisk { () throws(FileError) in
-            guard let file = try state.open(upload.files.journal),
-                try file.lock(offset: 1, length: 1, wait: false)
-            else { return nil }
-            return file
-        }
-    }
-
-    /// - Returns: false if the part can't be had, or somebody is writing there.
-    private func copy(
-        _ part: FlaskParts.Part, from folder: any Directory, to data: any File, _ range: ByteRange
+    /// Sees to it that the bytes of a part are in their place.
+    ///
+    /// - Returns: false if the part can't be had, or somebody is sending the same bytes.
+    private func take(
+        _ part: FlaskParts.Part, _ range: ByteRange, from folder: any Directory, to data: any File, of upload: Upload
     ) throws(StoreError) -> Bool {
+        if !range.isEmpty {
+            let isOurs = try onDisk { () throws(FileError) in
+                try data.lock(offset: range.start, length: range.length, wait: false)
+            }
+            // Only now nobody else can write here.
+            guard isOurs, let held = try upload.look({ $0.held.intersection(range) }) else { return false }
+            if held == [range] { return true }
+            guard held.isEmpty else { return false }
+        }
         do throws(FileError) {
             guard let file = try folder.open(part.name) else { return false }
-            if !range.isEmpty, try !data.lock(offset: range.start, length: range.length, wait: false) { return false }
             return try data.copy(from: file, at: 0, length: range.length, to: range.start) == range.length
         } catch {
             // Flask ran as another user.
@@ -168,9 +163,16 @@ extension LocalStore {
     private func record(
         _ taken: [FlaskParts.Part], of upload: Upload, _ chunk: ChunkRequest, _ data: any File
     ) throws(StoreError) {
-        try upload.sync { () throws(FileError) in
-            try data.sync()
-            try state.sync()
+        let heldBefore = try upload.look { $0.held.count } ?? 0
+        do {
+            try upload.sync { () throws(FileError) in
+                try data.sync()
+                try state.sync()
+            }
+        } catch {
+            // The parts are still there: where there was nothing else, nothing is lost with the upload.
+            if heldBefore == 0, case .untrusted(let cause) = error { throw .failed(cause) }
+            throw error
         }
         let recorded = try upload.change { journal throws(FileError) in
             for part in taken {

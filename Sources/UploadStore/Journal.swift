@@ -10,8 +10,8 @@ struct Journal {
     private(set) var size: UInt64?
     /// The size of all chunks but the last, once it is known.
     private(set) var chunkSize: UInt64?
-    /// The number of a last chunk that came before its place was known.
-    private(set) var tail: UInt64?
+    /// A last chunk that came before its place was known.
+    private(set) var tail: Tail?
     /// What the client says of the file.
     private(set) var metadata = Metadata()
     /// How many times something was taken out: who compared bytes with the file sees by it whether they changed.
@@ -164,8 +164,8 @@ struct Journal {
             held.insert(range)
         case .chunkSize(let bytes):
             chunkSize = bytes
-        case .tail(let number):
-            tail = number
+        case .tail(let tail):
+            self.tail = tail
         case .size(let bytes):
             size = bytes
             tail = nil

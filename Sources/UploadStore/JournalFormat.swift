@@ -24,7 +24,7 @@ import UploadModel
 //     6  published  number      inode    Unix seconds  it has that name: the upload is complete
 //     7  adopted    offset      length   -             held, and synced before this was written
 //     8  chunk size bytes       -        -             the size of all chunks but the last
-//     9  tail       number      -        -             the last chunk, of this number, is held far behind the file
+//     9  tail       number      length   -             the last chunk, of this number, is held far behind the file
 //     10 size       bytes       -        -             the whole file's size
 //     11 described  n           checksum -             the following n bytes, filled up with zeros to a whole number of
 //                                                      records, are what the client says of the file: names and values,
@@ -107,7 +107,7 @@ enum JournalRecord: Equatable {
     case published(number: UInt64, inode: UInt64, time: UInt64)
     case adopted(ByteRange)
     case chunkSize(UInt64)
-    case tail(number: UInt64)
+    case tail(Tail)
     case size(UInt64)
     case described(Metadata)
 
@@ -127,7 +127,7 @@ enum JournalRecord: Equatable {
         case .published(let number, let inode, let time): (kind, a, b, c) = (6, number, inode, time)
         case .adopted(let range): (kind, a, b, c) = (7, range.start, range.length, 0)
         case .chunkSize(let bytes): (kind, a, b, c) = (8, bytes, 0, 0)
-        case .tail(let number): (kind, a, b, c) = (9, number, 0, 0)
+        case .tail(let tail): (kind, a, b, c) = (9, tail.number, tail.length, 0)
         case .size(let bytes): (kind, a, b, c) = (10, bytes, 0, 0)
         case .described(let metadata):
             payload = [UInt8](texts: metadata.pairs.flatMap { [$0.name, $0.value] })
@@ -163,7 +163,7 @@ enum JournalRecord: Equatable {
         case 6: return (.published(number: a, inode: b, time: c), 1)
         case 7: return ByteRange(from: a, length: b).map { (.adopted($0), 1) }
         case 8: return (.chunkSize(a), 1)
-        case 9: return (.tail(number: a), 1)
+        case 9: return (.tail(Tail(number: a, length: b)), 1)
         case 10: return (.size(a), 1)
         case 11:
             guard a <= maximumPayload, length + Int(a) <= bytes.count else { return nil }
@@ -186,6 +186,13 @@ enum JournalRecord: Equatable {
     private static func check(_ bytes: [UInt8], nonce: UInt64, index: Int) -> UInt32 {
         bytes.withUnsafeBytes { UInt32(truncatingIfNeeded: Checksum.of($0, seed: nonce &+ UInt64(index))) }
     }
+}
+
+/// A last chunk that came before its place was known.
+struct Tail: Equatable {
+    var number: UInt64
+    /// In bytes.
+    var length: UInt64
 }
 
 /// Names one run of the machine, from switching on to the next power cut or reboot.

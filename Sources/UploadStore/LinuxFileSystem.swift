@@ -327,6 +327,6 @@ extension FileStatus {
     fileprivate init(_ status: stat) {
         self.init(
             size: UInt64(status.st_size), inode: UInt64(status.st_ino), names: UInt64(status.st_nlink),
-            modified: UInt64(max(0, status.st_mtim.tv_sec)))
+            modified: UInt64(max(0, status.st_mtim.tv_sec)), isRegular: status.st_mode & S_IFMT == S_IFREG)
     }
 }

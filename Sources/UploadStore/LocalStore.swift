@@ -52,12 +52,11 @@ public final class LocalStore: ChunkStore {
 
     public func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
         guard let upload = try known(chunk) else { return nil }
-        try takeOver(upload, chunk)
+        let postponed = try takeOver(upload, chunk)
         try finish(upload)
         // Whoever is told that a chunk is held must have the time to send the others.
         try keepAlive(upload)
-        let parts = try parts(of: upload, chunk)
-        return try upload.look(StatusView.init)?.status(of: chunk, parts: parts)
+        return try upload.look(StatusView.init)?.status(of: chunk, postponed: postponed)
     }
 
     public func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
@@ -69,7 +68,7 @@ public final class LocalStore: ChunkStore {
     func writer(_ chunk: ChunkRequest, layout: ChunkLayout) throws(StoreError) -> LocalWriter {
         for _ in 0..<LocalStore.maximumAttempts {
             let upload = try begin(chunk)
-            try takeOver(upload, chunk)
+            _ = try takeOver(upload, chunk)
             let writer = try LocalWriter(store: self, upload: upload, layout: layout, metadata: chunk.metadata)
             if let writer { return writer }
         }
@@ -100,9 +99,11 @@ public final class LocalStore: ChunkStore {
             guard let file = try state.open(name) else { return nil }
             return try Journal.read(file)
         }
-        guard let journal, !journal.isPublished, journal.coversFile || journal.tail != nil,
-            let id = journal.header.uploadID, let upload = try find(id)
-        else { return }
+        guard let journal, !journal.isPublished, let id = journal.header.uploadID else { return }
+        let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
+        let hasData = try onDisk { () throws(FileError) in try state.status(files.data) } != nil
+        guard journal.coversFile || journal.tail != nil || !hasData, let upload = try find(id) else { return }
+        if !hasData { _ = try openData(of: upload) }
         try finish(upload)
     }
 

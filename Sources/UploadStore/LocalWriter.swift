@@ -5,16 +5,16 @@ import UploadModel
 /// What follows from a chunk beside that it is held.
 enum Consequence: Equatable {
     case none
-    /// It is the last, of this number, and waits for its place.
-    case tail(number: UInt64)
+    /// It is the last, and waits for its place.
+    case tail(Tail)
     /// It is the last, so the file's size is known. The bytes where it waited, if it did, are no longer needed.
     case size(UInt64, releasing: ByteRange?)
 
     /// How that is written down, unless it is already.
     func records(_ journal: Journal) -> [JournalRecord] {
         switch self {
-        case .tail(let number) where journal.tail == nil && journal.size == nil:
-            [.tail(number: number)]
+        case .tail(let tail) where journal.tail != tail && journal.size == nil:
+            [.tail(tail)]
         case .size(let size, let waited) where journal.size == nil:
             [.size(size)] + (waited.map { [.lost($0)] } ?? [])
         case .none, .tail, .size:

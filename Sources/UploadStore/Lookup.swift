@@ -125,13 +125,15 @@ extension LocalStore {
             guard try onDisk({ () throws(FileError) in try file.status().names > 0 }) else { return nil }
             // New, or half made by somebody who died: nothing of it was ever promised.
             do throws(StoreError) {
+                // The journal comes first, and goes last: a process that dies in between leaves no data that nobody
+                // knows of, and a journal without data is as good as none.
+                var journal = try onDisk { () throws(FileError) in
+                    try Journal.begin(file, header: header, boot: boot)
+                }
+                journal.trust()
                 let data = try onDisk { () throws(FileError) in try state.create(files.data) }
                 if let size = header.size { try reserve(size, for: data) }
-                return try onDisk { () throws(FileError) in
-                    var journal = try Journal.begin(file, header: header, boot: boot)
-                    journal.trust()
-                    return journal
-                }
+                return journal
             } catch {
                 // Nothing was begun, so nothing stays.
                 try? state.remove(files.data)

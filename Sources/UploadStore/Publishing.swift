@@ -109,11 +109,13 @@ extension LocalStore {
             }
             throw StoreError(error)
         }
-        do { try folder.sync() } catch {
-            // A second sync would succeed without having written what this one could not. So the name is taken back and
-            // given again next time. Not where it replaced another file: that would be gone then.
-            if !replacing {
-                _ = try? folder.rename(name, to: state, as: upload.files.data, replacing: false)
+        do { try upload.destination.sync(from: root) } catch {
+            // A second sync would succeed without having written what this one could not. So the name is taken back, and
+            // given again next time.
+            let isBack = try? folder.rename(name, to: state, as: upload.files.data, replacing: false)
+            guard isBack == true else {
+                try upload.sync { () throws(FileError) in throw error }
+                return false
             }
             throw StoreError(error)
         }
@@ -135,20 +137,17 @@ extension LocalStore {
     func settle(_ journal: inout Journal, _ files: UploadFiles, _ destination: Destination) throws(FileError) {
         guard !journal.isPublished else { return }
         let data = try state.status(files.data)
-        guard case .announced(let number, let inode) = journal.publication else {
-            // Somebody removed the data by hand: nothing of it is held.
-            if data == nil { try state.remove(files.journal) }
-            return
+        if case .announced(let number, let inode) = journal.publication,
+            let folder = try destination.open(from: root),
+            try folder.status(destination.filename.numbered(number))?.inode == inode
+        {
+            // The rename was done. It may have left both names behind.
+            if data?.inode == inode { try state.remove(files.data) }
+            try destination.sync(from: root)
+            try journal.append([.published(number: number, inode: inode, time: time)])
+        } else if data == nil {
+            // Somebody removed the data by hand, or it went with a power cut: nothing of it is held.
+            try state.remove(files.journal)
         }
-        let folder = try destination.open(from: root)
-        if let data {
-            // A rename that left both names behind is finished; else it was not done.
-            guard data.inode == inode, let folder,
-                try folder.status(destination.filename.numbered(number))?.inode == inode
-            else { return }
-            try state.remove(files.data)
-        }
-        try folder?.sync()
-        try journal.append([.published(number: number, inode: inode, time: time)])
     }
 }

@@ -32,8 +32,8 @@ extension LocalStore {
             }
         } catch {
             if journal.isBroken {
-                try? state.remove(files.journal)
                 try? state.remove(files.data)
+                try? state.remove(files.journal)
             }
             throw error
         }
@@ -42,7 +42,7 @@ extension LocalStore {
 
 extension File {
     /// True if the bytes of that record are there. False also where they can't be read.
-    fileprivate func matches(_ record: Journal.HeldRecord) -> Bool {
+    func matches(_ record: Journal.HeldRecord) -> Bool {
         guard let checksum = Checksum() else { return false }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
         defer { buffer.deallocate() }

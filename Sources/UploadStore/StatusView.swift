@@ -6,7 +6,7 @@ struct StatusView {
     private let chunkSize: UInt64?
     private let held: ByteRangeSet
     private let isPublished: Bool
-    private let tail: UInt64?
+    private let tail: Tail?
 
     init(_ journal: Journal) {
         size = journal.size
@@ -16,14 +16,15 @@ struct StatusView {
         tail = journal.tail
     }
 
-    /// - Parameter parts: what the Flask backend left and the store has not yet taken over.
-    func status(of chunk: ChunkRequest, parts: FlaskParts?) -> UploadStatus {
+    /// - Parameter postponed: what the Flask backend left and the store will take over with the next requests.
+    func status(of chunk: ChunkRequest, postponed: [FlaskParts.Part]) -> UploadStatus {
         var held = held
         // A last chunk without a place lies behind every file.
         if let tail = ByteRange(from: Journal.tailOffset, to: .max) { held.remove(tail) }
-        for range in parts?.ranges ?? [] { held.insert(range) }
+        for range in postponed.compactMap(\.range) { held.insert(range) }
         let isHeld =
-            isPublished || tail == chunk.number || parts?.has(chunk.number) == true
+            isPublished || tail?.number == chunk.number
+            || postponed.contains { $0.number == chunk.number }
             || range(of: chunk).map(held.contains) == true
         return UploadStatus(
             size: size, held: held, complete: isPublished, receipt: isHeld ? Receipt(.duplicate) : nil)

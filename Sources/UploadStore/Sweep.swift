@@ -49,6 +49,8 @@ extension LocalStore {
                 return (nil, nil)
             }
             let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
+            // A power cut may have given the data file of a finished upload its old name back.
+            if journal.isPublished { try state.remove(files.data) }
             guard settings.expire > 0, let removed = try remove(files, file, unusedFor: settings.expire) else {
                 return (files.data, nil)
             }
@@ -70,9 +72,8 @@ extension LocalStore {
         let data = try state.open(files.data)
         if let data, try !data.lock(offset: 0, length: 0, wait: false) { return nil }
         let summary = UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
-        // The names of the two are bound by the nonce: in whichever order they go, nothing is mistaken for the other.
-        try state.remove(files.journal)
         if data != nil { try state.remove(files.data) }
+        try state.remove(files.journal)
         return summary
     }
 

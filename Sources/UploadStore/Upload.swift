@@ -100,8 +100,8 @@ final class Upload: Sendable {
             try journal.locked { journal throws(FileError) in
                 // If another process was first, these are the names of a new upload.
                 guard try journal.file.status().names > 0 else { return }
-                try state.remove(files.journal)
                 try state.remove(files.data)
+                try state.remove(files.journal)
             }
         }
     }

@@ -7,5 +7,5 @@ struct Resumabled: ParsableCommand {
         commandName: "resumabled",
         abstract: "Takes large uploads over bad networks, as a FastCGI program behind nginx.",
         version: "0.1.0",
-        subcommands: [Serve.self])
+        subcommands: [Serve.self, Status.self, Sweep.self, Verify.self])
 }

@@ -54,7 +54,10 @@ import UploadModel
                 [7, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
             ),
             (.chunkSize(258), [8, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
-            (.tail(number: 258), [9, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
+            (
+                .tail(Tail(number: 258, length: 3)),
+                [9, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 3] + [UInt8](repeating: 0, count: 15)
+            ),
             (.size(258), [10, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
         ]
     }

@@ -1,0 +1,105 @@
+import Linux
+public import UploadModel
+
+// Checks journals and data files against each other, and changes nothing. It may run beside the server: what looks wrong
+// because it was changing is looked at again.
+
+/// What a verification found.
+public struct VerifyReport: Sendable {
+    /// How many uploads were looked at, finished ones included.
+    public var uploads = 0
+    /// How many bytes were compared with their checksums.
+    public var bytes: UInt64 = 0
+    /// What is not as it should be.
+    public var findings: [Finding] = []
+
+    /// One thing that is not as it should be.
+    public struct Finding: Sendable, Equatable {
+        /// The file's name in the state folder.
+        public let file: String
+        /// The upload it belongs to; nil where that can't be told.
+        public let upload: UploadID?
+        /// What is wrong with it, and what will become of it.
+        public let text: String
+    }
+}
+
+extension LocalStore {
+    /// Looks at every upload.
+    ///
+    /// - Throws: `StoreError` if the state folder can't be read.
+    public func verify() throws(StoreError) -> VerifyReport {
+        var report = VerifyReport()
+        var wanted: Set<String> = []
+        let seen = try journals()
+        for name in seen {
+            do throws(FileError) {
+                if let data = try verify(journal: name, &report) { wanted.insert(data) }
+            } catch {
+                report.findings.append(.init(file: name, upload: nil, text: "cannot be read: \(errorText(error.code))"))
+            }
+        }
+        // What was begun meanwhile is not known above.
+        let begun = Set(try journals()).subtracting(seen).map { $0.dropLast(UploadFiles.journalSuffix.count) }
+        for name in try onDisk({ () throws(FileError) in try state.names() }).sorted()
+        where name.hasSuffix(UploadFiles.dataSuffix) && !wanted.contains(name) && !begun.contains(name.prefix(64)) {
+            report.findings.append(
+                .init(file: name, upload: nil, text: "belongs to no upload; a sweep removes it once it is an hour old"))
+        }
+        return report
+    }
+
+    /// - Returns: the data file that belongs to the journal.
+    private func verify(journal name: String, _ report: inout VerifyReport) throws(FileError) -> String? {
+        guard let file = try state.open(name) else { return nil }
+        var records: [Journal.HeldRecord] = []
+        let journal = try Journal.read(file) { record in
+            switch record {
+            case .held(let range, let checksum):
+                records.append(Journal.HeldRecord(range: range, checksum: checksum, index: 0))
+            case .lost(let lost): records.removeAll { $0.range.start < lost.end && lost.start < $0.range.end }
+            default: break
+            }
+        }
+        guard let journal, let id = journal.header.uploadID else {
+            report.findings.append(
+                .init(file: name, upload: nil, text: "has no valid header; the upload begins anew with its next chunk"))
+            return nil
+        }
+        report.uploads += 1
+        func found(_ file: String, _ text: String) {
+            report.findings.append(.init(file: file, upload: id, text: text))
+        }
+        let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
+        if name != files.journal { found(name, "has another upload's name; it is not used") }
+        let size = try file.status().size
+        if size > journal.position {
+            // A record that is just being written looks the same.
+            if let again = try Journal.read(file), again.records == journal.records, try file.status().size == size {
+                found(name, "has \(size - journal.position) bytes behind its last valid record; they don't count")
+            }
+        }
+        guard let data = try state.open(files.data) else {
+            if let now = try Journal.read(file), !now.isPublished, try file.status().names > 0 {
+                found(files.data, "is missing; the upload begins anew with its next chunk")
+            }
+            return files.data
+        }
+        if journal.isPublished {
+            found(files.data, "is still there though the file is finished")
+            return files.data
+        }
+        for record in records {
+            report.bytes += record.range.length
+            if data.matches(record) { continue }
+            let now = try Journal.read(file)
+            if now?.losses == journal.losses && now?.isPublished == false {
+                found(
+                    files.data,
+                    "does not have the bytes that the journal has recorded from \(record.range.start) to \(record.range.end)"
+                )
+            }
+        }
+        return files.data
+    }
+}

@@ -1,0 +1,35 @@
+/// A JSON text (RFC 8259) to print: the few kinds of values that the commands have.
+indirect enum JSON: CustomStringConvertible {
+    case string(String?)
+    case number(UInt64?)
+    case bool(Bool)
+    case array([JSON])
+    case object([(name: String, value: JSON)])
+
+    var description: String {
+        switch self {
+        case .string(let text): text.map(JSON.quoted) ?? "null"
+        case .number(let number): number.map(String.init) ?? "null"
+        case .bool(let value): value ? "true" : "false"
+        case .array(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
+        case .object(let members):
+            "{" + members.map { "\(JSON.quoted($0.name)): \($0.value)" }.joined(separator: ", ") + "}"
+        }
+    }
+
+    /// A string with what must not stand in one escaped (section 7), and DEL and C1 controls, which a terminal obeys.
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

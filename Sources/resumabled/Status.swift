@@ -1,0 +1,61 @@
+import ArgumentParser
+import Glibc
+import UploadModel
+import UploadStore
+
+/// `resumabled status`: the uploads under way.
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the uploads under way.",
+        discussion: """
+            The speed is that since the upload was begun, or, with --watch, since the last look. With --json all \
+            uploads are told, also the finished ones whose record has not expired.
+            """)
+
+    @OptionGroup var existing: ExistingStore
+
+    @Flag(help: "Print a JSON array.")
+    var json = false
+
+    @Flag(help: "Show it again every second, until Ctrl-C.")
+    var watch = false
+
+    func validate() throws {
+        guard !(json && watch) else { throw ValidationError("Give --json or --watch, not both.") }
+    }
+
+    func run() throws {
+        let store = try existing.open()
+        if json { return print(Status.json(try store.uploads())) }
+        var last: [UploadID: (held: UInt64, at: ContinuousClock.Instant)] = [:]
+        while true {
+            let uploads = try store.uploads().filter { $0.path == nil }
+            let clock = ContinuousClock.now
+            let now = UInt64(time(nil))
+            let rows = uploads.map { upload in
+                let since = last[upload.id].map { ($0.held, ($0.at.duration(to: clock)) / .seconds(1)) }
+                return StatusTable.row(upload, now: now, since: since)
+            }
+            // Home, and clear to the end: what is shown doesn't flicker.
+            let lead = watch ? "\u{1b}[H\u{1b}[J" : ""
+            print(lead + StatusTable.text(rows))
+            guard watch else { return }
+            fflush(nil)
+            last = Dictionary(uploads.map { ($0.id, ($0.held, clock)) }, uniquingKeysWith: { $1 })
+            sleep(1)
+        }
+    }
+
+    private static func json(_ uploads: [UploadSummary]) -> JSON {
+        .array(
+            uploads.map { upload in
+                .object([
+                    ("identifier", .string(upload.id.identifier)), ("filename", .string(upload.id.filename.text)),
+                    ("size", .number(upload.size)), ("held", .number(upload.held)),
+                    ("begun", .number(upload.begun)), ("touched", .number(upload.touched)),
+                    ("complete", .bool(upload.path != nil)), ("path", .string(upload.path)),
+                    ("metadata", .object(upload.metadata.pairs.map { ($0.name, .string($0.value)) })),
+                ])
+            })
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import UploadModel
+import UploadStore
+
+/// `resumabled verify`: checks what is stored.
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check every journal and data file against each other.",
+        discussion: """
+            Reads all unfinished uploads and compares their bytes with the checksums in their journals. Changes \
+            nothing, and may run beside the server. Ends with status 1 if something was found.
+            """)
+
+    @OptionGroup var existing: ExistingStore
+
+    @Flag(help: "Print a JSON object.")
+    var json = false
+
+    func run() throws {
+        let report = try existing.open().verify()
+        if json {
+            print(Verify.json(report))
+        } else {
+            for finding in report.findings {
+                let upload = finding.upload.map { " (\(printable($0.filename.text)), \(printable($0.identifier)))" }
+                print("\(finding.file)\(upload ?? ""): \(finding.text)")
+            }
+            print("\(report.uploads) uploads, \(report.bytes) bytes checked, \(report.findings.count) findings")
+        }
+        if !report.findings.isEmpty { throw ExitCode.failure }
+    }
+
+    private static func json(_ report: VerifyReport) -> JSON {
+        .object([
+            ("uploads", .number(UInt64(report.uploads))), ("bytes", .number(report.bytes)),
+            (
+                "findings",
+                .array(
+                    report.findings.map { finding in
+                        .object([
+                            ("file", .string(finding.file)),
+                            ("identifier", .string(finding.upload?.identifier)),
+                            ("filename", .string(finding.upload?.filename.text)),
+                            ("text", .string(finding.text)),
+                        ])
+                    })
+            ),
+        ])
+    }
+}

@@ -1,0 +1,169 @@
+import TestSupport
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// Clients that say only how many chunks there are (contract, `resumableTotalChunks`), as the Flask backend let them.
+
+@Suite struct CountedTests {
+    let site: Site
+    let store: LocalStore
+    let id: UploadID
+
+    init() throws {
+        site = try Site()
+        store = try site.store()
+        id = try uploadID()
+    }
+
+    private func request(_ number: Int, of count: Int, limit: UInt64 = 1 << 40) -> ChunkRequest {
+        ChunkRequest(
+            upload: id, number: UInt64(number), place: .counted(chunks: UInt64(count)), maximumFileSize: limit)
+    }
+
+    @discardableResult
+    private func send(
+        _ number: Int, of count: Int, _ bytes: some Collection<UInt8>, limit: UInt64 = 1 << 40
+    ) throws -> Receipt.Effect {
+        let writer = try store.receive(request(number, of: count, limit: limit))
+        try writer.write(bytes, piece: 7)
+        return try writer.commit().effect
+    }
+
+    private func isHeld(_ number: Int, of count: Int) throws -> Bool {
+        try store.status(of: request(number, of: count))?.receipt != nil
+    }
+
+    @Test("In any order, each chunk twice, the file is right", arguments: Cut.allCases, 0..<20)
+    func anyOrder(cut: Cut, seed: UInt64) throws {
+        var generator = SplitMix64(seed: seed)
+        let bytes = content(Int.random(in: 1...120, using: &generator), seed: seed)
+        let chunks = Chunk.all(of: bytes.count, size: Int.random(in: 1...40, using: &generator), cut)
+        var completions = 0
+        for chunk in (chunks + chunks).shuffled(using: &generator) {
+            if case .completed = try send(chunk.number, of: chunks.count, bytes[chunk.range]) { completions += 1 }
+            #expect(try isHeld(chunk.number, of: chunks.count))
+        }
+        #expect(completions == 1)
+        #expect(site.files == ["name.bin"])
+        #expect(try site.folder.read("name.bin") == bytes)
+        #expect(site.state == [UploadKey(id).journal])
+    }
+
+    @Test("What is asked for is what is missing, also while the place of the last chunk is not known")
+    func tests() throws {
+        let bytes = content(25)
+        #expect(try !isHeld(1, of: 3))
+        #expect(try send(3, of: 3, bytes[20...]) == .stored)
+        #expect(try (1...3).map { try isHeld($0, of: 3) } == [false, false, true])
+        let status = try #require(try store.status(of: request(1, of: 3)))
+        #expect(status.size == nil && status.held.ranges.isEmpty && !status.complete)
+        #expect(try send(2, of: 3, bytes[10..<20]) == .stored)
+        #expect(try (1...3).map { try isHeld($0, of: 3) } == [false, true, true])
+        #expect(try store.status(of: request(1, of: 3))?.size == 25)
+        #expect(try send(1, of: 3, bytes[..<10]) == .completed(path: "name.bin"))
+        #expect(try (1...3).map { try isHeld($0, of: 3) } == [true, true, true])
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("An empty file is one chunk without bytes")
+    func empty() throws {
+        #expect(try send(1, of: 1, []) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == [])
+        #expect(try send(1, of: 1, []) == .duplicate)
+    }
+
+    @Test("The last chunk, sent again with other bytes before its place is known, counts as it came last")
+    func otherTail() throws {
+        let bytes = content(25)
+        try send(3, of: 3, content(9, seed: 2))
+        try send(3, of: 3, bytes[20...])
+        for number in [1, 2] { try send(number, of: 3, bytes[(number * 10 - 10)..<(number * 10)]) }
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("A chunk of another size than the others is an error and counts nothing", arguments: [0, 9, 11])
+    func wrongSize(length: Int) throws {
+        try send(1, of: 3, content(10))
+        #expect(throws: StoreError.self) { try send(2, of: 3, content(length)) }
+        #expect(try !isHeld(2, of: 3))
+        #expect(throws: StoreError.self) { try send(3, of: 3, content(20)) }
+        #expect(try !isHeld(3, of: 3))
+    }
+
+    @Test("A file that turns out to be too large is refused")
+    func tooLarge() throws {
+        try send(1, of: 3, content(10), limit: 25)
+        try send(2, of: 3, content(10), limit: 25)
+        #expect(throws: StoreError.tooLarge(limit: 25)) { try send(3, of: 3, content(6), limit: 25) }
+        #expect(throws: StoreError.tooLarge(limit: 25)) { try send(3, of: 3, content(26), limit: 25) }
+        #expect(try send(3, of: 3, content(5), limit: 25) == .completed(path: "name.bin"))
+    }
+
+    @Test("A client that does say the sizes goes on with the same upload", arguments: [true, false])
+    func mixed(tailFirst: Bool) throws {
+        let bytes = content(25)
+        if tailFirst { try send(3, of: 3, bytes[20...]) } else { try send(2, of: 3, bytes[10..<20]) }
+        let chunks = Chunk.all(of: 25, size: 10)
+        for chunk in chunks {
+            let place = ChunkRequest.Place.sized(total: 25, chunkSize: 10, try chunk.layout())
+            let request = ChunkRequest(upload: id, number: UInt64(chunk.number), place: place)
+            let held = try store.status(of: request)?.receipt != nil
+            #expect(held == (chunk.number == (tailFirst ? 3 : 2)))
+            if held { continue }
+            let writer = try store.receive(request)
+            try writer.write(bytes[chunk.range])
+            _ = try writer.commit()
+        }
+        #expect(try site.folder.read("name.bin") == bytes)
+        // And the other way round.
+        #expect(try send(1, of: 3, bytes[..<10]) == .duplicate)
+    }
+
+    @Test("What a process left undone that died behind the last record, the next one does", arguments: [1, 2])
+    func restart(boot: UInt64) throws {
+        let bytes = content(25)
+        try send(3, of: 3, bytes[20...])
+        let journal = try site.folder.read(site.journalPath(id))
+        try send(2, of: 3, bytes[10..<20])
+        // Only what stood before the tail was moved, and the record of the second chunk.
+        let whole = try site.folder.read(site.journalPath(id))
+        let record = 32
+        try site.folder.write(Array(whole[..<(journal.count + 2 * record)]), to: site.journalPath(id))
+        let next = try site.store(boot: boot)
+        #expect(next.recover().isEmpty)
+        #expect(try next.status(of: request(1, of: 3))?.size == 25)
+        let writer = try next.receive(request(1, of: 3))
+        try writer.write(bytes[..<10])
+        #expect(try writer.commit().effect == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("Many threads at once", arguments: 0..<20)
+    func parallel(seed: UInt64) throws {
+        let bytes = content(300, seed: seed)
+        let chunks = Chunk.all(of: 300, size: 37, .lastTakesRest)
+        let completed = Collected<Int>()
+        let failures = Collected<String>()
+        try onThreads(chunks.count) { index in
+            let chunk = chunks[chunks.count - 1 - index]
+            for _ in 0..<50 {
+                do {
+                    if case .completed = try send(chunk.number, of: chunks.count, bytes[chunk.range]) {
+                        completed.add(1)
+                    }
+                    return
+                } catch StoreError.busy {
+                    continue
+                } catch {
+                    return failures.add("\(error)")
+                }
+            }
+            failures.add("never ends")
+        }
+        #expect(failures.all == [])
+        #expect(completed.all.count == 1)
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+}
