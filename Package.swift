@@ -27,7 +27,7 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         // xxHash: checksums of chunks and journal records, at memory speed.
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
-        // OpenSSL's libcrypto: SHA-256, which turns a client's identifier into a file name nobody can forge.
+        // OpenSSL's libcrypto: SHA-256, for a client's identifier as a file name nobody can forge, and for chunks' digests.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // The Linux calls that Swift's Glibc module leaves out (they stand behind _GNU_SOURCE).
         .target(name: "CLinux"),
@@ -45,7 +45,7 @@ let package = Package(
         .target(
             name: "UploadService",
             dependencies: [
-                "HTTP", "Multipart", "UploadModel", "UploadStore",
+                "CCrypto", "HTTP", "Multipart", "UploadModel", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

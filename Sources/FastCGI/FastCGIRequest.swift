@@ -22,6 +22,7 @@ extension Request {
             contentType: filled("CONTENT_TYPE"),
             contentLength: filled("CONTENT_LENGTH").flatMap { UInt64($0) },
             accept: filled("HTTP_ACCEPT"),
+            contentDigest: filled("HTTP_CONTENT_DIGEST"),
             requestID: parameter("REQUEST_ID") ?? "")
     }
 }

@@ -12,6 +12,8 @@ public struct Request: Sendable {
     public var contentLength: UInt64?
     /// The media types that the client takes for an answer, as sent (RFC 9110, section 12.5.1).
     public var accept: String?
+    /// Digests of the body, as sent (RFC 9530, section 2).
+    public var contentDigest: String?
     /// The name under which the web server logs this request; empty where it gives none.
     public var requestID: String
 
@@ -23,6 +25,7 @@ public struct Request: Sendable {
         contentType: String? = nil,
         contentLength: UInt64? = nil,
         accept: String? = nil,
+        contentDigest: String? = nil,
         requestID: String = ""
     ) {
         self.method = method
@@ -31,6 +34,7 @@ public struct Request: Sendable {
         self.contentType = contentType
         self.contentLength = contentLength
         self.accept = accept
+        self.contentDigest = contentDigest
         self.requestID = requestID
     }
 

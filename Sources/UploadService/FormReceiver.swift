@@ -30,6 +30,9 @@ struct FormReceiver {
     private let store: any ChunkStore
     private let buffer: UnsafeMutableRawBufferPointer
     private var file = File.none
+    /// What the client says the file's bytes are, in a field before them.
+    private var digestText: String?
+    private var digest: DigestCheck?
     private var part = Part.between
 
     /// - Parameters:
@@ -72,6 +75,9 @@ struct FormReceiver {
     /// Ends the form: the chunk is held when this returns.
     mutating func finish() throws(Ended) -> Receipt {
         try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
+        guard parameters[Dialect.resumable.chunkDigest] == digestText else {
+            throw Ended(.malformed("Parameter \(Dialect.resumable.chunkDigest) must stand before the file"))
+        }
         switch file {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
@@ -104,6 +110,10 @@ struct FormReceiver {
             guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()
             part = .file
+            digestText = parameters[Dialect.resumable.chunkDigest]
+            digest = try digestText.flatMap { text throws(Ended) in
+                try DigestCheck(text, name: Dialect.resumable.chunkDigest)
+            }
             file = try destination()
         } else if header.filename != nil {
             part = .ignored
@@ -131,6 +141,7 @@ struct FormReceiver {
             value.append(contentsOf: bytes)
             part = .field(name: name, value: value)
         case .file:
+            digest?.update(bytes)
             try step(
                 { Ended($0) },
                 { () throws(StoreError) in
@@ -155,6 +166,7 @@ struct FormReceiver {
                 { Ended(Outcome($0)) },
                 { () throws(ParameterError) in try parameters.add(name, text, from: .fields) })
         case .file:
+            try digest?.finish()
             switch file {
             case .writing(let writer, let chunk): file = .taken(writer, chunk)
             case .spooling(let spool): file = .spooled(spool)

@@ -63,20 +63,29 @@ public struct UploadService: RequestHandler {
             throw Ended(.unsupported("The request has no Content-Type; send multipart/form-data"))
         }
         let type = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try MediaType(contentType.utf8) })
+        let digest = try request.contentDigest.flatMap { value throws(Ended) in
+            try DigestCheck(value, name: "Content-Digest")
+        }
         let receipt: Receipt
         switch type.essence {
         case "multipart/form-data":
             let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
                 boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
-            try pull(&body, into: buffer) { bytes throws(Ended) in try form.take(bytes) }
+            try pull(&body, into: buffer) { bytes throws(Ended) in
+                digest?.update(bytes)
+                try form.take(bytes)
+            }
+            try digest?.finish()
             receipt = try form.finish()
         case "application/octet-stream":
             let chunk = try settings.chunk(parameters, for: .upload)
             let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
             try pull(&body, into: buffer) { bytes throws(Ended) in
+                digest?.update(bytes)
                 try step({ Ended($0) }, { () throws(StoreError) in try writer.write(bytes) })
             }
+            try digest?.finish()
             receipt = try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
         default:
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))

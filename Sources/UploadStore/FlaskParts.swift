@@ -126,7 +126,12 @@ extension LocalStore {
             }
         }
         if !taken.isEmpty {
-            try record(taken, of: upload, chunk, data)
+            let heldBefore = try upload.look { $0.held.count } ?? 0
+            do { try record(taken, of: upload, chunk, data) } catch {
+                // The parts are still there: where there was nothing else, nothing is lost with the upload.
+                if heldBefore == 0, case .untrusted(let cause) = error { throw .failed(cause) }
+                throw error
+            }
             try onDisk { () throws(FileError) in
                 for part in taken { try parts.folder.remove(part.name) }
                 try root.removeFolder(upload.id.identifier)
@@ -163,16 +168,9 @@ extension LocalStore {
     private func record(
         _ taken: [FlaskParts.Part], of upload: Upload, _ chunk: ChunkRequest, _ data: any File
     ) throws(StoreError) {
-        let heldBefore = try upload.look { $0.held.count } ?? 0
-        do {
-            try upload.sync { () throws(FileError) in
-                try data.sync()
-                try state.sync()
-            }
-        } catch {
-            // The parts are still there: where there was nothing else, nothing is lost with the upload.
-            if heldBefore == 0, case .untrusted(let cause) = error { throw .failed(cause) }
-            throw error
+        try upload.sync { () throws(FileError) in
+            try data.sync()
+            try state.sync()
         }
         let recorded = try upload.change { journal throws(FileError) in
             for part in taken {

@@ -84,7 +84,11 @@ final class LocalWriter: ChunkWriter {
                 guard patience.wait() else { throw .busy }
                 continue
             }
-            if isAll(view.held) { return .comparing(file, losses: view.losses) }
+            if isAll(view.held) {
+                // Nothing is written, so nothing else shows that the sender is at work.
+                try store.keepAlive(upload)
+                return .comparing(file, losses: view.losses)
+            }
             if try claim(file) {
                 try store.checkFloor(beforeWriting: layout.range.length)
                 // Only now nobody else can write here: look again.

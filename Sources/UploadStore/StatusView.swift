@@ -20,7 +20,10 @@ struct StatusView {
     func status(of chunk: ChunkRequest, postponed: [FlaskParts.Part]) -> UploadStatus {
         var held = held
         // A last chunk without a place lies behind every file.
-        if let tail = ByteRange(from: Journal.tailOffset, to: .max) { held.remove(tail) }
+        // Asked first, because the set is copied when it changes, and may have many ranges.
+        if (held.ranges.last?.end ?? 0) > Journal.tailOffset, let tail = ByteRange(from: Journal.tailOffset, to: .max) {
+            held.remove(tail)
+        }
         for range in postponed.compactMap(\.range) { held.insert(range) }
         let isHeld =
             isPublished || tail?.number == chunk.number

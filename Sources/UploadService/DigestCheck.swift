@@ -1,0 +1,62 @@
+import CCrypto
+
+/// Compares bytes that come in pieces with the SHA-256 that the client says they have (RFC 9530).
+///
+/// The header `Content-Digest` speaks of the whole body, the form's field `resumableChunkDigest`, of the same syntax, of
+/// the chunk alone.
+final class DigestCheck {
+    private let expected: [UInt8]
+    private let context: OpaquePointer
+
+    /// Nil where `field` names no SHA-256: other algorithms may be ignored (RFC 9530, section 2).
+    ///
+    /// - Parameters:
+    ///   - field: a dictionary of digests: `sha-256=:<base64>:, sha-512=:<base64>:`.
+    ///   - name: what the client calls it.
+    /// - Throws: `Ended` if a SHA-256 is named that can't be one.
+    init?(_ field: String, name: String) throws(Ended) {
+        let members = field.split(separator: ",").map { $0.drop { $0 == " " || $0 == "\t" } }
+        // The last of a name counts (RFC 9651, section 4.2.2).
+        guard let member = members.last(where: { $0.hasPrefix("sha-256=") }) else { return nil }
+        guard let expected = DigestCheck.digest(member.dropFirst("sha-256=".count)) else {
+            throw Ended(.malformed("\(name) has no valid sha-256 in it"))
+        }
+        guard let context = EVP_MD_CTX_new() else {
+            throw Ended(.retry("The server cannot check the chunk at the moment", after: 10), cause: "no memory")
+        }
+        guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+            EVP_MD_CTX_free(context)
+            throw Ended(.retry("The server cannot check the chunk at the moment", after: 10), cause: "no SHA-256")
+        }
+        self.expected = expected
+        self.context = context
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    /// Takes the next bytes.
+    func update(_ bytes: UnsafeRawBufferPointer) {
+        EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+    }
+
+    /// - Throws: `Ended` with `retry` if the bytes were others.
+    func finish() throws(Ended) {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        guard EVP_DigestFinal_ex(context, &digest, nil) == 1, digest == expected else {
+            throw Ended(.retry("The chunk was damaged on its way; please send it again", after: 1))
+        }
+    }
+
+    /// The 32 bytes of a byte sequence (RFC 9651, section 3.3.5), which may have parameters behind it.
+    private static func digest(_ item: Substring) -> [UInt8]? {
+        let parts = item.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        // 32 bytes are 43 digits and one sign that fills up.
+        guard parts.count == 3, parts[0].isEmpty, parts[1].utf8.count == 44, parts[1].hasSuffix("="), !parts[1].hasSuffix("=="),
+            parts[2].isEmpty || parts[2].hasPrefix(";")
+        else { return nil }
+        let text = Array(parts[1].utf8)
+        var bytes = [UInt8](repeating: 0, count: 33)
+        guard EVP_DecodeBlock(&bytes, text, Int32(text.count)) == 33 else { return nil }
+        return Array(bytes.dropLast())
+    }
+}
