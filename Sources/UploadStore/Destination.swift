@@ -45,6 +45,15 @@ struct Destination: Sendable, Equatable {
         return folder
     }
 
+    /// Removes the folders on the way that are empty.
+    func removeFolders(from root: any Directory) {
+        for depth in folders.indices.reversed() {
+            var parent: (any Directory)? = root
+            for name in folders[..<depth] { parent = (try? parent?.existingFolder(name)) ?? nil }
+            try? parent?.removeFolder(folders[depth])
+        }
+    }
+
     /// Returns when the names on the way, and those in the folder, would survive a power cut. Also those that were there
     /// before: who made them may not have come as far as their sync.
     func sync(from root: any Directory) throws(FileError) {

@@ -186,7 +186,7 @@ extension LocalStore {
         guard recorded else { throw .busy }
     }
 
-    /// Removes what is left of Flask's folder once the file is finished.
+    /// Removes what is left of Flask's folder, before the file gets its name: whoever dies in between does both again.
     func clearParts(of upload: Upload) {
         guard settings.layout == .flat, upload.mayHaveParts.exchange(false, ordering: .relaxed),
             let parts = try? FlaskParts(of: upload.id, in: root)

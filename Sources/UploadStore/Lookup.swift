@@ -69,7 +69,7 @@ extension LocalStore {
         guard case .sized(let total, let chunkSize, _) = chunk.place else { return nil }
         func compare(_ journal: Journal) -> Contradiction? {
             // Without a size, more is held than a file of the stated one has.
-            let size = journal.size ?? journal.held.ranges.last?.end ?? 0
+            let size = journal.size ?? journal.heldEnd
             if size == total { return nil }
             if journal.isPublished { return .finished }
             return .underWay(size: size, touched: (try? journal.file.status())?.modified ?? time)
@@ -83,8 +83,7 @@ extension LocalStore {
         // The last chunk, if it is here already, tells the size itself.
         try placeTail(of: upload)
         _ = try upload.change { journal throws(FileError) in
-            let end = journal.held.ranges.last?.end ?? 0
-            if journal.size == nil && end <= total { try journal.append([.size(total)]) }
+            if journal.size == nil && journal.heldEnd <= total { try journal.append([.size(total)]) }
         }
         return try upload.look(compare) ?? nil
     }
@@ -207,6 +206,9 @@ private func onDiskLocked<Result>(
 }
 
 extension Journal {
+    /// Where the last byte ends that is held in its place.
+    fileprivate var heldEnd: UInt64 { held.ranges.last { $0.start < Journal.tailOffset }?.end ?? 0 }
+
     /// True once the file has its final name.
     var isPublished: Bool {
         if case .done = publication { true } else { false }

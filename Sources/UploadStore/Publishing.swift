@@ -45,9 +45,7 @@ extension LocalStore {
                 // It may have changed while we came; the lock ends with `file`.
                 guard let size = try upload.look({ $0.coversFile && !$0.isPublished ? $0.size : nil }), let size
                 else { return nil }
-                let path = try publish(upload, size: size, locked: file)
-                clearParts(of: upload)
-                return path
+                return try publish(upload, size: size, locked: file)
             }
             guard patience.wait() else { throw .busy }
         }
@@ -64,6 +62,7 @@ extension LocalStore {
             try file.sync()
             try state.sync()
         }
+        clearParts(of: upload)
         let folder = try folder(for: upload.destination)
         let filename = upload.destination.filename
         let numbers = settings.onConflict == .rename ? 0..<LocalStore.maximumNumber : 0..<1
@@ -110,9 +109,10 @@ extension LocalStore {
             throw StoreError(error)
         }
         do { try upload.destination.sync(from: root) } catch {
-            // A second sync would succeed without having written what this one could not. So the name is taken back, and
-            // given again next time.
+            // A second sync would succeed without having written what this one could not. So the name is taken back, with
+            // the folders that are on its way, and given again next time.
             let isBack = try? folder.rename(name, to: state, as: upload.files.data, replacing: false)
+            upload.destination.removeFolders(from: root)
             guard isBack == true else {
                 try upload.sync { () throws(FileError) in throw error }
                 return false
@@ -133,19 +133,23 @@ extension LocalStore {
         return nil
     }
 
+    /// True if the data file of an announced publication stands under its final name.
+    func isRenamed(_ journal: Journal, _ destination: Destination) throws(FileError) -> Bool {
+        guard case .announced(let number, let inode) = journal.publication,
+            let folder = try destination.open(from: root)
+        else { return false }
+        return try folder.status(destination.filename.numbered(number))?.inode == inode
+    }
+
     /// Writes down what became of a publication that was cut off. The journal is locked and up to date.
     func settle(_ journal: inout Journal, _ files: UploadFiles, _ destination: Destination) throws(FileError) {
         guard !journal.isPublished else { return }
-        let data = try state.status(files.data)
-        if case .announced(let number, let inode) = journal.publication,
-            let folder = try destination.open(from: root),
-            try folder.status(destination.filename.numbered(number))?.inode == inode
-        {
-            // The rename was done. It may have left both names behind.
-            if data?.inode == inode { try state.remove(files.data) }
+        if case .announced(let number, let inode) = journal.publication, try isRenamed(journal, destination) {
+            // It may have left both names behind.
+            if try state.status(files.data)?.inode == inode { try state.remove(files.data) }
             try destination.sync(from: root)
             try journal.append([.published(number: number, inode: inode, time: time)])
-        } else if data == nil {
+        } else if try state.status(files.data) == nil {
             // Somebody removed the data by hand, or it went with a power cut: nothing of it is held.
             try state.remove(files.journal)
         }

@@ -80,7 +80,7 @@ extension LocalStore {
             }
         }
         guard let data = try state.open(files.data) else {
-            if let now = try Journal.read(file), !now.isPublished, try file.status().names > 0 {
+            if try isMissing(files, file, id) {
                 found(files.data, "is missing; the upload begins anew with its next chunk")
             }
             return files.data
@@ -101,5 +101,17 @@ extension LocalStore {
             }
         }
         return files.data
+    }
+
+    /// True if an upload's data file is gone for good: looked at while nobody can be beginning or publishing it.
+    private func isMissing(_ files: UploadFiles, _ file: any File, _ id: UploadID) throws(FileError) -> Bool {
+        _ = try file.lock(offset: 0, length: 1, wait: true)
+        defer { file.unlock(offset: 0, length: 1) }
+        guard try file.status().names > 0, try state.status(files.data) == nil, let journal = try Journal.read(file),
+            !journal.isPublished,
+            let destination = try? Destination(
+                id, relativePath: journal.header.relativePath, layout: settings.layout)
+        else { return false }
+        return try !isRenamed(journal, destination)
     }
 }
