@@ -61,7 +61,8 @@ let package = Package(
         // What several of the test targets need.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux"], swiftSettings: strict),
+        .testTarget(
+            name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "MultipartTests", dependencies: ["Multipart", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "UploadModelTests", dependencies: ["UploadModel", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -70,7 +71,7 @@ let package = Package(
         .testTarget(
             name: "UploadServiceTests",
             dependencies: [
-                "UploadService", "UploadStore", "UploadModel", "HTTP", "Linux",
+                "UploadService", "UploadStore", "UploadModel", "HTTP", "Linux", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -51,7 +51,8 @@ final class DigestCheck {
     private static func digest(_ item: Substring) -> [UInt8]? {
         let parts = item.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
         // 32 bytes are 43 digits and one sign that fills up.
-        guard parts.count == 3, parts[0].isEmpty, parts[1].utf8.count == 44, parts[1].hasSuffix("="), !parts[1].hasSuffix("=="),
+        guard parts.count == 3, parts[0].isEmpty, parts[1].utf8.count == 44, parts[1].hasSuffix("="),
+            !parts[1].hasSuffix("=="),
             parts[2].isEmpty || parts[2].hasPrefix(";")
         else { return nil }
         let text = Array(parts[1].utf8)

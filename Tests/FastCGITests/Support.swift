@@ -3,25 +3,9 @@ import Glibc
 import HTTP
 import Linux
 import Synchronization
+import TestSupport
 
-/// A folder of the test's own, removed with all that is in it when the test is over.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/fastcgi-tests-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure("mkdtemp: \(errno)") }
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        // Listeners change the process's umask while they bind, in other tests too.
-        chmod(path, 0o700)
-    }
-
-    deinit {
-        // Tests put nothing but these names here.
-        for name in ["socket", "other"] { unlink(path + "/" + name) }
-        rmdir(path)
-    }
-
+extension TemporaryFolder {
     var socket: String { path + "/socket" }
 }
 

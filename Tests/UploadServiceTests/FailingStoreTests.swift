@@ -2,6 +2,7 @@ import Glibc
 import HTTP
 import Linux
 import Synchronization
+import TestSupport
 import Testing
 import UploadModel
 import UploadService

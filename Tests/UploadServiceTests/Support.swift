@@ -1,6 +1,7 @@
 import Glibc
 import HTTP
 import Logging
+import TestSupport
 import Testing
 import UploadModel
 import UploadService
@@ -33,51 +34,12 @@ struct Pieces: RequestBody {
     }
 }
 
-/// A folder of the test's own, removed with all that is in it when the test is over.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/service-tests-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        // Tests of other modules may change the process's umask for a moment.
-        chmod(path, 0o700)
-    }
-
-    deinit {
-        for name in names(below: "/" + LocalStore.stateFolder) {
-            unlink(path + "/" + LocalStore.stateFolder + "/" + name)
-        }
-        rmdir(path + "/" + LocalStore.stateFolder)
-        for name in names() { unlink(path + "/" + name) }
-        rmdir(path)
-    }
-
-    /// The names in the folder, without those that start with a dot.
-    func names(below folder: String = "") -> [String] {
-        guard let directory = opendir(path + folder) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return names.sorted()
-    }
+extension TemporaryFolder {
+    /// The names of finished files: those that don't start with a dot.
+    var files: [String] { names().filter { !$0.hasPrefix(".") } }
 
     /// A file's bytes; nil if there is none.
-    func read(_ name: String) -> [UInt8]? {
-        let descriptor = open(path + "/" + name, O_RDONLY)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while case let count = Glibc.read(descriptor, &buffer, buffer.count), count > 0 { bytes += buffer[..<count] }
-        return bytes
-    }
+    func bytes(of name: String) -> [UInt8]? { try? read(name) }
 }
 
 /// One part of a form.

@@ -1,4 +1,5 @@
 import HTTP
+import TestSupport
 import Testing
 import UploadModel
 import UploadService
@@ -18,13 +19,13 @@ struct UploadTests {
         let sample = Sample(size: 3500)
         for number in [3, 1, 2] {
             site.test(.missing, sample.query(number))
-            #expect(site.folder.names().isEmpty)
+            #expect(site.folder.files.isEmpty)
             let answer = site.post(.stored, sample.form(number))
             #expect(text(answer) == "OK")
             site.test(.held, sample.query(number))
         }
-        #expect(site.folder.names() == ["clip.mp4"])
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.files == ["clip.mp4"])
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test(
@@ -33,7 +34,7 @@ struct UploadTests {
     func sizes(_ size: Int) {
         let sample = Sample(size: size, chunkSize: 100)
         for number in (1...sample.chunkCount).reversed() { site.post(.stored, sample.form(number)) }
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("with forceChunkSize the last chunk is the rest", arguments: [101, 199, 1001])
@@ -50,7 +51,7 @@ struct UploadTests {
                         .field("resumableTotalChunks", "\(starts.count)"), .file(bytes),
                     ]))
         }
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("both routes of the seed, and all three methods, take chunks", arguments: UploadService.routes.sorted())
@@ -61,7 +62,7 @@ struct UploadTests {
             let request = Request(method: method, path: route, contentType: formType)
             site.expect(.stored, request, Pieces(sample.form(index + 1)))
         }
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("the file part may stand before, between or behind the fields", arguments: 0...5)
@@ -73,14 +74,14 @@ struct UploadTests {
             site.post(.stored, form(parts))
             site.test(.held, sample.query(number))
         }
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("parameters may all stand in the query, with a form that has only the file")
     func queryAndForm() {
         let sample = Sample(size: 1500)
         site.post(.stored, form([.file(sample.bytes)]), query: sample.query(1))
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("fields win over the query, wherever the file stands", arguments: [true, false])
@@ -147,7 +148,7 @@ struct UploadTests {
         let sample = Sample(size: 1000)
         site.post(
             .stored, form([.file([1, 2, 3], name: "preview")] + sample.fields(1) + [.file(sample.bytes)]))
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("the name of the file part can be chosen")
@@ -167,7 +168,7 @@ struct UploadTests {
                 contentLength: UInt64(sample.chunk(number).count))
             site.expect(.stored, request, Pieces(sample.chunk(number)))
         }
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("a body of another type, or of none, is not supported")
@@ -252,7 +253,7 @@ struct UploadTests {
         site.post(.malformed, body(sample.bytes + [0]))
         site.post(.malformed, form(sample.fields(1) + [.field("resumableCurrentChunkSize", "7"), .file([1, 2, 3])]))
         site.post(.stored, body(sample.bytes))
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("an upload has one size: who says another makes an error")
@@ -283,8 +284,8 @@ struct UploadTests {
             site.post(.stored, sample.form(number))
             site.test(.held, sample.query(number))
         }
-        #expect(site.folder.names() == ["clip.mp4"])
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.files == ["clip.mp4"])
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("other bytes for a range that is held replace it while the file is incomplete")
@@ -295,7 +296,7 @@ struct UploadTests {
         site.post(.stored, wrong.form(1))
         site.post(.stored, sample.form(1))
         site.post(.stored, sample.form(2))
-        #expect(site.folder.read("clip.mp4") == sample.bytes)
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
     @Test("an upload of another identifier never writes over a finished file of that name")
@@ -305,10 +306,10 @@ struct UploadTests {
         second.identifier = "another"
         site.post(.stored, first.form(1))
         site.post(.stored, second.form(1))
-        #expect(site.folder.read("clip.mp4") == first.bytes)
-        let names = site.folder.names()
+        #expect(site.folder.bytes(of: "clip.mp4") == first.bytes)
+        let names = site.folder.files
         #expect(names.count == 2)
-        #expect(names.compactMap { site.folder.read($0) }.contains(second.bytes))
+        #expect(names.compactMap { site.folder.bytes(of: $0) }.contains(second.bytes))
     }
 
     @Test(
@@ -321,7 +322,7 @@ struct UploadTests {
             .malformed,
             Request(method: .post, path: Site.route, query: query, contentType: "application/octet-stream"),
             Pieces([UInt8](repeating: 1, count: 10)))
-        #expect(site.folder.names().isEmpty)
+        #expect(site.folder.files.isEmpty)
     }
 
     @Test("an identifier may look like a path: it is none")
@@ -332,9 +333,9 @@ struct UploadTests {
             sample.name = "\(index).bin"
             site.post(.stored, sample.form(1))
             site.post(.stored, sample.form(2))
-            #expect(site.folder.read(sample.name) == sample.bytes)
+            #expect(site.folder.bytes(of: sample.name) == sample.bytes)
         }
-        #expect(site.folder.names().count == 5)
+        #expect(site.folder.files.count == 5)
     }
 
     @Test("too many parameters, or too long ones, are an error", arguments: [true, false])
@@ -362,7 +363,7 @@ struct UploadTests {
         var sample = Sample(size: 1000)
         sample.name = name
         site.post(.stored, sample.form(1))
-        #expect(site.folder.names() == [name])
+        #expect(site.folder.files == [name])
     }
 
     @Test("a client of the Flask backend that tells no sizes uploads a file of one chunk", arguments: [true, false])
@@ -375,7 +376,7 @@ struct UploadTests {
         let query = "resumableIdentifier=i&resumableFilename=f.bin&resumableChunkNumber=1&resumableTotalChunks=1"
         site.test(.missing, query)
         site.post(.stored, form(fileFirst ? [.file(bytes)] + fields : fields + [.file(bytes)]))
-        #expect(site.folder.read("f.bin") == bytes)
+        #expect(site.folder.bytes(of: "f.bin") == bytes)
         site.test(.held, query)
     }
 }
