@@ -62,9 +62,12 @@ struct FlaskParts {
         for index in parts.indices { parts[index].range = parts[index].range(for: chunk, chunkSize: chunkSize) }
     }
 
-    /// The size of chunks, as the parts have it: one that was being written is shorter.
+    /// The size of chunks, as the parts have it. One that was being written is shorter, so the longest count, and only
+    /// where two agree: of a single one nobody can tell. It waits until a chunk of the client's has told the size.
     func chunkSize(of chunks: UInt64) -> UInt64? {
-        parts.filter { $0.number < chunks && $0.length > 0 }.map(\.length).max()
+        let lengths = parts.filter { $0.number < chunks }.map(\.length)
+        guard let longest = lengths.max(), longest > 0, lengths.count(where: { $0 == longest }) > 1 else { return nil }
+        return longest
     }
 }
 

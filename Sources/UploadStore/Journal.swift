@@ -150,6 +150,9 @@ struct Journal {
         case .lost(let range):
             held.remove(range)
             losses += 1
+            if let tail, Journal.tailOffset < range.end, range.start < Journal.tailOffset + tail.length {
+                self.tail = nil
+            }
             doubtful?.removeAll { $0.range.start >= range.start && $0.range.end <= range.end }
         case .durable(let number):
             doubtful?.removeAll { $0.index < number }

@@ -140,9 +140,9 @@ public final class LocalStore: ChunkStore {
         }
     }
 
-    /// Where nothing can be reserved, each chunk needs its room above the floor.
-    func checkFloor(beforeWriting count: UInt64) throws(StoreError) {
-        if canReserve.load(ordering: .relaxed) { return }
+    /// Where nothing was reserved, each chunk needs its room above the floor.
+    func checkFloor(beforeWriting count: UInt64, isReserved: Bool) throws(StoreError) {
+        if isReserved && canReserve.load(ordering: .relaxed) { return }
         try checkFloor(count, try onDisk { () throws(FileError) in try root.space() })
     }
 

@@ -90,7 +90,7 @@ final class LocalWriter: ChunkWriter {
                 return .comparing(file, losses: view.losses)
             }
             if try claim(file) {
-                try store.checkFloor(beforeWriting: layout.range.length)
+                try store.checkFloor(beforeWriting: layout.range.length, isReserved: upload.isReserved)
                 // Only now nobody else can write here: look again.
                 guard let view = try look() else { return nil }
                 if view.published { return .finished }

@@ -12,6 +12,8 @@ final class Upload: Sendable {
     let files: UploadFiles
     /// Where the finished file is to lie.
     let destination: Destination
+    /// True where the room of the whole file was reserved: its size was known when it was begun.
+    let isReserved: Bool
     /// Bytes that were held since the data file was synced last.
     let unsynced = Atomic<UInt64>(0)
     /// True as long as parts that the Flask backend left may be there for it.
@@ -28,6 +30,7 @@ final class Upload: Sendable {
         self.files = files
         self.destination = destination
         self.state = state
+        isReserved = journal.header.size != nil
         self.journal = Lock(journal)
     }
 

@@ -91,21 +91,43 @@ import UploadModel
 
     @Test("A client that says no sizes goes on as well: the parts tell the chunk size")
     func counted() throws {
-        try leave(2, bytes[10..<20])
+        for chunk in [chunks[0], chunks[1], chunks[3]] { try leave(chunk.number, bytes[chunk.range]) }
         try leave(3, bytes[20..<27])
-        try leave(4, bytes[30...])
         let store = try site.store()
         func request(_ number: UInt64) -> ChunkRequest {
             ChunkRequest(upload: id, number: number, place: .counted(chunks: 4))
         }
-        #expect(try (1...4).map { try store.status(of: request($0))?.receipt != nil } == [false, true, false, true])
-        for chunk in [chunks[0], chunks[2]] {
-            let writer = try store.receive(request(UInt64(chunk.number)))
-            try writer.write(bytes[chunk.range])
-            _ = try writer.commit()
-        }
+        #expect(try (1...4).map { try store.status(of: request($0))?.receipt != nil } == [true, true, false, true])
+        let writer = try store.receive(request(3))
+        try writer.write(bytes[20..<30])
+        _ = try writer.commit()
         #expect(site.files == ["name.bin"])
         #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("Without sizes, a single part may be half a chunk: it counts once another chunk told their size")
+    func singlePart() throws {
+        for length in [3, 10] {
+            try leave(1, bytes[..<length])
+            let store = try site.store()
+            func request(_ number: UInt64) -> ChunkRequest {
+                ChunkRequest(upload: id, number: number, place: .counted(chunks: 4))
+            }
+            func send(_ chunk: Chunk) throws {
+                let writer = try store.receive(request(UInt64(chunk.number)))
+                try writer.write(bytes[chunk.range])
+                _ = try writer.commit()
+            }
+            #expect(try store.status(of: request(1))?.receipt == nil)
+            try send(chunks[1])
+            #expect(try (store.status(of: request(1))?.receipt != nil) == (length == 10))
+            for chunk in chunks { try send(chunk) }
+            #expect(site.files == ["name.bin"])
+            #expect(try site.folder.read("name.bin") == bytes)
+            try site.folder.remove("name.bin")
+            try site.folder.remove(site.journalPath(id))
+            try site.folder.makeFolder("45-namebin")
+        }
     }
 
     @Test("No link is followed, and no folder of another layout is taken for Flask's")
