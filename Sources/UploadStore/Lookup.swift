@@ -168,14 +168,22 @@ extension LocalStore {
         let destination = try Destination(id, relativePath: found.header.relativePath, layout: settings.layout)
         let journal = try onDisk { () throws(FileError) -> Journal? in
             var journal = found
-            if case .announced = journal.publication {
-                try journal.locked { journal throws(FileError) in
-                    try journal.refresh()
-                    try settle(&journal, files, destination)
+            do throws(FileError) {
+                if case .announced = journal.publication {
+                    try journal.locked { journal throws(FileError) in
+                        try journal.refresh()
+                        try settle(&journal, files, destination)
+                    }
                 }
-            }
-            if journal.boot != boot && !journal.isPublished {
-                guard try recover(&journal, files) else { return nil }
+                if journal.boot != boot && !journal.isPublished {
+                    guard try recover(&journal, files) else { return nil }
+                }
+            } catch {
+                if journal.isBroken {
+                    try? state.remove(files.data)
+                    try? state.remove(files.journal)
+                }
+                throw error
             }
             journal.trust()
             return journal

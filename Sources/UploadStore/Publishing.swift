@@ -109,17 +109,25 @@ extension LocalStore {
             throw StoreError(error)
         }
         do { try upload.destination.sync(from: root) } catch {
-            // A second sync would succeed without having written what this one could not. So the name is taken back, with
-            // the folders that are on its way, and given again next time.
-            let isBack = try? folder.rename(name, to: state, as: upload.files.data, replacing: false)
-            upload.destination.removeFolders(from: root)
-            guard isBack == true else {
+            guard takeBack(name, from: folder, upload.files, upload.destination) else {
                 try upload.sync { () throws(FileError) in throw error }
                 return false
             }
             throw StoreError(error)
         }
         return true
+    }
+
+    /// Takes a name back that could not be synced, with the folders on its way, to give it again next time: a second sync
+    /// would succeed without having written what the first could not.
+    ///
+    /// - Returns: false if that is not possible either.
+    private func takeBack(
+        _ name: String, from folder: any Directory, _ files: UploadFiles, _ destination: Destination
+    ) -> Bool {
+        let isBack = try? folder.rename(name, to: state, as: files.data, replacing: false)
+        destination.removeFolders(from: root)
+        return isBack == true
     }
 
     /// Opens the data file. Nil where it is gone; then the journal says why, and who looks again finds out.
@@ -147,7 +155,15 @@ extension LocalStore {
         if case .announced(let number, let inode) = journal.publication, try isRenamed(journal, destination) {
             // It may have left both names behind.
             if try state.status(files.data)?.inode == inode { try state.remove(files.data) }
-            try destination.sync(from: root)
+            do { try destination.sync(from: root) } catch {
+                let name = destination.filename.numbered(number)
+                guard let folder = try? destination.open(from: root), takeBack(name, from: folder, files, destination)
+                else {
+                    journal.distrust()
+                    throw error
+                }
+                throw error
+            }
             try journal.append([.published(number: number, inode: inode, time: time)])
         } else if try state.status(files.data) == nil {
             // Somebody removed the data by hand, or it went with a power cut: nothing of it is held.

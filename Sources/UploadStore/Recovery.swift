@@ -10,32 +10,24 @@ extension LocalStore {
     ///
     /// - Returns: false if nothing is left of the upload.
     func recover(_ journal: inout Journal, _ files: UploadFiles) throws(FileError) -> Bool {
-        do {
-            return try journal.locked { journal throws(FileError) in
-                guard try journal.file.status().names > 0 else { return false }
-                try journal.refresh()
-                guard journal.boot != boot else { return true }
-                guard let data = try state.open(files.data) else {
-                    // Gone with the names that were not synced.
-                    try state.remove(files.journal)
-                    return false
-                }
-                let lost = (journal.doubtful ?? []).filter { !data.matches($0) }.map { JournalRecord.lost($0.range) }
-                let records = UInt64(journal.records)
-                do throws(FileError) { try data.sync() } catch {
-                    journal.distrust()
-                    throw error
-                }
-                try journal.append(lost + [.durable(records: records), .boot(boot)])
-                try journal.sync()
-                return true
+        try journal.locked { journal throws(FileError) in
+            guard try journal.file.status().names > 0 else { return false }
+            try journal.refresh()
+            guard journal.boot != boot else { return true }
+            guard let data = try state.open(files.data) else {
+                // Gone with the names that were not synced.
+                try state.remove(files.journal)
+                return false
             }
-        } catch {
-            if journal.isBroken {
-                try? state.remove(files.data)
-                try? state.remove(files.journal)
+            let lost = (journal.doubtful ?? []).filter { !data.matches($0) }.map { JournalRecord.lost($0.range) }
+            let records = UInt64(journal.records)
+            do throws(FileError) { try data.sync() } catch {
+                journal.distrust()
+                throw error
             }
-            throw error
+            try journal.append(lost + [.durable(records: records), .boot(boot)])
+            try journal.sync()
+            return true
         }
     }
 }
