@@ -19,9 +19,10 @@ declare class Resumable {
   readonly version: number;
   /** False where the browser cannot send slices of files. */
   readonly support: boolean;
-  /** The options as given. */
+  /** The options: the very object that was given. */
   opts: Resumable.Options;
-  readonly defaults: Readonly<Required<Resumable.Options>>;
+  /** What holds where `opts` says nothing; this instance's own copy. */
+  readonly defaults: Required<Resumable.Options>;
   /** The files added, in order. */
   readonly files: Resumable.ResumableFile[];
 
@@ -61,16 +62,22 @@ declare class Resumable {
   timeRemaining(): number;
   addFile(file: File, event?: Event): void;
   addFiles(files: ArrayLike<File>, event?: Event): void;
+  /** Cancels a file and takes it off the list. */
   removeFile(file: Resumable.ResumableFile): void;
+  /** Looks up a file of the list. */
   getFromUniqueIdentifier(uniqueIdentifier: string): Resumable.ResumableFile | false;
   /** Bytes of all files. */
   getSize(): number;
+  /** Another `query` for all requests to come. */
   updateQuery(query: Resumable.Options['query']): void;
+  /** The identifier that a file gets: by `generateUniqueIdentifier`, else, or where that gives nothing, the default. */
+  identifierOf(file: File, event?: Event): string | Promise<string>;
 }
 
 declare namespace Resumable {
   /** One node, several, or a jQuery object. */
   type Nodes = Element | ArrayLike<Element> | null;
+  type Identifier = string | null | undefined;
   type Query = Record<string, string | number | boolean | ReadonlyArray<string | number>>;
   /** Gets the encoded parameters (`name=value`) and returns the whole address. */
   type Target = string | ((parameters: string[]) => string);
@@ -110,9 +117,9 @@ declare namespace Resumable {
     digestParameterName?: string | null | false;
     /** Put before every parameter's name. Default empty. */
     parameterNamespace?: string;
-    /** More parameters. Where a name is also one of ours, ours wins. */
+    /** More parameters. One that has the name of ours takes its place. */
     query?: Query | ((file: ResumableFile, chunk: ResumableChunk) => Query);
-    /** More headers. */
+    /** More headers, for tests and uploads. They win over ours. */
     headers?: Record<string, string> | ((file: ResumableFile, chunk: ResumableChunk) => Record<string, string>);
     /** The body: a form with the fields before the file, or the bare bytes. Default `multipart`. */
     method?: 'multipart' | 'octet';
@@ -124,21 +131,31 @@ declare namespace Resumable {
     testChunks?: boolean;
     /** First and last chunks of all files before the others. Default false. */
     prioritizeFirstAndLastChunk?: boolean;
-    /** `base64` sends a data URL instead of bytes. Default `blob`. */
+    /** `base64` puts a data URL into the form instead of a file. Of no effect with `octet`. Default `blob`. */
     chunkFormat?: 'blob' | 'base64';
-    /** Chunks have the file's media type instead of `application/octet-stream`. Default false. */
+    /** The file part has the file's media type instead of `application/octet-stream`. Default false. */
     setChunkTypeFromFile?: boolean;
     /**
-     * A digest with every chunk, as the parameter `resumableChunkDigest` with the value `sha-256=:BASE64:` (a member
-     * of RFC 9530's dictionaries), in multipart and octet uploads alike. Needs a secure context. Default: none.
+     * The SHA-256 of every chunk, which the server checks before it confirms the chunk: `sha-256=:BASE64:`, as in
+     * RFC 9530. With `octet` it is the header `Content-Digest`, with `multipart` the field `resumableChunkDigest` (and
+     * the same parameter in the address). Tests have none. Needs a secure context. Default: none.
+     *
+     * @example
+     * new Resumable({ target: '/resumable_upload', method: 'octet', digest: 'sha-256' });
      */
     digest?: 'sha-256' | null;
-    /** Called once a chunk; must end in `chunk.preprocessFinished()`. */
+    /** Called once a chunk, before it is tested and sent; must end in `chunk.preprocessFinished()`. */
     preprocess?: ((chunk: ResumableChunk) => void) | null;
-    /** Called once a file; must end in `file.preprocessFinished()`. */
+    /** Called once a file, before any of its chunks; must end in `file.preprocessFinished()`. */
     preprocessFile?: ((file: ResumableFile) => void) | null;
-    /** Default: size, path without special characters, and a hash of path and modification time. */
-    generateUniqueIdentifier?: ((file: File, event?: Event) => string | PromiseLike<string>) | null;
+    /**
+     * Default, also where the function gives nothing: size, path without special characters, and a hash of path and
+     * modification time. A promise that is rejected skips the file.
+     *
+     * @example
+     * new Resumable({ generateUniqueIdentifier: async (file) => (await fetch(`/ids?name=${file.name}`)).text() });
+     */
+    generateUniqueIdentifier?: ((file: File, event?: Event) => Identifier | PromiseLike<Identifier>) | null;
     /** Default: no limit. With 1, a new file takes the old one's place. */
     maxFiles?: number;
     maxFilesErrorCallback?: (this: Resumable, files: File[], errorCount: number) => void;
@@ -159,10 +176,12 @@ declare namespace Resumable {
     /** Milliseconds, always the same. Default: exponential back-off with jitter, and `Retry-After`. */
     chunkRetryInterval?: number;
     /**
-     * Answers to a chunk that cancel the file. Default 400, 401, 403, 404, 409, 413, 415, 500, 501; never put 408,
-     * 429, 502, 503 or 504 here: servers mean "later" by them.
+     * Answers to a chunk that end its file. Default: the first release's 415, 500, 501, later ones' 400, 401, 403, 404,
+     * 409, and 413, since the same chunk is as large the next time (with `Retry-After` it is tried again). Not 408,
+     * 429, 502, 503 and 504, by which servers mean "later": never put them here. A test may be answered 404.
      */
     permanentErrors?: number[];
+    /** Cookies to other origins, too. Default false. */
     withCredentials?: boolean;
     /** Milliseconds, 0 for none. Default 0. */
     xhrTimeout?: number;
@@ -172,7 +191,7 @@ declare namespace Resumable {
     dragOverClass?: string;
     /** Empty the input after picking, so that the same file can be picked again. Default true. */
     clearInput?: boolean;
-    /** Send `DELETE` when an unfinished file is cancelled. Default false. */
+    /** Tell the server by `DELETE` when an unfinished file is cancelled or removed. Default false. */
     deleteOnCancel?: boolean;
     /** Requests, clock and window, for tests. */
     platform?: Partial<Platform> | null;
@@ -183,6 +202,8 @@ declare namespace Resumable {
     fileProgress(file: ResumableFile, message?: string): void;
     fileAdded(file: ResumableFile, event?: Event): void;
     filesAdded(added: ResumableFile[], skipped: File[]): void;
+    /** It has left the list: cancelled, removed, or replaced where only one is allowed. Ours. */
+    fileRemoved(file: ResumableFile): void;
     fileRetry(file: ResumableFile): void;
     fileError(file: ResumableFile, message: string): void;
     uploadStart(): void;
@@ -211,24 +232,33 @@ declare namespace Resumable {
     /** Options of this file alone; they win over the instance's. */
     opts: Options;
     getOpt<Name extends keyof Options>(name: Name): Options[Name];
+    getOpt<Name extends keyof Options>(names: Name[]): Pick<Options, Name>;
+    /** True after a `fileError` by which the server refused it; false where only the tries ran out. */
+    readonly permanentError: boolean;
+    /** Bytes that the server has confirmed; `progress` counts also what is on its way. */
+    readonly confirmedSize: number;
     /** 0 to 1, never falling; `relative` is the share of all files. A failed file counts as done. */
     progress(relative?: boolean): number;
     isUploading(): boolean;
     /** True when the server has confirmed every chunk. */
     isComplete(): boolean;
     isPaused(): boolean;
+    /** Bytes a second, of late. */
     speed(): number;
+    /** Seconds; 0 when done, Infinity while nothing moves. */
     timeRemaining(): number;
     /** Stops until the next `upload()`. */
     abort(): void;
-    /** Stops this file until its own `resume()`. */
-    pause(): void;
+    /** Stops this file until its own `resume()`; `false` resumes. */
+    pause(on?: boolean): void;
     /** Goes on, and starts uploading if nothing was. */
     resume(): void;
     upload(): void;
+    /** Stops, and leaves the list. */
     cancel(): void;
     /** Starts again, by asking the server what it holds. */
     retry(): void;
+    /** Forgets all state, and cuts the file into chunks anew; `retry` without going on. */
     bootstrap(): void;
     /** Takes the first `count` chunks as uploaded; before `upload()`. At least one must remain. */
     markChunksCompleted(count: number): void;
@@ -243,7 +273,10 @@ declare namespace Resumable {
     startByte: number;
     endByte: number;
     readonly retries: number;
+    /** Options of this chunk alone; they win over the file's. */
+    readonly opts: Options;
     getOpt<Name extends keyof Options>(name: Name): Options[Name];
+    getOpt<Name extends keyof Options>(names: Name[]): Pick<Options, Name>;
     status(): 'pending' | 'uploading' | 'success' | 'error';
     progress(relative?: boolean): number;
     preprocessFinished(): void;

@@ -50,8 +50,9 @@
    * The default options. Two differ from the original on purpose:
    *
    * `permanentErrors` has the three of the first release (415, 500, 501) and those that later ones added (400, 401,
-   * 403, 404, 409), and 413: the same chunk is as large the next time. All of them answer an upload; a test that
-   * answers 404 says only "not held". 408, 429, 502, 503 and 504 mean "later" and must never stand here.
+   * 403, 404, 409), and 413: the same chunk is as large the next time, unless the answer has a `Retry-After` (RFC 9110,
+   * 15.5.14). All of them answer an upload; a test that answers 404 says only "not held". 408, 429, 502, 503 and 504
+   * mean "later" and must never stand here.
    *
    * The error callbacks don't open an alert box. They tell the `error` listeners, or the console when there are none.
    *
@@ -92,6 +93,7 @@
     minFileSize: undefined,
     maxFileSize: undefined,
     fileType: [],
+    fileTypes: [],
     maxChunkRetries: undefined,
     chunkRetryInterval: undefined,
     permanentErrors: [400, 401, 403, 404, 409, 413, 415, 500, 501],
@@ -333,15 +335,25 @@
       this._unreached = false;
       /** Changes with every begin and abort, so that late answers of an earlier turn are recognised. */
       this._turn = 0;
+      /**
+       * Made when it is asked for: nearly all chunks do without.
+       * @type {Record<string, any> | null}
+       */
+      this._opts = null;
     }
 
     get resumableObj() {
       return this.fileObj.resumableObj;
     }
 
+    /** Options of this chunk alone. */
+    get opts() {
+      return (this._opts = this._opts || {});
+    }
+
     /** @param {string | string[]} name @returns {any} */
     getOpt(name) {
-      return this.fileObj.getOpt(name);
+      return this._opts ? lookUp(name, [this._opts, ...this.fileObj._layers()]) : this.fileObj.getOpt(name);
     }
 
     /** @returns {'pending' | 'uploading' | 'success' | 'error'} */
@@ -389,7 +401,7 @@
       if (typeof preprocess !== 'function') return this._proceed();
       if (this.preprocessState === 0) {
         this.preprocessState = 1;
-        preprocess(this);
+        this._guard(() => preprocess(this));
       } else if (this.preprocessState === 2) {
         this._proceed();
       }
@@ -397,8 +409,20 @@
 
     _proceed() {
       const ask = this.getOpt('testChunks') && !this.tested && this.fileObj._knowledge !== 'ranges';
-      if (ask) this._test();
-      else this._send();
+      this._guard(() => (ask ? this._test() : this._send()));
+    }
+
+    /**
+     * Runs what calls functions of the page (`preprocess`, `query`, `headers`, `target`). One that throws is reported
+     * and ends its file; it must not block a slot for ever.
+     * @param {() => void} work
+     */
+    _guard(work) {
+      try {
+        work();
+      } catch (error) {
+        this.fileObj._refuse(error);
+      }
     }
 
     /** Leaves the slot, and forgets request and wait. */
@@ -416,20 +440,17 @@
     }
 
     /**
-     * All parameters, our names winning over those of `query`.
+     * All parameters. As ever, `query` wins over ours where a name is in both; it is never sent twice.
      * @returns {Map<string, any>}
      */
     _parameters() {
       const file = this.fileObj;
       const all = new Map();
       const prefix = this.getOpt('parameterNamespace') || '';
-      let query = this.getOpt('query');
-      if (typeof query === 'function') query = query(file, this);
-      for (const name of Object.keys(query || {})) all.set(prefix + name, query[name]);
       /** @type {[string, any][]} */
       const own = [
         ['chunkNumber', this.offset + 1],
-        ['chunkSize', this.getOpt('chunkSize')],
+        ['chunkSize', file._chunkSize],
         ['currentChunkSize', this.endByte - this.startByte],
         ['totalSize', file.size],
         ['type', file.file.type || ''],
@@ -442,6 +463,9 @@
         const name = this.getOpt(`${key}ParameterName`);
         if (name) all.set(prefix + name, value);
       }
+      let query = this.getOpt('query');
+      if (typeof query === 'function') query = query(file, this);
+      for (const name of Object.keys(query || {})) all.set(prefix + name, query[name]);
       return all;
     }
 
@@ -455,16 +479,18 @@
       }
       const target = (kind === 'test' && this.getOpt('testTarget')) || this.getOpt('target');
       if (typeof target === 'function') return target(pairs);
+      if (pairs.length === 0) return target;
       return target + (target.includes('?') ? '&' : '?') + pairs.join('&');
     }
 
     /**
      * An opened request with headers and handlers; the caller sends it.
      * @param {string} method
-     * @param {string} url @param {(request: any, status: number) => void} answered
-     * @param {Record<string, string>} [extra]
+     * @param {string} url
+     * @param {(request: any, status: number) => void} answered
+     * @param {Record<string, string>} [own] our headers; those of the page win
      */
-    _open(method, url, answered, extra) {
+    _open(method, url, answered, own = {}) {
       const request = this.resumableObj._platform.createRequest();
       const turn = this._turn;
       request.open(method, url, true);
@@ -472,7 +498,10 @@
       request.withCredentials = Boolean(this.getOpt('withCredentials'));
       let headers = this.getOpt('headers');
       if (typeof headers === 'function') headers = headers(this.fileObj, this);
-      for (const [name, value] of Object.entries({ ...extra, ...headers })) request.setRequestHeader(name, value);
+      // A header that is set twice would be sent with both values.
+      const given = new Set(Object.keys(headers || {}).map((name) => name.toLowerCase()));
+      const rest = Object.entries(own).filter(([name]) => !given.has(name.toLowerCase()));
+      for (const [name, value] of rest.concat(Object.entries(headers || {}))) request.setRequestHeader(name, value);
       /** @param {boolean} failed */
       const end = (failed) => {
         if (turn !== this._turn) return;
@@ -491,7 +520,7 @@
       const request = this._open(
         this.getOpt('testMethod'), this._url('test', this._parameters()),
         (answer, status) => this._tested(answer, status),
-        first ? { Accept: 'application/json' } : undefined);
+        first ? { Accept: 'application/json' } : {});
       request.send(null);
     }
 
@@ -508,7 +537,7 @@
         if (!silent) file._learn(request.responseText, this);
       }
       if (CONFIRMED.includes(status) || this.status() === 'success') return this._confirmed(request.responseText);
-      this._send();
+      this._guard(() => this._send());
       this.resumableObj._pump();
     }
 
@@ -518,16 +547,16 @@
       const file = this.fileObj;
       const type = this.getOpt('setChunkTypeFromFile') ? file.file.type : 'application/octet-stream';
       const bytes = file.file.slice(this.startByte, this.endByte, type);
-      const encoded = this.getOpt('chunkFormat') === 'base64';
+      // Encoding is for form fields; the body of an octet upload is always the bytes.
+      const encoded = this.getOpt('chunkFormat') === 'base64' && this.getOpt('method') !== 'octet';
       const digest = this.getOpt('digest') === 'sha-256' && this.resumableObj._canDigest();
       if (!encoded && !digest) return this._transmit(bytes, '');
       Promise.all([digest ? digestOf(bytes) : '', encoded ? dataUrlOf(bytes) : bytes]).then(
         ([sum, body]) => {
-          if (turn === this._turn) this._transmit(body, sum);
+          if (turn === this._turn) this._guard(() => this._transmit(body, sum));
         },
         () => {
-          // The file was moved, changed or locked since it was picked: sending it again would not help.
-          if (turn === this._turn) file._fail(`${file.fileName} cannot be read any more.`);
+          if (turn === this._turn) file._unreadable();
         });
     }
 
@@ -535,14 +564,22 @@
     _transmit(bytes, digest) {
       const parameters = this._parameters();
       const prefix = this.getOpt('parameterNamespace') || '';
-      const digestName = this.getOpt('digestParameterName');
-      if (digest && digestName) parameters.set(prefix + digestName, digest);
-      const request = this._open(
-        this.getOpt('uploadMethod'), this._url('upload', parameters), (answer, status) => this._sent(answer, status));
+      const octet = this.getOpt('method') === 'octet';
+      /** @type {Record<string, string>} */
+      const headers = octet ? { 'Content-Type': 'application/octet-stream' } : {};
+      if (digest && octet) {
+        // The chunk is the content: RFC 9530 has a header for its digest.
+        headers['Content-Digest'] = digest;
+      } else if (digest && this.getOpt('digestParameterName')) {
+        // Here the content is the form, so a field of the form says it of the chunk.
+        parameters.set(prefix + this.getOpt('digestParameterName'), digest);
+      }
+      const request = this._open(this.getOpt('uploadMethod'), this._url('upload', parameters),
+        (answer, status) => this._sent(answer, status), headers);
       if (request.upload) {
         request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
       }
-      if (this.getOpt('method') === 'octet') return request.send(bytes);
+      if (octet) return request.send(bytes);
       // The fields stand before the file part, so that a server which reads the body as a stream knows them in time.
       const form = new scope.FormData();
       for (const [name, value] of parameters) {
@@ -569,11 +606,30 @@
       if (CONFIRMED.includes(status)) return this._confirmed(request.responseText);
       const most = this.getOpt('maxChunkRetries');
       const spent = most !== undefined && most !== null && this.retries >= most;
-      if (spent || this.getOpt('permanentErrors').includes(status)) {
+      const permanent = this._isPermanent(request, status);
+      if (spent || permanent) {
         const reason = status === 0 ? 'The server cannot be reached.' : `The server answered ${status}.`;
-        return this.fileObj._fail((status !== 0 && request.responseText) || reason);
+        return this.fileObj._fail((status !== 0 && request.responseText) || reason, permanent);
       }
       this._tryLater(request, status);
+      if (status === 0) this._checkReadable();
+    }
+
+    /** @param {any} request @param {number} status */
+    _isPermanent(request, status) {
+      if (!this.getOpt('permanentErrors').includes(status)) return false;
+      return status !== 413 || request.getResponseHeader('Retry-After') === null;
+    }
+
+    /**
+     * A browser that cannot read the file (moved, changed, disk gone) reports it like a lost connection. Reading one
+     * byte tells the two apart; without it, this would be tried for ever.
+     */
+    _checkReadable() {
+      const turn = this._turn;
+      this.fileObj.file.slice(this.startByte, Math.min(this.endByte, this.startByte + 1)).arrayBuffer().catch(() => {
+        if (turn === this._turn) this.fileObj._unreadable();
+      });
     }
 
     /**
@@ -664,6 +720,8 @@
       this.chunks = [];
       /** 0: not preprocessed, 1: being preprocessed, 2: finished. */
       this.preprocessState = 0;
+      /** The server refused it: trying again is of no use. */
+      this.permanentError = false;
 
       this._error = false;
       this._removed = false;
@@ -683,6 +741,8 @@
       this._cursor = 0;
       this._doneChunks = 0;
       this._doneBytes = 0;
+      /** The size its chunks were cut by: the option may change while they are sent. */
+      this._chunkSize = 0;
       /** What progress shows, of `_weight`. An empty file weighs one byte, so that it counts. */
       this._shown = 0;
       this._weight = Math.max(1, this.size);
@@ -698,7 +758,11 @@
 
     /** @param {string | string[]} name @returns {any} */
     getOpt(name) {
-      return lookUp(name, [this.opts, this.resumableObj.opts, DEFAULTS]);
+      return lookUp(name, this._layers());
+    }
+
+    _layers() {
+      return [this.opts, this.resumableObj.opts, this.resumableObj.defaults];
     }
 
     /**
@@ -708,6 +772,11 @@
      */
     progress(relative) {
       return relative ? this._shown / Math.max(1, this.resumableObj._weight) : this._shown / this._weight;
+    }
+
+    /** What the server has confirmed, in bytes: unlike `progress()`, nothing that is only on its way. */
+    get confirmedSize() {
+      return this._doneBytes;
     }
 
     isUploading() {
@@ -737,9 +806,13 @@
       this._stop('aborted');
     }
 
-    /** Stops this file alone. It goes on with its `resume()`. */
-    pause() {
-      this._stop('paused');
+    /**
+     * Stops this file alone. It goes on with its `resume()`.
+     * @param {boolean} [on] `false` goes on
+     */
+    pause(on) {
+      if (on === false) this.resume();
+      else this._stop('paused');
     }
 
     /** Goes on after `pause()` or `abort()`, and starts uploading if nothing was. */
@@ -755,7 +828,7 @@
 
     /** Stops, and leaves the list. With `deleteOnCancel` the server is told. */
     cancel() {
-      this.resumableObj._remove(this, true);
+      this.resumableObj._remove(this);
       this.resumableObj.fire('fileProgress', this);
       this.resumableObj._pump();
     }
@@ -774,7 +847,7 @@
         if (this._error || this.isComplete()) parent._unfinished++;
         parent._shown -= this._shown;
       }
-      this._error = false;
+      this._error = this.permanentError = false;
       this._knowledge = 'none';
       this._returned = [];
       this._cursor = this._doneChunks = this._doneBytes = this._shown = 0;
@@ -804,6 +877,8 @@
     _cut() {
       const parent = this.resumableObj;
       const chunkSize = this.getOpt('chunkSize');
+      if (!(chunkSize >= 1)) throw new RangeError(`chunkSize must be at least 1, not ${chunkSize}`);
+      this._chunkSize = chunkSize;
       const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
       const count = Math.max(1, round(this.size / chunkSize));
       parent.fire('chunkingStart', this);
@@ -892,7 +967,7 @@
         .filter((/** @type {any} */ range) => Array.isArray(range) && range[0] >= 0 && range[1] > range[0])
         .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0]);
       if (told.complete === true) ranges.splice(0, ranges.length, [0, this.size]);
-      const chunkSize = this.getOpt('chunkSize');
+      const chunkSize = this._chunkSize;
       const last = this.chunks.length - 1;
       for (let i = 0; i < ranges.length;) {
         const from = ranges[i][0];
@@ -951,11 +1026,23 @@
       this.resumableObj.fire('fileSuccess', this, message);
     }
 
-    /** @param {string} message */
-    _fail(message) {
+    /** @param {any} error thrown by a function of the page */
+    _refuse(error) {
+      this.resumableObj._report(error);
+      this._fail(String(error), true);
+    }
+
+    /** It was moved, changed or locked since it was picked: sending it again would not help. */
+    _unreadable() {
+      this._fail(`${this.fileName} cannot be read any more.`, false);
+    }
+
+    /** @param {string} message @param {boolean} permanent */
+    _fail(message, permanent) {
       const parent = this.resumableObj;
       this._stop('');
       this._error = true;
+      this.permanentError = permanent;
       this._show(false);
       parent._unfinished--;
       parent.fire('fileError', this, message);
@@ -985,17 +1072,16 @@
   const METHODS = [
     'getOpt', 'on', 'off', 'fire', 'assignBrowse', 'assignDrop', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
     'upload', 'uploadNextChunk', 'pause', 'cancel', 'progress', 'isUploading', 'addFile', 'addFiles', 'removeFile',
-    'getFromUniqueIdentifier', 'getSize', 'updateQuery', 'speed', 'timeRemaining',
+    'getFromUniqueIdentifier', 'getSize', 'updateQuery', 'speed', 'timeRemaining', 'identifierOf',
   ];
 
   class Uploads {
     /** @param {Record<string, any>} [opts] */
     constructor(opts) {
       this.version = 1.1;
-      this.opts = Object.assign({}, opts);
-      // The documentation of 1.1 says `fileTypes`, its code `fileType`.
-      if (this.opts.fileTypes && !this.opts.fileType) this.opts.fileType = this.opts.fileTypes;
-      this.defaults = DEFAULTS;
+      // The caller's own object: existing pages change it later on.
+      this.opts = opts || {};
+      this.defaults = Object.assign({}, DEFAULTS);
       this.support = isSupported();
       /** @type {ResumableFile[]} */
       this.files = [];
@@ -1058,7 +1144,7 @@
 
     /** @param {string | string[]} name @returns {any} */
     getOpt(name) {
-      return lookUp(name, [this.opts, DEFAULTS]);
+      return lookUp(name, [this.opts, this.defaults]);
     }
 
     // ------------------------------------------------------------------------------------------------- events
@@ -1101,9 +1187,17 @@
         try {
           callback.apply(this, args);
         } catch (error) {
-          this._platform.setTimeout(() => { throw error; }, 0);
+          this._report(error);
         }
       }
+    }
+
+    /**
+     * Throws an error of the page's own outside of our work, where the browser reports it like any other.
+     * @param {any} error
+     */
+    _report(error) {
+      this._platform.setTimeout(() => { throw error; }, 0);
     }
 
     /**
@@ -1148,8 +1242,7 @@
             node.addEventListener('keydown', open);
           }
         }
-        const most = this.getOpt('maxFiles');
-        input.multiple = most === undefined || most === null || most !== 1;
+        input.multiple = this.getOpt('maxFiles') !== 1;
         if (isDirectory) input.setAttribute('webkitdirectory', '');
         else input.removeAttribute('webkitdirectory');
         const types = this._types();
@@ -1245,8 +1338,10 @@
      * @returns {string[]}
      */
     _types() {
-      const types = this.getOpt('fileType');
-      return (Array.isArray(types) ? types : String(types).split(',')).map((type) => type.trim()).filter(Boolean);
+      // The documentation of 1.1 says `fileTypes`, its code `fileType`.
+      return [this.getOpt('fileType'), this.getOpt('fileTypes')]
+        .flatMap((types) => (Array.isArray(types) ? types : String(types).split(',')))
+        .map((type) => type.trim()).filter(Boolean);
     }
 
     /** @param {any} file */
@@ -1272,7 +1367,7 @@
           // One file at a time: the new one takes the place of the old one.
           this.removeFile(this.files[0]);
         } else {
-          this.getOpt('maxFilesErrorCallback').call(this, list, errorCount++);
+          this.getOpt('maxFilesErrorCallback').call(this, list, errorCount);
           return;
         }
       }
@@ -1289,12 +1384,16 @@
           continue;
         }
         const take = (/** @type {string} */ identifier) => this._take(file, identifier, event, added, skipped);
-        const generate = this.getOpt('generateUniqueIdentifier');
-        const identifier = typeof generate === 'function' ? generate(file, event) : defaultIdentifier(file);
-        if (identifier && typeof identifier.then === 'function') {
-          pending.push(Promise.resolve(identifier).then(take, () => skipped.push(file)));
-        } else {
-          take(identifier);
+        const skip = (/** @type {any} */ error) => {
+          skipped.push(file);
+          this._report(error);
+        };
+        try {
+          const identifier = this.identifierOf(file, event);
+          if (typeof identifier === 'string') take(identifier);
+          else pending.push(identifier.then(take, () => skipped.push(file)).catch(skip));
+        } catch (error) {
+          skip(error);
         }
       }
       const tell = () => {
@@ -1305,6 +1404,21 @@
       // After the caller's task, as ever: he may still be registering listeners.
       if (pending.length > 0) Promise.all(pending).then(tell);
       else this._platform.setTimeout(tell, 0);
+    }
+
+    /**
+     * The identifier that a file gets: by the page's function, else, or where that gives nothing, the default.
+     * @param {any} file
+     * @param {any} [event]
+     * @returns {string | Promise<string>}
+     */
+    identifierOf(file, event) {
+      const generate = this.getOpt('generateUniqueIdentifier');
+      const own = typeof generate === 'function' ? generate(file, event) : '';
+      if (own && typeof own.then === 'function') {
+        return Promise.resolve(own).then((identifier) => String(identifier || defaultIdentifier(file)));
+      }
+      return String(own || defaultIdentifier(file));
     }
 
     /**
@@ -1345,17 +1459,17 @@
 
     /** @param {ResumableFile} file */
     removeFile(file) {
-      this._remove(file, false);
+      this._remove(file);
       this._pump();
     }
 
-    /** @param {ResumableFile} file @param {boolean} tell the server, if that is switched on */
-    _remove(file, tell) {
+    /** @param {ResumableFile} file */
+    _remove(file) {
       if (file._removed) return;
       const at = this.files.lastIndexOf(file);
       if (at < 0) return;
       const finished = file._error || file.isComplete();
-      const forget = tell && this.getOpt('deleteOnCancel') && !file.isComplete();
+      const forget = this.getOpt('deleteOnCancel') && !file.isComplete();
       file._removed = true;
       file._stop('');
       this._aborted.delete(file);
@@ -1365,11 +1479,20 @@
       this._shown -= file._shown;
       this._size -= file.size;
       if (!finished) this._unfinished--;
-      if (forget) {
-        const chunk = file.chunks[0];
-        // Nobody waits for the answer: what the server doesn't hear of expires.
+      if (forget) this._tellOfCancel(file.chunks[0]);
+      this.fire('fileRemoved', file);
+    }
+
+    /**
+     * Nobody waits for the answer: what the server doesn't hear of expires.
+     * @param {ResumableChunk} chunk
+     */
+    _tellOfCancel(chunk) {
+      try {
         chunk._open('DELETE', chunk._url('upload', chunk._parameters()), () => {}).send(null);
         chunk.xhr = null;
+      } catch (error) {
+        this._report(error);
       }
     }
 
@@ -1440,7 +1563,7 @@
       this.fire('beforeCancel');
       this._halt();
       // From the end, where removing is cheap.
-      for (let i = this.files.length - 1; i >= 0; i--) this._remove(this.files[i], true);
+      for (let i = this.files.length - 1; i >= 0; i--) this._remove(this.files[i]);
       this.fire('cancel');
     }
 
@@ -1524,12 +1647,16 @@
         if (typeof preprocess === 'function') {
           file.preprocessState = 1;
           this._preparing.add(file);
-          preprocess(file);
+          try {
+            preprocess(file);
+          } catch (error) {
+            file._refuse(error);
+          }
         } else {
           file.preprocessState = 2;
         }
       }
-      return !file._isBlocked();
+      return !file._isBlocked() && !file._error;
     }
 
     /** One timer, for the chunk that is due first. */
@@ -1615,4 +1742,4 @@
   } else {
     scope.Resumable = Resumable;
   }
-})(/** @type {any} */ (typeof globalThis === 'object' ? globalThis : self));
+})(/** @type {any} */ (globalThis));

@@ -123,11 +123,13 @@ test('a test without an answer is asked again; after three the chunk is sent', (
 test('an empty file is one empty chunk and counts in the progress', () => {
   const d = new Dialogue();
   const [empty, other] = d.add(file('empty', 0), file('b', 9));
+  assert.equal(empty.chunks[0].status(), 'pending');
   assert.deepEqual(empty.chunks.map((one) => [one.startByte, one.endByte]), [[0, 0]]);
   assert.equal(d.client.progress(), 0);
   d.client.upload();
   d.answers(404, { size: 0, held: [], complete: false });
   d.asks('GET b 1', 'POST empty 1');
+  assert.deepEqual([empty.chunks[0].status(), empty.chunks[0].progress()], ['uploading', 0]);
   assert.equal(d.open[1].query.get('resumableCurrentChunkSize'), '0');
   d.answers(200, '', {}, 1);
   assert.equal(empty.progress(), 1);

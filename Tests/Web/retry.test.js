@@ -2,7 +2,7 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { Dialogue, file } = require('./support/dialogue.js');
+const { Dialogue, file, hollow } = require('./support/dialogue.js');
 
 const sending = (options) => {
   const d = new Dialogue({ testChunks: false, ...options });
@@ -25,6 +25,26 @@ test('permanentErrors cancel the file at once, with the server\'s words', () => 
     d.pass(1e7);
     d.asks();
   }
+});
+
+test('permanentError tells a refusal from tries that ran out, and retry() forgets it', () => {
+  for (const [status, permanent] of [[415, true], [503, false], [0, false]]) {
+    const d = sending({ maxChunkRetries: 0 });
+    const [f] = d.client.files;
+    assert.equal(f.permanentError, false);
+    d.answers(status);
+    assert.equal(d.saw('fileError').length, 1);
+    assert.equal(f.permanentError, permanent);
+    f.retry();
+    assert.equal(f.permanentError, false);
+  }
+});
+
+test('413 with Retry-After is temporary (RFC 9110, 15.5.14)', () => {
+  const d = sending();
+  d.answers(413, '', { 'Retry-After': '3' });
+  d.pass(4000);
+  d.asks('POST a 1');
 });
 
 test('what servers mean as "later" is never permanent', () => {
@@ -105,9 +125,11 @@ test('pause ends requests and waits; upload goes on with what is missing', () =>
   d.answers(200);
   d.answers(503);
   const [open] = d.open;
+  open.upload.onprogress({ loaded: 9, total: 10 });
   d.client.pause();
   assert.equal(open.aborted, true);
   assert.equal(d.client.isUploading(), false);
+  assert.deepEqual(f.chunks.map((chunk) => chunk.progress()), [1, 0, 0, 0], 'what was on its way is lost');
   assert.equal(d.told().at(-1), 'pause');
   d.pass(1e6);
   d.asks();
@@ -186,12 +208,45 @@ test('after sleep it goes on by the clock, without waiting for the timer', () =>
   }
 });
 
+test('a lost connection may be a file that cannot be read: then it fails instead of being tried for ever', async () => {
+  const arrayBuffer = () => Promise.reject(new Error('NotReadableError'));
+  const slices = [];
+  const slice = (from, to) => {
+    slices.push([from, to]);
+    return Object.assign(new Blob([]), { arrayBuffer });
+  };
+  const unreadable = { slice };
+  const d = new Dialogue({ testChunks: false });
+  const [a, b, c] = d.add({ ...hollow('a', 5), ...unreadable }, hollow('b', 5), { ...hollow('c', 5), ...unreadable });
+  d.client.upload();
+  for (let i = 0; i < 3; i++) d.answers(0);
+  // A pause in the meantime: nobody waits for the answer any more.
+  c.pause();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(d.saw('fileError'), [['fileError', a, 'a cannot be read any more.']]);
+  assert.equal(a.permanentError, false);
+  assert.deepEqual(slices, [[0, 5], [0, 5], [0, 1], [0, 1]], 'one byte tells it');
+  d.pass(60000);
+  d.asks('POST b 1');
+  assert.equal(b.isUploading(), true);
+});
+
 test('a time-out of xhrTimeout is a lost connection', () => {
   const d = sending({ xhrTimeout: 1234 });
   assert.equal(d.open[0].timeout, 1234);
   d.open.pop().ontimeout();
   d.pass(60000);
   d.asks('POST a 1');
+});
+
+test('cancel ends a wait', () => {
+  const d = sending();
+  d.answers(503);
+  d.client.cancel();
+  assert.equal(d.timers.size, 0);
+  d.window.dispatchEvent(new Event('online'));
+  d.pass(1e6);
+  d.asks();
 });
 
 test('cancel removes everything, and tells nobody by default', () => {
@@ -201,7 +256,7 @@ test('cancel removes everything, and tells nobody by default', () => {
   assert.equal(open.aborted, true);
   assert.deepEqual(d.client.files, []);
   assert.equal(d.client.getSize(), 0);
-  assert.deepEqual(d.told().slice(-2), ['beforeCancel', 'cancel']);
+  assert.deepEqual(d.told().slice(-3), ['beforeCancel', 'fileRemoved', 'cancel']);
   d.asks();
 });
 
@@ -219,6 +274,23 @@ test('deleteOnCancel tells the server, of unfinished files', () => {
   b.cancel();
   d.asks();
   assert.equal(d.saw('complete').length, 1);
+});
+
+test('deleteOnCancel: removeFile cancels too, and a failing headers function stops nothing', () => {
+  let broken = false;
+  const headers = () => { if (broken) throw new Error('no token'); return {}; };
+  const d = new Dialogue({ testChunks: false, deleteOnCancel: true, headers });
+  const [a, b, c] = d.add(file('a', 5), file('b', 5), file('c', 5));
+  d.client.removeFile(a);
+  d.asks('DELETE a 1');
+  assert.deepEqual(d.saw('fileProgress'), []);
+  c.cancel();
+  assert.deepEqual(d.saw('fileProgress'), [['fileProgress', c]], 'as ever');
+  broken = true;
+  d.client.cancel();
+  assert.deepEqual(d.saw('fileRemoved'), [['fileRemoved', a], ['fileRemoved', c], ['fileRemoved', b]]);
+  assert.equal(d.saw('cancel').length, 1);
+  assert.throws(() => d.pass(0), /no token/);
 });
 
 test('one file pauses and resumes alone', () => {
@@ -239,9 +311,26 @@ test('one file pauses and resumes alone', () => {
   a.pause();
   a.upload();
   d.asks('POST a 1');
+  a.pause(true);
+  d.asks();
+  a.pause(false);
+  d.asks('POST a 1');
   d.answers(200);
   assert.equal(d.saw('complete').length, 1);
   assert.equal(b.isComplete(), true);
+});
+
+test('what failed or has left the list does not resume', () => {
+  const d = new Dialogue({ testChunks: false });
+  const [failed, removed] = d.add(file('failed', 5), file('removed', 5));
+  d.client.upload();
+  d.answers(415);
+  removed.cancel();
+  failed.resume();
+  removed.resume();
+  d.asks();
+  failed.retry();
+  d.asks('POST failed 1');
 });
 
 test('abort stops a file until the next upload', () => {
@@ -311,4 +400,41 @@ test('removeFile stops one file', () => {
   d.answers(200);
   assert.equal(d.saw('complete').length, 1);
   d.client.removeFile({ _removed: false });
+  const one = new Dialogue({ testChunks: false, simultaneousUploads: 1 });
+  const [first] = one.add(file('a', 5), file('b', 5));
+  one.client.upload();
+  one.client.removeFile(first);
+  one.asks('POST b 1');
+});
+
+test('functions of the page that throw end their file, free the slot, and are reported', () => {
+  const broken = () => { throw new Error('the page\'s own'); };
+  for (const name of ['query', 'headers', 'target', 'preprocess', 'preprocessFile']) {
+    const d = new Dialogue({ testChunks: false, simultaneousUploads: 1 });
+    const [a, b] = d.add(file('a', 5), file('b', 5));
+    a.opts[name] = broken;
+    d.client.upload();
+    assert.deepEqual(d.saw('fileError'), [['fileError', a, 'Error: the page\'s own']], name);
+    assert.equal(a.permanentError, true);
+    d.asks('POST b 1');
+    assert.throws(() => d.pass(0), /the page's own/);
+    d.answers(200);
+    assert.equal(b.isComplete(), true);
+    assert.equal(d.saw('complete').length, 1);
+  }
+});
+
+test('... after the test and between tries, too', () => {
+  const d = new Dialogue({ query: (f) => { if (f.opts.broken) throw new Error('late'); return {}; } });
+  const [a, b] = d.add(file('a', 5), file('b', 5));
+  d.client.upload();
+  a.opts.broken = true;
+  d.answers(404);
+  d.answers(404);
+  d.asks('POST b 1');
+  b.opts.broken = true;
+  d.answers(503);
+  assert.throws(() => d.pass(60000), /late/);
+  assert.throws(() => d.pass(60000), /late/);
+  assert.deepEqual(d.saw('fileError').map((one) => one[1]), [a, b]);
 });

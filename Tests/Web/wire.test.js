@@ -2,7 +2,7 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { Dialogue, Resumable, file } = require('./support/dialogue.js');
+const { Dialogue, file } = require('./support/dialogue.js');
 
 /** Waits for digests and readers, which take their own time; at most ten seconds. */
 const until = async (isSo) => {
@@ -12,7 +12,8 @@ const until = async (isSo) => {
 const settle = (d) => until(() => d.open.length > 0);
 
 const send = (options, f = file('a b&c.txt', 25, { type: 'text/plain' })) => {
-  const d = new Dialogue({ testChunks: false, simultaneousUploads: 1, generateUniqueIdentifier: () => 'id', ...options });
+  const generateUniqueIdentifier = () => 'id';
+  const d = new Dialogue({ testChunks: false, simultaneousUploads: 1, generateUniqueIdentifier, ...options });
   d.add(f);
   d.client.upload();
   return d;
@@ -40,6 +41,22 @@ test('multipart: all parameters in the address and, before the file part, in the
   assert.equal(await part.text(), 'x'.repeat(10));
 });
 
+test('every chunk tells its own number and size, and has its own bytes', async () => {
+  const letters = () => new File(['aaaaaaaaaabbbbbbbbbbccccc'], 'a');
+  const layouts = { true: ['aaaaaaaaaa', 'bbbbbbbbbb', 'ccccc'], false: ['aaaaaaaaaa', 'bbbbbbbbbbccccc'] };
+  for (const [forceChunkSize, parts] of Object.entries(layouts)) {
+    const d = send({ forceChunkSize: forceChunkSize === 'true', simultaneousUploads: 3 }, letters());
+    assert.equal(d.open.length, parts.length);
+    for (const [i, { query, body }] of d.open.entries()) {
+      assert.equal(query.get('resumableChunkNumber'), String(i + 1));
+      assert.equal(query.get('resumableChunkSize'), '10');
+      assert.equal(query.get('resumableCurrentChunkSize'), String(parts[i].length));
+      assert.equal(query.get('resumableTotalChunks'), String(parts.length));
+      assert.equal(await body.get('file').text(), parts[i]);
+    }
+  }
+});
+
 test('method octet: the body is the chunk', async () => {
   const d = send({ method: 'octet', uploadMethod: 'PUT' });
   const [request] = d.open;
@@ -49,8 +66,17 @@ test('method octet: the body is the chunk', async () => {
   assert.equal(await request.body.text(), 'x'.repeat(10));
 });
 
-test('setChunkTypeFromFile', () => {
-  assert.equal(send({ method: 'octet', setChunkTypeFromFile: true }).open[0].body.type, 'text/plain');
+test('setChunkTypeFromFile: the type of the part; an octet request says octet-stream whatever the chunk is', () => {
+  const [part] = send({ setChunkTypeFromFile: true }).open[0].body.getAll('file');
+  assert.equal(part.type, 'text/plain');
+  assert.equal(send({}).open[0].headers['Content-Type'], undefined, 'the browser writes it, with the boundary');
+  for (const setChunkTypeFromFile of [true, false]) {
+    const [request] = send({ method: 'octet', setChunkTypeFromFile, chunkFormat: 'base64' }).open;
+    assert.equal(request.headers['Content-Type'], 'application/octet-stream');
+    assert.equal(request.body.size, 10, 'bytes, not base64');
+  }
+  const { headers } = send({ method: 'octet', headers: { 'content-type': 'application/offset+octet-stream' } }).open[0];
+  assert.deepEqual(headers, { 'content-type': 'application/offset+octet-stream' });
 });
 
 test('a test has the same parameters; testTarget, testMethod', () => {
@@ -72,28 +98,40 @@ test('target as a function gets the encoded parameters', () => {
 });
 
 test('every parameter can be renamed or left out; parameterNamespace stands before all', () => {
-  const names = {
-    chunkNumber: 'Number', chunkSize: 'Size', currentChunkSize: 'Current', totalSize: 'Total', type: 'Type',
-    identifier: 'Id', fileName: 'Name', relativePath: 'Path', totalChunks: 'Chunks',
+  const options = {
+    chunkNumberParameterName: 'Number', chunkSizeParameterName: 'Size', currentChunkSizeParameterName: 'Current',
+    totalSizeParameterName: 'Total', typeParameterName: 'Type', identifierParameterName: 'Id',
+    fileNameParameterName: 'Name', relativePathParameterName: 'Path', totalChunksParameterName: 'Chunks',
   };
-  const options = Object.fromEntries(Object.entries(names).map(([key, name]) => [`${key}ParameterName`, name]));
   const d = send({ ...options, parameterNamespace: 'flow', fileParameterName: 'Part', query: { q: 1 } });
-  assert.deepEqual([...d.open[0].query.keys()].sort(), ['flowq', ...Object.values(names).map((name) => `flow${name}`)].sort());
+  assert.deepEqual(Object.fromEntries(d.open[0].query), {
+    flowNumber: '1', flowSize: '10', flowCurrent: '10', flowTotal: '25', flowType: 'text/plain', flowId: 'id',
+    flowName: 'a b&c.txt', flowPath: 'a b&c.txt', flowChunks: '3', flowq: '1',
+  });
   assert.equal([...d.open[0].body].at(-1)[0], 'flowPart');
   for (const falsy of [null, false, '']) {
     const none = Object.fromEntries(Object.keys(options).map((key) => [key, falsy]));
-    assert.deepEqual([...send(none).open[0].query], []);
+    const [request] = send(none).open;
+    assert.equal(request.url, '/up');
+    assert.deepEqual([...request.body].map(([name]) => name), ['file']);
+    // One that is left out leaves the others.
+    const { resumableType, ...others } = expected;
+    assert.deepEqual(Object.fromEntries(send({ typeParameterName: falsy }).open[0].query), others);
+    const d = send({ ...none, testChunks: true });
+    assert.equal(d.open[0].url, '/up');
   }
 });
 
-test('query: object or function, lists, and ours win', () => {
-  const query = (f, chunk) => ({ who: f.fileName, n: chunk.offset, tag: ['x', 'y'], resumableTotalSize: 'wrong' });
+test('query: object or function, lists, and it wins over our own parameters', () => {
+  const query = (f, chunk) => ({ who: f.fileName, n: chunk.offset, tag: ['x', 'y'], resumableTotalSize: 26 });
   const [request] = send({ query }).open;
   assert.equal(request.query.get('who'), 'a b&c.txt');
   assert.equal(request.query.get('n'), '0');
   assert.deepEqual(request.query.getAll('tag'), ['x', 'y']);
   assert.deepEqual(request.body.getAll('tag'), ['x', 'y']);
-  assert.deepEqual(request.query.getAll('resumableTotalSize'), ['25']);
+  // As in 1.1, where the page's own value is the one that is uploaded; but it is never sent twice.
+  assert.deepEqual(request.query.getAll('resumableTotalSize'), ['26']);
+  assert.deepEqual(request.body.getAll('resumableTotalSize'), ['26']);
   const d = send({});
   d.client.updateQuery({ fresh: 'yes' });
   d.answers(200);
@@ -106,22 +144,43 @@ test('headers: object or function; withCredentials', () => {
   assert.deepEqual(send({ headers: (f) => ({ 'X-Name': f.fileName }) }).open[0].headers, { 'X-Name': 'a b&c.txt' });
   assert.equal(send({}).open[0].withCredentials, false);
   assert.equal(send({ withCredentials: true }).open[0].withCredentials, true);
-  assert.equal(send({ testChunks: true, headers: { Accept: 'text/plain' } }).open[0].headers.Accept, 'text/plain');
+  const plain = { accept: 'text/plain' };
+  assert.deepEqual(send({ testChunks: true, headers: plain }).open[0].headers, plain);
+  assert.deepEqual(send({ headers: null }).open[0].headers, {});
+  const seen = [];
+  const d = send({ headers: (f, chunk) => { seen.push(f.fileName, chunk.offset); return {}; } });
+  assert.deepEqual(seen, ['a b&c.txt', 0]);
+  assert.equal(d.open.length, 1);
 });
 
-test('digest: SHA-256 of the chunk as a parameter, in multipart and octet', async () => {
-  // SHA-256 of "abc": FIPS 180-2, appendix B.1, in Base64.
+test('digest: SHA-256 of the chunk, as a field of the form or as Content-Digest of an octet request', async () => {
+  // SHA-256 of "abc": FIPS 180-2, appendix B.1, in Base64, as a dictionary member of RFC 9530.
   const digest = 'sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:';
-  globalThis.crypto ??= require('node:crypto').webcrypto;
-  for (const method of ['multipart', 'octet']) {
-    const d = send({ method, digest: 'sha-256' }, new File(['abc'], 'a'));
+  const abc = () => new File(['abc'], 'a');
+  const sent = async (options) => {
+    const d = send({ digest: 'sha-256', ...options }, abc());
     await settle(d);
-    assert.equal(d.open[0].query.get('resumableChunkDigest'), digest);
-    if (method === 'multipart') assert.equal(d.open[0].body.get('resumableChunkDigest'), digest);
-  }
-  const d = send({ digest: 'sha-256', digestParameterName: null }, new File(['abc'], 'a'));
+    return d.open[0];
+  };
+  const form = await sent({});
+  assert.equal(form.query.get('resumableChunkDigest'), digest);
+  assert.equal(form.body.get('resumableChunkDigest'), digest);
+  assert.equal(form.headers['Content-Digest'], undefined, 'the content is the form, not the chunk');
+  assert.equal((await sent({ digestParameterName: 'sum', parameterNamespace: 'x' })).body.get('xsum'), digest);
+  assert.equal((await sent({ digestParameterName: null })).query.has('resumableChunkDigest'), false);
+  const octet = await sent({ method: 'octet' });
+  assert.equal(octet.headers['Content-Digest'], digest);
+  assert.equal(octet.query.has('resumableChunkDigest'), false);
+  assert.equal(send({}).open[0].query.has('resumableChunkDigest'), false, 'nothing unless it is asked for');
+});
+
+test('a digest that the server finds wrong is sent again, and made anew', async () => {
+  const d = send({ digest: 'sha-256', method: 'octet' });
   await settle(d);
-  assert.equal(d.open[0].query.has('resumableChunkDigest'), false);
+  d.answers(503, 'The chunk did not arrive as it was sent.', { 'Retry-After': '1' });
+  d.pass(60000);
+  await settle(d);
+  d.asks('POST a b&c.txt 1');
 });
 
 test('digest without a secure context: said once, sent without', (t) => {
@@ -217,24 +276,4 @@ test('preprocessFile: before any chunk, in the slots; a pause starts it again', 
 test('preprocessFile that ends at once', () => {
   const d = send({ preprocessFile: (f) => f.preprocessFinished() });
   d.asks('POST a b&c.txt 1');
-});
-
-test('the documented defaults', () => {
-  const r = Resumable();
-  const documented = {
-    target: '/', testTarget: null, chunkSize: 1048576, forceChunkSize: false, simultaneousUploads: 3,
-    fileParameterName: 'file', chunkNumberParameterName: 'resumableChunkNumber',
-    totalChunksParameterName: 'resumableTotalChunks', chunkSizeParameterName: 'resumableChunkSize',
-    totalSizeParameterName: 'resumableTotalSize', identifierParameterName: 'resumableIdentifier',
-    fileNameParameterName: 'resumableFilename', relativePathParameterName: 'resumableRelativePath',
-    currentChunkSizeParameterName: 'resumableCurrentChunkSize', typeParameterName: 'resumableType', query: {},
-    testMethod: 'GET', uploadMethod: 'POST', parameterNamespace: '', headers: {}, method: 'multipart',
-    prioritizeFirstAndLastChunk: false, testChunks: true, preprocess: null, preprocessFile: null,
-    generateUniqueIdentifier: null, maxFiles: undefined, minFileSize: undefined, maxFileSize: undefined, fileType: [],
-    maxChunkRetries: undefined, chunkRetryInterval: undefined, withCredentials: false, xhrTimeout: 0,
-    setChunkTypeFromFile: false, dragOverClass: 'dragover', chunkFormat: 'blob', clearInput: true,
-    throttleProgressCallbacks: 0.5, deleteOnCancel: false, digest: null,
-  };
-  for (const [name, value] of Object.entries(documented)) assert.deepEqual(r.getOpt(name), value, name);
-  assert.deepEqual(new Resumable({ chunkSize: 3 }).getOpt(['chunkSize', 'target']), { chunkSize: 3, target: '/' });
 });

@@ -68,7 +68,8 @@ class Dialogue {
       window: this.window,
       document: this.document,
     };
-    this.client = new Resumable({ target: '/up', chunkSize: 10, forceChunkSize: true, platform: this.platform, ...options });
+    const usual = { target: '/up', chunkSize: 10, forceChunkSize: true, platform: this.platform };
+    this.client = new Resumable({ ...usual, ...options });
     this.client.on('catchAll', (...args) => this.events.push(args));
   }
 
