@@ -109,7 +109,7 @@ extension LocalStore {
             upload.mayHaveParts.store(false, ordering: .relaxed)
             return []
         }
-        guard let data = try openData(of: upload) else { return [] }
+        guard let data = try waitForData(of: upload) else { return [] }
         if case .counted(let chunks) = chunk.place, let chunkSize = parts.chunkSize(of: chunks) {
             _ = try upload.change { journal throws(FileError) in
                 if journal.chunkSize == nil { try journal.append([.chunkSize(chunkSize)]) }
@@ -137,10 +137,22 @@ extension LocalStore {
             }
             try onDisk { () throws(FileError) in
                 for part in taken { try parts.folder.remove(part.name) }
+                // A part that a power cut brought back would overwrite what has replaced it meanwhile.
+                try parts.folder.sync()
                 try root.removeFolder(upload.id.identifier)
             }
         }
         return postponed
+    }
+
+    /// The data file, which somebody may just be making; nil once there is nothing to take parts over into.
+    private func waitForData(of upload: Upload) throws(StoreError) -> (any File)? {
+        var patience = Patience()
+        while try upload.look({ !$0.isPublished }) == true {
+            if let data = try openData(of: upload) { return data }
+            guard patience.wait() else { throw .busy }
+        }
+        return nil
     }
 
     /// Sees to it that the bytes of a part are in their place.
@@ -190,11 +202,9 @@ extension LocalStore {
     }
 
     /// Removes what is left of Flask's folder, before the file gets its name: whoever dies in between does both again.
-    func clearParts(of upload: Upload) {
-        guard settings.layout == .flat, upload.mayHaveParts.exchange(false, ordering: .relaxed),
-            let parts = try? FlaskParts(of: upload.id, in: root)
-        else { return }
+    func clearParts(of id: UploadID) {
+        guard settings.layout == .flat, let parts = try? FlaskParts(of: id, in: root) else { return }
         for part in parts.parts { try? parts.folder.remove(part.name) }
-        try? root.removeFolder(upload.id.identifier)
+        try? root.removeFolder(id.identifier)
     }
 }

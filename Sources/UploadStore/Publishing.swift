@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import UploadModel
 
 // How a complete upload becomes a file, exactly once and in one atomic step, at a cost that doesn't grow with it:
@@ -62,7 +63,7 @@ extension LocalStore {
             try file.sync()
             try state.sync()
         }
-        clearParts(of: upload)
+        if upload.mayHaveParts.exchange(false, ordering: .relaxed) { clearParts(of: upload.id) }
         let folder = try folder(for: upload.destination)
         let filename = upload.destination.filename
         let numbers = settings.onConflict == .rename ? 0..<LocalStore.maximumNumber : 0..<1
@@ -109,7 +110,7 @@ extension LocalStore {
             throw StoreError(error)
         }
         do { try upload.destination.sync(from: root) } catch {
-            guard takeBack(name, from: folder, upload.files, upload.destination) else {
+            guard giveAgain(name, in: folder, upload.files, upload.destination) else {
                 try upload.sync { () throws(FileError) in throw error }
                 return false
             }
@@ -118,16 +119,29 @@ extension LocalStore {
         return true
     }
 
-    /// Takes a name back that could not be synced, with the folders on its way, to give it again next time: a second sync
-    /// would succeed without having written what the first could not.
+    /// Takes a name back that could not be synced, with the folders on its way, and gives it once more: a second sync
+    /// alone would succeed without having written what the first could not. The next one has something new to write.
     ///
-    /// - Returns: false if that is not possible either.
-    private func takeBack(
-        _ name: String, from folder: any Directory, _ files: UploadFiles, _ destination: Destination
+    /// - Returns: false if the name could not be taken back.
+    private func giveAgain(
+        _ name: String, in folder: any Directory, _ files: UploadFiles, _ destination: Destination
     ) -> Bool {
-        let isBack = try? folder.rename(name, to: state, as: files.data, replacing: false)
+        do throws(FileError) {
+            if try state.status(files.data) != nil {
+                // A rename has left both names behind.
+                try folder.remove(name)
+            } else if try !folder.rename(name, to: state, as: files.data, replacing: false) {
+                return false
+            }
+        } catch {
+            return false
+        }
         destination.removeFolders(from: root)
-        return isBack == true
+        // Where this fails, the file is as it was before it was published.
+        if let folder = try? destination.make(from: root) {
+            _ = try? state.rename(files.data, to: folder, as: name, replacing: false)
+        }
+        return true
     }
 
     /// Opens the data file. Nil where it is gone; then the journal says why, and who looks again finds out.
@@ -153,17 +167,16 @@ extension LocalStore {
     func settle(_ journal: inout Journal, _ files: UploadFiles, _ destination: Destination) throws(FileError) {
         guard !journal.isPublished else { return }
         if case .announced(let number, let inode) = journal.publication, try isRenamed(journal, destination) {
-            // It may have left both names behind.
-            if try state.status(files.data)?.inode == inode { try state.remove(files.data) }
+            if let id = journal.header.uploadID { clearParts(of: id) }
             do { try destination.sync(from: root) } catch {
                 let name = destination.filename.numbered(number)
-                guard let folder = try? destination.open(from: root), takeBack(name, from: folder, files, destination)
-                else {
-                    journal.distrust()
+                if let folder = try? destination.open(from: root), giveAgain(name, in: folder, files, destination) {
                     throw error
                 }
+                journal.distrust()
                 throw error
             }
+            if try state.status(files.data)?.inode == inode { try state.remove(files.data) }
             try journal.append([.published(number: number, inode: inode, time: time)])
         } else if try state.status(files.data) == nil {
             // Somebody removed the data by hand, or it went with a power cut: nothing of it is held.
