@@ -1,6 +1,5 @@
 import Glibc
 import Linux
-import Synchronization
 
 /// Lets a line through at most every ten seconds: a fault that all threads meet many times a second must not fill the
 /// log's disk.

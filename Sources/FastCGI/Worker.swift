@@ -3,7 +3,6 @@ import CLinux
 import Glibc
 import HTTP
 import Linux
-import Synchronization
 
 /// One thread of the responder.
 final class Worker: Sendable {

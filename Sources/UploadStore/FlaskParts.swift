@@ -101,15 +101,18 @@ extension LocalStore {
     /// - Returns: those that the next requests will take over.
     func takeOver(_ upload: Upload, _ chunk: ChunkRequest) throws(StoreError) -> [FlaskParts.Part] {
         guard settings.layout == .flat, upload.mayHaveParts.load(ordering: .relaxed) else { return [] }
+        // Nearly always there is nothing: that is found out with one look.
+        if try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }) == nil {
+            upload.mayHaveParts.store(false, ordering: .relaxed)
+            return []
+        }
         // One at a time does it, of all threads and processes: the lock ends with the file.
         guard let turn = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return [] }
         _ = try onDisk { () throws(FileError) in try turn.lock(offset: 1, length: 1, wait: true) }
         defer { turn.unlock(offset: 1, length: 1) }
-        guard var parts = try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }) else {
-            upload.mayHaveParts.store(false, ordering: .relaxed)
-            return []
-        }
-        guard let data = try waitForData(of: upload) else { return [] }
+        guard var parts = try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }),
+            let data = try waitForData(of: upload)
+        else { return [] }
         if case .counted(let chunks) = chunk.place, let chunkSize = parts.chunkSize(of: chunks) {
             _ = try upload.change { journal throws(FileError) in
                 if journal.chunkSize == nil { try journal.append([.chunkSize(chunkSize)]) }

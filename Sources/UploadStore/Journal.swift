@@ -73,7 +73,8 @@ struct Journal {
 
     /// Writes a new journal over whatever stands in `file`.
     static func begin(_ file: any File, header: JournalHeader, boot: BootID) throws(FileError) -> Journal {
-        try file.truncate(to: 0)
+        // Only where it has something: ext4 writes a file out at its closing that was cut to nothing.
+        if try file.status().size > 0 { try file.truncate(to: 0) }
         let bytes = header.encoded
         try bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: 0) }
         var journal = Journal(file: file, header: header, headerLength: bytes.count)

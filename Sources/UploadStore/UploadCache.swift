@@ -1,5 +1,4 @@
 import Linux
-import Synchronization
 
 /// The uploads whose journals are open. Bounded: beyond the limit the one that was used longest ago is dropped; who
 /// works on it keeps it, and the next request opens it again. (Two openings of one journal are as good as one: file

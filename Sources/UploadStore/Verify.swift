@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 public import UploadModel
 
@@ -31,29 +32,50 @@ extension LocalStore {
     public func verify() throws(StoreError) -> VerifyReport {
         var report = VerifyReport()
         var wanted: Set<String> = []
-        let seen = try journals()
-        for name in seen {
+        for name in try journals() {
             do throws(FileError) {
                 if let data = try verify(journal: name, &report) { wanted.insert(data) }
             } catch {
                 report.findings.append(.init(file: name, upload: nil, text: "cannot be read: \(errorText(error.code))"))
             }
         }
-        // What was begun meanwhile is not known above.
-        let begun = Set(try journals()).subtracting(seen).map { $0.dropLast(UploadFiles.journalSuffix.count) }
         for name in try onDisk({ () throws(FileError) in try state.names() }).sorted()
-        where name.hasSuffix(UploadFiles.dataSuffix) && !wanted.contains(name) && !begun.contains(name.prefix(64)) {
+        where name.hasSuffix(UploadFiles.dataSuffix) && !wanted.contains(name) {
+            guard try onDisk({ () throws(FileError) in try isOrphan(name) }) else { continue }
             report.findings.append(
                 .init(file: name, upload: nil, text: "belongs to no upload; a sweep removes it once it is an hour old"))
         }
         return report
     }
 
+    /// True if no journal speaks of that data file, also none that was begun meanwhile.
+    private func isOrphan(_ data: String) throws(FileError) -> Bool {
+        let key = data.prefix { $0 != "-" }
+        if let file = try state.open(key + UploadFiles.journalSuffix), let journal = try settledJournal(file),
+            let id = journal.header.uploadID,
+            UploadFiles(key: UploadKey(id), nonce: journal.header.nonce).data == data
+        {
+            return false
+        }
+        return try state.status(data) != nil
+    }
+
+    /// The journal in a file. Where there is none, somebody may just be beginning it: it is looked at again.
+    private func settledJournal(
+        _ file: any File, visit: (JournalRecord) -> Void = { _ in }
+    ) throws(FileError) -> Journal? {
+        if let journal = try Journal.read(file, visit: visit) { return journal }
+        usleep(100_000)
+        _ = try file.lock(offset: 0, length: 1, wait: true)
+        defer { file.unlock(offset: 0, length: 1) }
+        return try Journal.read(file, visit: visit)
+    }
+
     /// - Returns: the data file that belongs to the journal.
     private func verify(journal name: String, _ report: inout VerifyReport) throws(FileError) -> String? {
         guard let file = try state.open(name) else { return nil }
         var records: [Journal.HeldRecord] = []
-        let journal = try Journal.read(file) { record in
+        let journal = try settledJournal(file) { record in
             switch record {
             case .held(let range, let checksum):
                 records.append(Journal.HeldRecord(range: range, checksum: checksum, index: 0))
@@ -62,6 +84,7 @@ extension LocalStore {
             }
         }
         guard let journal, let id = journal.header.uploadID else {
+            guard try file.status().names > 0 else { return nil }
             report.findings.append(
                 .init(file: name, upload: nil, text: "has no valid header; the upload begins anew with its next chunk"))
             return nil

@@ -10,6 +10,8 @@ struct StopSignals {
         sigaddset(&set, SIGTERM)
         sigaddset(&set, SIGINT)
         pthread_sigmask(SIG_BLOCK, &set, nil)
+        // A file beyond the process's limit is an error of one write, not the end of the program.
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     /// Waits for one of them, and gives its number; nil if none comes in so many seconds.

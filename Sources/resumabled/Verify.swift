@@ -25,7 +25,7 @@ struct Verify: ParsableCommand {
                 let upload = finding.upload.map { " (\(printable($0.filename.text)), \(printable($0.identifier)))" }
                 print("\(finding.file)\(upload ?? ""): \(finding.text)")
             }
-            print("\(report.uploads) uploads, \(report.bytes) bytes checked, \(report.findings.count) findings")
+            print("uploads: \(report.uploads), bytes compared: \(report.bytes), findings: \(report.findings.count)")
         }
         if !report.findings.isEmpty { throw ExitCode.failure }
     }

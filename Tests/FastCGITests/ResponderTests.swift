@@ -2,7 +2,6 @@ import FastCGI
 import Glibc
 import HTTP
 import Linux
-import Synchronization
 import Testing
 
 /// The real responder on a real socket, and a web server's side of the protocol written out in the test.

@@ -2,7 +2,6 @@ import FastCGI
 import Glibc
 import HTTP
 import Linux
-import Synchronization
 import TestSupport
 
 extension TemporaryFolder {

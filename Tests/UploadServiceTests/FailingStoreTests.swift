@@ -1,7 +1,6 @@
 import Glibc
 import HTTP
 import Linux
-import Synchronization
 import TestSupport
 import Testing
 import UploadModel
