@@ -38,9 +38,23 @@ def wait_until(condition, seconds: float, what: str):
     return value
 
 
+def run_program(*arguments) -> subprocess.CompletedProcess:
+    """Another command of the program than `serve`, from beginning to end."""
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+
+
 class Server:
-    def __init__(self, root: pathlib.Path, web: pathlib.Path = REPOSITORY / "Sources/Web"):
+    def __init__(
+        self,
+        root: pathlib.Path,
+        web: pathlib.Path = REPOSITORY / "Sources/Web",
+        options: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ):
+        """`options` and `environment` are the program's, at every start: arguments of `serve`, and variables to add."""
         self.root = root
+        self.options = options
+        self.environment = environment or {}
         self.web = web
         self.port = free_port()
         # Not pytest's own folder: the path of a Unix socket may have 107 bytes only.
@@ -71,9 +85,11 @@ class Server:
         wait_until(self._program_listens, 10, "the program listens")
 
     def spawn_program(self, *options: str) -> subprocess.Popen:
-        arguments = [PROGRAM, "serve", "--socket", str(self.socket), "--root", str(self.root), *options]
+        arguments = [PROGRAM, "serve", "--socket", str(self.socket), "--root", str(self.root)]
+        arguments += [*self.options, *options]
+        environment = os.environ | self.environment
         with open(self.state / "program.log", "ab") as log:
-            return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def _program_listens(self) -> bool:
         assert self.program.poll() is None, f"the program ended with {self.program.returncode}:\n{self.program_log()}"

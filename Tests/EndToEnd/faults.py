@@ -1,0 +1,44 @@
+"""System calls of the program that fail when a test wants it: the control of fault_shim.c."""
+
+import contextlib
+import errno
+import mmap
+import pathlib
+import struct
+import subprocess
+
+SHIM = pathlib.Path(__file__).with_name("fault_shim.c")
+# As `struct fault` in the shim: armed, error, passes, met, call, ending.
+FAULT = struct.Struct("4i16s48s")
+COUNT = 4
+
+
+class Faults:
+    """For one program, which has to be started with `environment`."""
+
+    def __init__(self, folder: pathlib.Path):
+        """`folder`: the test's own; the shim is compiled once for all tests of a run, beside it."""
+        library = folder.parent / "fault_shim.so"
+        if not library.exists():
+            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, SHIM], check=True)
+        control = folder / "faults"
+        control.write_bytes(bytes(COUNT * FAULT.size))
+        self.environment = {"LD_PRELOAD": str(library), "FAULTS": str(control)}
+        with open(control, "r+b") as file:
+            self.memory = mmap.mmap(file.fileno(), 0)
+
+    @contextlib.contextmanager
+    def armed(self, call: str, ending: str, code: int, *, passes: int = 0, slot: int = 0):
+        """While it lasts, `call` on files whose name ends so fails with that errno, after so many that pass.
+
+        It must have been met: a fault that no call ran into proves nothing.
+        """
+        at = slot * FAULT.size
+        self.memory[at : at + FAULT.size] = FAULT.pack(0, code, passes, 0, call.encode(), ending.encode())
+        struct.pack_into("i", self.memory, at, 1)
+        try:
+            yield
+        finally:
+            struct.pack_into("i", self.memory, at, 0)
+        met = FAULT.unpack_from(self.memory, at)[3]
+        assert met > 0, f"no {call} on *{ending} ran into {errno.errorcode.get(code, 'a short write')}"

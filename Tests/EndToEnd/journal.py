@@ -1,0 +1,55 @@
+"""Writes into journals of the store, by the byte table at the top of Sources/UploadStore/JournalFormat.swift.
+
+For states that would take hours and a large disk to bring about honestly. It is written from the table alone, and so
+shows that the table says enough.
+"""
+
+import ctypes
+import hashlib
+import pathlib
+import struct
+
+MAGIC = b"RSMBLD\0\1"
+RECORD = 32
+ADOPTED = 7
+
+xxhash = ctypes.CDLL("libxxhash.so.0")
+xxhash.XXH3_64bits_withSeed.restype = ctypes.c_uint64
+xxhash.XXH3_64bits_withSeed.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64]
+
+
+def xxh3(content: bytes, seed: int = 0) -> int:
+    return xxhash.XXH3_64bits_withSeed(content, len(content), seed)
+
+
+def key(identifier: str, filename: str) -> str:
+    """What the names of an upload's files begin with."""
+    encoded = identifier.encode()
+    return hashlib.sha256(f"{len(encoded)}:".encode() + encoded + filename.encode()).hexdigest()
+
+
+class Journal:
+    """The journal of an upload that the program has begun."""
+
+    def __init__(self, root: pathlib.Path, identifier: str, filename: str):
+        self.path = root / ".resumabled" / f"{key(identifier, filename)}.journal"
+        content = self.path.read_bytes()
+        assert content.startswith(MAGIC)
+        (self.header_length,) = struct.unpack_from("<I", content, 8)
+        (self.nonce,) = struct.unpack_from("<Q", content, 32)
+        self.records = (len(content) - self.header_length) // RECORD
+
+    def record(self, kind: int, a: int = 0, b: int = 0, c: int = 0) -> bytes:
+        """The next record."""
+        unchecked = struct.pack("<BxxxIQQQ", kind, 0, a, b, c)
+        check = xxh3(unchecked, (self.nonce + self.records) % (1 << 64)) % (1 << 32)
+        self.records += 1
+        return struct.pack("<BxxxIQQQ", kind, check, a, b, c)
+
+    def append(self, content: bytes) -> None:
+        with open(self.path, "ab") as file:
+            file.write(content)
+
+    def adopt(self, ranges) -> None:
+        """Says that these ranges, (start, end), are held, and were synced before."""
+        self.append(b"".join(self.record(ADOPTED, start, end - start) for start, end in ranges))

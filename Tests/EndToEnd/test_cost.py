@@ -1,0 +1,129 @@
+"""What it costs. Times are compared with each other within one run, never with a clock's idea of fast."""
+
+import statistics
+import subprocess
+import time
+
+import pytest
+
+import disks
+from client import MIB, Chunk, layout, parameters, query, random_bytes
+from fastcgi import Request, upload_params
+from journal import Journal
+from server import Server
+
+GIB = 1024 * MIB
+
+
+@pytest.fixture(scope="module")
+def large_disk(tmp_path_factory):
+    """A disk with room for large files of which nearly nothing is ever written. Itself it takes some megabytes."""
+    with disks.image(tmp_path_factory.mktemp("large") / "disk", "ext4", 64 * GIB) as disk:
+        yield disk
+
+
+@pytest.fixture
+def on_disk(large_disk, request):
+    with Server(large_disk / request.node.name) as server:
+        yield server
+
+
+def exchange(server: Server, method: str, fields, body: bytes = b"") -> tuple[int, float]:
+    """One request straight to the program: the status, and how long it took in seconds."""
+    kind = "application/octet-stream" if body else ""
+    began = time.perf_counter()
+    request = Request(server.socket, upload_params(method, query(fields), kind, len(body)))
+    request.write(body)
+    status, _, _ = request.answer()
+    return status, time.perf_counter() - began
+
+
+def hold(server: Server, name: str, size: int, chunk_size: int, ranges) -> None:
+    """Begins an upload with its first chunk, and says of the ranges that they came too."""
+    fields = parameters(
+        Chunk(1, 0, chunk_size, size // chunk_size), identifier=name, filename=name, size=size, chunk_size=chunk_size)
+    status, _ = exchange(server, "POST", fields, bytes(chunk_size))
+    assert status == 200
+    Journal(server.root, name, name).adopt(ranges)
+
+
+def test_completing_a_file_takes_no_longer_at_10_gib_than_at_10_mib(on_disk):
+    """All but the last chunk is held: what is left is that chunk, a sync with nothing else to write, and the name."""
+
+    def complete(size: int, name: str) -> float:
+        hold(on_disk, name, size, MIB, [(MIB, size - MIB)])
+        # What was written down to reserve the room is no part of completing.
+        subprocess.run(["sync", "-f", on_disk.root], check=True)
+        last = layout(size, MIB, False)[-1]
+        fields = parameters(last, identifier=name, filename=name, size=size, chunk_size=MIB)
+        content = random_bytes(MIB)
+        status, seconds = exchange(on_disk, "POST", fields, content)
+        assert status == 200
+        file = on_disk.root / name
+        assert file.stat().st_size == size
+        with open(file, "rb") as finished:
+            finished.seek(-MIB, 2)
+            assert finished.read() == content
+        return seconds
+
+    sizes = [10 * MIB, 10 * GIB]
+    seconds = {size: [] for size in sizes}
+    for turn in range(9):
+        for size in sizes:
+            seconds[size].append(complete(size, f"{size} {turn}"))
+            (on_disk.root / f"{size} {turn}").unlink()
+    small, large = (statistics.median(seconds[size]) for size in sizes)
+    print(f"the last chunk of 10 MiB: {small * 1000:.2f} ms, of 10 GiB: {large * 1000:.2f} ms")
+    # Anything that grows with the file would be a thousand times as long.
+    assert large < 3 * small
+
+
+def test_a_test_of_one_chunk_among_100_000_costs_no_more_than_among_10(on_disk):
+    chunk_size = 1000
+    many, few = 100_000, 10
+
+    def begin(name: str, count: int):
+        # Every other chunk is missing, so that no two ranges become one.
+        ranges = [(number * chunk_size, (number + 1) * chunk_size) for number in range(0, count, 2)]
+        hold(on_disk, name, count * chunk_size, chunk_size, ranges)
+        fields = [
+            parameters(
+                Chunk(number + 1, number * chunk_size, (number + 1) * chunk_size, count),
+                identifier=name, filename=name, size=count * chunk_size, chunk_size=chunk_size)
+            for number in range(count // 2 - count // 2 % 2, count)[:2]
+        ]
+        return [(fields[0], 200), (fields[1], 404)]
+
+    uploads = {count: begin(f"of {count}", count) for count in (few, many)}
+    seconds = {count: [] for count in uploads}
+    for _ in range(300):
+        for count, tests in uploads.items():
+            for fields, expected in tests:
+                status, took = exchange(on_disk, "GET", fields)
+                assert status == expected
+                seconds[count].append(took)
+    low, high = (statistics.median(seconds[count]) for count in (few, many))
+    print(f"a test among {few} chunks: {low * 1e6:.0f} us, among {many}: {high * 1e6:.0f} us")
+    assert high < 2 * low
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["multipart", "octet-stream"])
+def test_each_byte_is_written_to_the_disk_once(on_disk, raw):
+    """By write_bytes in /proc/PID/io: the pages that the program made the kernel write. (wchar would count the answers
+    and the log too, and not what is written twice below.)"""
+    data = random_bytes(128 * MIB)
+
+    def written() -> int:
+        with open(f"/proc/{on_disk.program.pid}/io") as counters:
+            return int(dict(line.split(": ") for line in counters)["write_bytes"])
+
+    with on_disk.client() as client:
+        send = client.send_raw if raw else client.send
+        before = written()
+        for chunk in layout(len(data), MIB, False):
+            fields = parameters(chunk, identifier="film", filename="film", size=len(data), chunk_size=MIB)
+            assert send(fields, data[chunk.start : chunk.end]).status == 200
+        factor = (written() - before) / len(data)
+    print(f"{factor:.4f} bytes written for each byte uploaded")
+    assert (on_disk.root / "film").read_bytes() == data
+    assert 1.00 <= factor <= 1.02

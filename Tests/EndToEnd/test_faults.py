@@ -1,0 +1,433 @@
+"""What breaks below the program: full disks, failing ones, missing rights. The client is told to wait or to give up as
+the contract says, the log has the cause once, and the upload goes on when the cause is gone.
+
+Where the machine can be made to fail for real, it is: a tmpfs that is full, a quota of btrfs, a disk that loses writes
+(a loop device on a file that cannot grow), a file system that is mounted read-only, a limit of descriptors. The other
+errors, and those in the middle of a step, come from fault_shim.c.
+"""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import resource
+import subprocess
+
+import pytest
+
+import disks
+from client import MIB, layout, parameters, random_bytes
+from disks import as_root, fill, read_from_disk
+from faults import Faults
+from server import Server, run_program
+
+# Larger than one piece of the program's reading, so that each chunk is written in several calls, and a whole number of
+# blocks, so that no chunk ends in the block where another begins.
+CHUNK = 80 * 4096
+DATA = random_bytes(4 * CHUNK, seed=9)
+CHUNKS = layout(len(DATA), CHUNK, False)
+NO_SPACE = b"The server has no space left"
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    """A server whose system calls can be made to fail, and the control of that."""
+    faults = Faults(tmp_path)
+    with Server(tmp_path / "root", environment=faults.environment) as server:
+        yield server, faults
+
+
+@contextlib.contextmanager
+def served(root: pathlib.Path, *options: str):
+    """A server, and a client that is connected to it."""
+    with Server(root, options=options) as server, server.client() as client:
+        yield server, client
+
+
+def fields_of(chunk, name: str, data: bytes = DATA, chunk_size: int = CHUNK):
+    return parameters(chunk, identifier=f"id {name}", filename=name, size=len(data), chunk_size=chunk_size)
+
+
+def send(client, number: int, name: str):
+    chunk = CHUNKS[number - 1]
+    return client.send(fields_of(chunk, name), DATA[chunk.start : chunk.end])
+
+
+def held(client, name: str) -> list[int]:
+    """The numbers of the chunks for which a test is answered with 200."""
+    statuses = {chunk.number: client.test(fields_of(chunk, name)).status for chunk in CHUNKS}
+    assert set(statuses.values()) <= {200, 404}, statuses
+    return [number for number, status in statuses.items() if status == 200]
+
+
+def expect(answer, status: int, outcome: str, line: bytes | None = None) -> None:
+    """The contract's outcome, and a line for people in which nothing of the inside is told."""
+    assert (answer.status, answer.outcome) == (status, outcome), answer.body
+    if status == 503:
+        assert int(answer.headers["Retry-After"]) >= 1
+    if line is not None:
+        assert answer.body == line
+    internal = {os.strerror(code).encode() for code in errno.errorcode} | {b"/", b".resumabled", b".data", b".journal"}
+    assert not [each for each in internal if each in answer.body], answer.body
+
+
+class Log:
+    """What the program logs from now on."""
+
+    def __init__(self, server: Server):
+        self.server = server
+        self.before = len(server.program_log())
+
+    def complaints(self) -> list[str]:
+        lines = self.server.program_log()[self.before :].splitlines()
+        return [line for line in lines if re.search(r" (notice|warning|error|critical) ", line)]
+
+    def expect_one(self, cause: str) -> None:
+        complaints = self.complaints()
+        assert len(complaints) == 1 and cause in complaints[0], complaints
+
+
+def finish(server: Server, client, name: str, sent: int) -> None:
+    """The cause is gone: the client goes on, sends as many chunks as were missing, and the file is whole."""
+    answers = client.upload(DATA, filename=name, identifier=f"id {name}", chunk_size=CHUNK)
+    assert [answer.status for answer in answers] == [200] * sent
+    assert (server.root / name).read_bytes() == DATA
+    assert name in server.finished_files()
+    checked = run_program("verify", "--root", server.root)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+# --- one call fails, by the shim
+
+WAIT = b"The server cannot write at the moment"
+WHILE_TAKING = [
+    # call, file, errno, calls that pass, line
+    ("pwrite", ".data", errno.ENOSPC, 0, NO_SPACE),
+    ("pwrite", ".data", errno.ENOSPC, 1, NO_SPACE),
+    ("pwrite", ".data", errno.EDQUOT, 0, NO_SPACE),
+    ("pwrite", ".data", errno.EFBIG, 0, NO_SPACE),
+    ("pwrite", ".data", errno.EIO, 0, WAIT),
+    ("pwrite", ".data", errno.EIO, 1, WAIT),
+    ("pwrite", ".data", errno.EROFS, 0, WAIT),
+    ("pwrite", ".journal", errno.EIO, 0, WAIT),
+    ("pwrite", ".journal", errno.ENOSPC, 0, NO_SPACE),
+    ("openat", ".data", errno.EMFILE, 0, WAIT),
+    ("openat", ".data", errno.ENFILE, 0, WAIT),
+    ("openat", ".data", errno.EACCES, 0, WAIT),
+    ("openat", ".data", errno.EIO, 0, WAIT),
+]
+WHILE_BEGINNING = [
+    ("openat", ".journal", errno.EACCES, WAIT),
+    ("openat", ".journal", errno.EMFILE, WAIT),
+    ("openat", ".journal", errno.EROFS, WAIT),
+    ("openat", ".journal", errno.ENOSPC, NO_SPACE),
+    ("openat", ".data", errno.EACCES, WAIT),
+    ("openat", ".data", errno.EDQUOT, NO_SPACE),
+    ("pwrite", ".journal", errno.ENOSPC, NO_SPACE),
+    ("pwrite", ".journal", errno.EIO, WAIT),
+    ("fallocate", ".data", errno.ENOSPC, NO_SPACE),
+    ("fallocate", ".data", errno.EDQUOT, NO_SPACE),
+    ("fallocate", ".data", errno.EIO, WAIT),
+]
+WHILE_FINISHING = [
+    ("pwrite", ".journal", errno.ENOSPC, NO_SPACE),
+    ("renameat2", ".data", errno.EIO, WAIT),
+    ("renameat2", ".data", errno.EACCES, WAIT),
+    ("renameat2", ".data", errno.EROFS, WAIT),
+    ("renameat2", ".data", errno.ENOSPC, NO_SPACE),
+    ("fsync", "/root", errno.EIO, WAIT),
+]
+
+
+def case(each) -> str:
+    call, ending, code, *_ = each
+    return f"{call}-{ending.strip('./')}-{errno.errorcode[code]}"
+
+
+@pytest.mark.parametrize("call, ending, code, passes, line", WHILE_TAKING, ids=map(case, WHILE_TAKING))
+def test_a_fault_in_the_middle_of_an_upload_costs_the_chunk_at_hand(faulty, call, ending, code, passes, line):
+    server, faults = faulty
+    with server.client() as client:
+        assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
+        log = Log(server)
+        with faults.armed(call, ending, code, passes=passes):
+            expect(send(client, 3, "film"), 503, "retry", line)
+        log.expect_one(os.strerror(code))
+        assert held(client, "film") == [1, 2]
+        finish(server, client, "film", sent=2)
+
+
+@pytest.mark.parametrize("call, ending, code, line", WHILE_BEGINNING, ids=map(case, WHILE_BEGINNING))
+def test_a_fault_at_the_first_chunk_leaves_an_upload_that_can_be_begun_again(faulty, call, ending, code, line):
+    server, faults = faulty
+    with server.client() as client:
+        log = Log(server)
+        with faults.armed(call, ending, code):
+            expect(send(client, 1, "film"), 503, "retry", line)
+        log.expect_one(os.strerror(code))
+        assert held(client, "film") == []
+        finish(server, client, "film", sent=4)
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "restarted"])
+@pytest.mark.parametrize("call, ending, code, line", WHILE_FINISHING, ids=map(case, WHILE_FINISHING))
+def test_a_fault_while_the_file_gets_its_name_loses_nothing(faulty, call, ending, code, line, restarted):
+    server, faults = faulty
+    with server.client() as client:
+        assert [send(client, number, "film").status for number in (1, 2, 3)] == [200, 200, 200]
+        log = Log(server)
+        # The last chunk's own record passes: it is the step to the name that fails.
+        passes = 1 if (call, ending) == ("pwrite", ".journal") else 0
+        with faults.armed(call, ending, code, passes=passes):
+            expect(send(client, 4, "film"), 503, "retry", line)
+        log.expect_one(os.strerror(code))
+        if restarted:
+            server.stop_program()
+            server.start_program()
+        # Its record was written before the fault, so nothing needs to be sent.
+        finish(server, client, "film", sent=0)
+        assert server.finished_files() == ["film"]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "restarted"])
+@pytest.mark.parametrize("call, ending", [("fdatasync", ".data"), ("fdatasync", ".journal"), ("fsync", ".resumabled")])
+def test_after_a_failed_sync_all_of_the_upload_is_asked_for_again(faulty, call, ending, restarted):
+    # The kernel drops what it could not write and reports it once: a second sync would succeed for nothing.
+    server, faults = faulty
+    with server.client() as client:
+        assert [send(client, number, "film").status for number in (1, 2, 3)] == [200, 200, 200]
+        log = Log(server)
+        with faults.armed(call, ending, errno.EIO):
+            expect(send(client, 4, "film"), 415, "refused")
+        log.expect_one(os.strerror(errno.EIO))
+        assert server.finished_files() == []
+        if restarted:
+            server.stop_program()
+            server.start_program()
+        assert held(client, "film") == []
+        assert server.finished_files() == []
+        finish(server, client, "film", sent=4)
+
+
+def test_with_durability_chunk_a_failed_sync_is_the_end_of_what_was_held(tmp_path):
+    faults = Faults(tmp_path)
+    with (
+        Server(tmp_path / "root", options=("--durability", "chunk"), environment=faults.environment) as server,
+        server.client() as client,
+    ):
+        assert send(client, 1, "film").status == 200
+        log = Log(server)
+        with faults.armed("fdatasync", ".data", errno.EIO):
+            expect(send(client, 2, "film"), 415, "refused")
+        log.expect_one(os.strerror(errno.EIO))
+        assert held(client, "film") == []
+        finish(server, client, "film", sent=4)
+
+
+def test_a_write_that_takes_only_a_part_is_continued(faulty):
+    server, faults = faulty
+    with server.client() as client:
+        with faults.armed("pwrite", ".data", 0), faults.armed("pwrite", ".journal", 0, slot=1):
+            finish(server, client, "film", sent=4)
+
+
+def test_a_chunk_that_comes_again_while_the_held_one_cannot_be_read_costs_nothing(faulty):
+    server, faults = faulty
+    with server.client() as client:
+        assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
+        with faults.armed("pread", ".data", errno.EIO):
+            expect(send(client, 1, "film"), 503, "retry", WAIT)
+        assert held(client, "film") == [1, 2]
+        finish(server, client, "film", sent=2)
+
+
+def test_a_file_system_that_cannot_reserve_is_mentioned_once_and_takes_files_all_the_same(faulty):
+    server, faults = faulty
+    with server.client() as client:
+        log = Log(server)
+        with faults.armed("fallocate", ".data", errno.EOPNOTSUPP):
+            for name in ("one", "two", "three"):
+                finish(server, client, name, sent=4)
+        assert len(log.complaints()) == 1, log.complaints()
+
+
+def test_a_fault_that_lasts_does_not_fill_the_log(faulty):
+    server, faults = faulty
+    with server.client() as client:
+        assert send(client, 1, "film").status == 200
+        log = Log(server)
+        with faults.armed("pwrite", ".data", errno.ENOSPC):
+            for _ in range(20):
+                expect(send(client, 2, "film"), 503, "retry", NO_SPACE)
+        # One for each request at most.
+        assert 1 <= len(log.complaints()) <= 20
+        finish(server, client, "film", sent=3)
+
+
+# --- real ones
+
+
+def test_a_disk_without_room_for_the_file_says_so_at_its_first_chunk(tmp_path):
+    with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
+        fill(disk / "filler", leave=MIB)
+        log = Log(server)
+        expect(send(client, 1, "film"), 503, "retry", NO_SPACE)
+        log.expect_one(os.strerror(errno.ENOSPC))
+        assert held(client, "film") == []
+        # What could not be begun takes no room either.
+        assert server.private_bytes() < 100_000
+        (disk / "filler").unlink()
+        finish(server, client, "film", sent=4)
+
+
+def test_a_file_that_is_larger_than_the_disk_is_refused(tmp_path):
+    with disks.tmpfs(tmp_path / "disk", MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
+        expect(send(client, 1, "film"), 415, "refused")
+        assert server.private_bytes() < 100_000
+
+
+def test_an_upload_that_has_begun_has_its_room_when_the_disk_becomes_full(tmp_path):
+    with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
+        assert send(client, 1, "film").status == 200
+        fill(disk / "filler")
+        assert [send(client, number, "film").status for number in (2, 3, 4)] == [200, 200, 200]
+        assert (server.root / "film").read_bytes() == DATA
+
+
+def test_a_disk_that_becomes_full_under_the_journal_stops_the_upload_until_there_is_room(tmp_path):
+    """A page of the journal takes some 120 records; there is none for the next."""
+    chunk_size = 2000
+    data = random_bytes(400 * chunk_size)
+    chunks = layout(len(data), chunk_size, False)
+
+    def send_small(chunk):
+        return client.send(fields_of(chunk, "many", data, chunk_size), data[chunk.start : chunk.end])
+
+    with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
+        assert send_small(chunks[0]).status == 200
+        fill(disk / "filler")
+        log = Log(server)
+        answers = []
+        for chunk in chunks[1:]:
+            answers.append(send_small(chunk))
+            if answers[-1].status != 200:
+                break
+        expect(answers[-1], 503, "retry", NO_SPACE)
+        log.expect_one(os.strerror(errno.ENOSPC))
+        (disk / "filler").unlink()
+        answers = client.upload(data, filename="many", identifier="id many", chunk_size=chunk_size)
+        assert {answer.status for answer in answers} == {200}
+        assert (server.root / "many").read_bytes() == data
+
+
+def test_min_free_keeps_its_floor(tmp_path):
+    with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "5M") as (server, client):
+        log = Log(server)
+        expect(send(client, 1, "film"), 503, "retry", NO_SPACE)
+        assert len(log.complaints()) == 1
+        small = DATA[:1000]
+        answers = client.upload(small, filename="small", identifier="small", chunk_size=1000)
+        assert [answer.status for answer in answers] == [200]
+        space = os.statvfs(disk)
+        assert space.f_bavail * space.f_frsize > 4 * MIB
+        as_root("mount", "-o", f"remount,size={12 * MIB}", disk)
+        finish(server, client, "film", sent=4)
+
+
+def test_min_free_keeps_its_floor_where_the_size_is_not_known(tmp_path):
+    """Nothing can be reserved for a client that says no sizes: each chunk has to leave what is to stay free."""
+
+    def send_bare(number: int):
+        fields = {"resumableIdentifier": "bare", "resumableFilename": "bare", "resumableChunkNumber": str(number),
+                  "resumableTotalChunks": "20"}
+        return client.send(fields, DATA[:CHUNK])
+
+    with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "4M") as (server, client):
+        answers = [send_bare(number) for number in range(1, 11)]
+        assert answers[0].status == 200
+        expect(answers[-1], 503, "retry", NO_SPACE)
+        space = os.statvfs(disk)
+        assert space.f_bavail * space.f_frsize >= 4 * MIB
+
+
+def test_a_used_up_quota_stops_an_upload_until_there_is_more(tmp_path):
+    """btrfs, since its quotas are in every kernel that has it; ext4's need one that was built for them."""
+    with disks.image(tmp_path / "disk", "btrfs", 256 * MIB) as disk:
+        as_root("btrfs", "quota", "enable", disk)
+        as_root("btrfs", "qgroup", "limit", "1M", disk)
+        with served(disk / "root", "--min-free", "0") as (server, client):
+            log = Log(server)
+            expect(send(client, 1, "film"), 503, "retry", NO_SPACE)
+            log.expect_one(os.strerror(errno.EDQUOT))
+            as_root("btrfs", "qgroup", "limit", "none", disk)
+            finish(server, client, "film", sent=4)
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["at the sync", "before the sync"])
+def test_a_disk_that_loses_writes_never_makes_a_file_complete(tmp_path, early):
+    """A volume that promised more than there is: writes succeed, and fail when they are carried out.
+
+    What ext4 could not write into a new block reads as zeros for ever, also after it was written again and synced with
+    success. Only another file is safe.
+    """
+    options = ["-b", "4096", "-O", "^has_journal", "-N", "128", "-E", "lazy_itable_init=0"]
+    with (
+        disks.tmpfs(tmp_path / "medium", 4 * MIB) as medium,
+        disks.image(tmp_path / "disk", "ext4", 64 * MIB, *options, file=medium / "image") as disk,
+        served(disk / "root", "--min-free", "0") as (server, client),
+    ):
+        assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
+        subprocess.run(["sync", "-f", disk], check=True)
+        # To the last block, and chunks are whole blocks: a loop device takes a write that was carried out in part for a
+        # whole one.
+        fill(medium / "filler")
+        assert send(client, 3, "film").status == 200
+        if early:
+            # The kernel has noticed the loss when the program comes to sync.
+            assert subprocess.run(["sync", "-f", disk], stderr=subprocess.DEVNULL).returncode != 0
+        log = Log(server)
+        expect(send(client, 4, "film"), 415, "refused")
+        log.expect_one("cannot sync")
+        assert server.finished_files() == [] and held(client, "film") == []
+        (medium / "filler").unlink()
+        finish(server, client, "film", sent=4)
+        assert read_from_disk(server.root / "film") == DATA
+
+
+def test_a_read_only_file_system_stops_uploads_until_it_is_writable(tmp_path):
+    with disks.image(tmp_path / "disk", "ext4", 32 * MIB) as disk, served(disk / "root", "--min-free", "0") as parts:
+        server, client = parts
+        assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
+        # While a file is open for writing the kernel doesn't let the file system become read-only.
+        server.stop_program()
+        as_root("mount", "-o", "remount,ro", disk)
+        server.start_program()
+        log = Log(server)
+        expect(send(client, 3, "film"), 503, "retry", WAIT)
+        expect(send(client, 1, "another"), 503, "retry", WAIT)
+        complaints = log.complaints()
+        assert len(complaints) == 2 and all(os.strerror(errno.EROFS) in each for each in complaints), complaints
+        as_root("mount", "-o", "remount,rw", disk)
+        assert held(client, "film") == [1, 2]
+        finish(server, client, "film", sent=2)
+        finish(server, client, "another", sent=4)
+
+
+def test_without_descriptors_a_request_is_told_to_come_again(server, client):
+    assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
+    pid = server.program.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    # The lowest free number and one more: the connection is accepted, and then nothing can be opened.
+    numbers = {int(each.name) for each in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+    free = min(set(range(len(numbers) + 1)) - numbers)
+    log = Log(server)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free + 1, before[1]))
+    try:
+        expect(send(client, 1, "another"), 503, "retry", WAIT)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    log.expect_one(os.strerror(errno.EMFILE))
+    assert held(client, "film") == [1, 2]
+    finish(server, client, "film", sent=2)
+    finish(server, client, "another", sent=4)
