@@ -5,12 +5,28 @@
 (() => {
   'use strict';
 
-  /** The English text stands in the page; other languages replace it by `data-text`. */
+  /** What stands in the page, for other languages than English: replaced by `data-text`. */
   const TEXTS = {
     zh: {
       title: '上传文件', lead: '大文件也没问题。连接中断后，会从中断的地方继续上传。',
       drop: '将文件或文件夹拖到这里', browse: '选择文件', folder: '选择文件夹', paste: '也可以直接粘贴',
-      pause: '暂停', resume: '继续',
+      pause: '暂停', resume: '继续', pending: '上次未完成的上传',
+    },
+  };
+
+  /** What the list of unfinished uploads says. */
+  const PENDING = {
+    en: {
+      continue: 'Continue', forget: 'Forget', pendingText: '{share}% of {size}',
+      needsFile: 'Your browser cannot reach the file by itself. Press Continue again and choose {name}.',
+      otherFile: 'That was another file. Choose {name}.',
+      changed: '{name} has changed since the last time. It is uploaded from the beginning.',
+    },
+    zh: {
+      continue: '继续上传', forget: '不再上传', pendingText: '{size} 的 {share}%',
+      needsFile: '浏览器无法自行打开此文件。请再次点击“继续上传”，然后选择 {name}。',
+      otherFile: '这不是同一个文件，请选择 {name}。',
+      changed: '{name} 自上次以来已更改，将从头开始上传。',
     },
   };
 
@@ -28,6 +44,20 @@
   const { resumable } = uploader;
 
   if (resumable.support) {
+    const recovery = new ResumableRecovery(resumable);
+    new PendingUploads(document.querySelector('.pending'), uploader, recovery, PENDING[language]).show();
+
+    // The browser's picker gives handles, by which an upload can be continued after a restart with one click.
+    const browse = document.querySelector('.resumable-browse');
+    browse.addEventListener('click', (event) => {
+      if (!('showOpenFilePicker' in window) || event.target !== browse) return;
+      event.stopImmediatePropagation();
+      showOpenFilePicker({ multiple: true }).then((handles) => recovery.addHandles(handles, event), (error) => {
+        // The user has changed her mind.
+        if (error.name !== 'AbortError') throw error;
+      });
+    }, { capture: true });
+
     const folder = document.querySelector('.resumable-browse-folder');
     if ('webkitdirectory' in HTMLInputElement.prototype && !matchMedia('(pointer: coarse)').matches) {
       folder.hidden = false;
@@ -46,11 +76,12 @@
   }
 
   // How far it is can be read on the tab while one works on another.
+  const progress = document.querySelector('.progress');
   new MutationObserver(() => {
     const bar = document.querySelector('.progress-container');
     const running = document.documentElement.dataset.uploaderState === 'uploading';
     document.title = running ? `${bar.getAttribute('aria-valuenow')}% – ${name}` : name;
-  }).observe(document.querySelector('.progress'), { subtree: true, attributeFilter: ['aria-valuenow'], attributes: true });
+  }).observe(progress, { subtree: true, attributeFilter: ['aria-valuenow'] });
 
   // The seed's page has it under this name.
   window.uploader = uploader;

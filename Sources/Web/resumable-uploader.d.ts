@@ -21,10 +21,11 @@ declare class ResumableUploader {
    * @param meta     parameters that travel with the chunks of all files
    * @param browse   opens the file dialogue
    * @param drop     takes dropped files and folders
-   * @param progress holds `.progress-bar`, `.progress-text`, `.progress-pause-link`, `.progress-resume-link`; shown when needed
+   * @param progress holds `.progress-bar`, `.progress-text`, `.progress-pause-link`, `.progress-resume-link`; shown
+   *                 when needed
    * @param list     gets one `.uploader-item` a file; those that it has are samples and are taken out
-   * @param edit     shown while details of a file are edited. Its fields with a name are the details; without any, title
-   *                 and description are put there
+   * @param edit     shown while details of a file are edited. Its fields with a name are the details; without any,
+   *                 title and description are put there
    */
   constructor(
     token: string | null | undefined,
@@ -55,6 +56,8 @@ declare class ResumableUploader {
   retryFailed(): void;
   /** Takes what is done or cancelled off the list. */
   clearFinished(): void;
+  /** Shows a message above the list until it is dismissed. */
+  notice(text: string): void;
 
   /** The pure functions behind the texts. */
   static readonly tools: {
@@ -63,6 +66,10 @@ declare class ResumableUploader {
     formatBytes(bytes: number, language?: string): string;
     /** Empty where it is not known, or 100 hours and more. */
     formatDuration(seconds: number, language?: string): string;
+    /** Whole percent, rounded down. */
+    percent(part: number, whole: number): number;
+    /** Puts values in the places of `{name}`. */
+    fill(text: string, values?: Record<string, unknown>): string;
     [name: string]: unknown;
   };
 }

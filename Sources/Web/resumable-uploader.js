@@ -27,12 +27,15 @@
       edit: 'Edit details', progress: 'Upload progress', of: '{a} of {b}', left: '{t} left', rate: '{a}/s',
       seconds: '{s} s', minutes: '{m} min {s} s', hours: '{h} h {m} min',
       counts: '{done} of {all} files uploaded', failures: '{n} failed', more: '{n} more not shown',
-      retryAll: 'Try failed files again', clear: 'Clear finished', offline: 'You are offline. The upload goes on by itself.',
-      editTitle: 'Details of {name}', fieldTitle: 'Title', fieldDescription: 'Description', save: 'Save', dismiss: 'Dismiss',
+      retryAll: 'Try failed files again', clear: 'Clear finished',
+      offline: 'You are offline. The upload goes on by itself.',
+      editTitle: 'Details of {name}', fieldTitle: 'Title', fieldDescription: 'Description',
+      save: 'Save', dismiss: 'Dismiss',
       added: 'Files added: {n}.', finished: 'Files uploaded: {n}.', finishedOne: '{name} is uploaded.',
       failedOne: '{name} failed: {message}', allPaused: 'Upload paused.', allDone: 'All uploads have ended.',
       noAnswer: 'The server gave no reason.', already: 'Already on the list, not added again: {n}.',
-      maxFiles: 'At most {n} files can be uploaded at a time.', minFileSize: '{name} is too small. The least is {size}.',
+      maxFiles: 'At most {n} files can be uploaded at a time.',
+      minFileSize: '{name} is too small. The least is {size}.',
       maxFileSize: '{name} is too large. The most is {size}.', fileType: '{name} is of a type that is not taken here.',
       unsupported: 'This browser cannot send files in pieces. You can send one file as a whole; it cannot be resumed.',
       plainFile: 'File', plainSend: 'Send file',
@@ -69,6 +72,9 @@
   function fill(text, values = {}) {
     return text.replace(/\{(\w+)\}/g, (place, name) => (name in values ? String(values[name]) : place));
   }
+
+  /** Keeps a number and its unit on one line. @param {string} text */
+  const unbroken = (text) => text.replaceAll(' ', '\u00a0');
 
   // ------------------------------------------------------------------------------------------- Pure functions
 
@@ -196,7 +202,9 @@
     .uploader-main progress { display: block; width: 100% }
     .uploader-thumb, .uploader-thumb > * { height: 3em; width: 3em }
     .uploader-actions svg { display: block; height: 1.25em; width: 1.25em }
-    .uploader-live { clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; white-space: nowrap; width: 1px }
+    .uploader-live {
+      clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; white-space: nowrap; width: 1px;
+    }
   }`;
 
   /** Elements for what a page may pass: jQuery object, element, list, selector, nothing. @returns {HTMLElement[]} */
@@ -275,7 +283,10 @@
         video.muted = true;
         video.preload = 'auto';
         video.onerror = reject;
-        video.onloadedmetadata = () => { video.currentTime = Math.min(1, (video.duration || 0) / 2); };
+        // What a browser has recorded doesn't know how long it is.
+        video.onloadedmetadata = () => {
+          video.currentTime = Number.isFinite(video.duration) ? Math.min(1, video.duration / 2) : 0;
+        };
         video.onseeked = resolve;
         video.src = address;
       });
@@ -405,9 +416,9 @@
         detail.push(fill(words.of, { a: formatBytes(item.sent, language), b: formatBytes(file.size, language) }));
       }
       if (state === 'uploading' && item.meter.rate > 0) {
-        detail.push(fill(words.rate, { a: formatBytes(item.meter.rate, language) }));
+        detail.push(unbroken(fill(words.rate, { a: formatBytes(item.meter.rate, language) })));
         const left = formatDuration((file.size - item.sent) / item.meter.rate, language);
-        if (left) detail.push(fill(words.left, { t: left }));
+        if (left) detail.push(unbroken(fill(words.left, { t: left })));
       }
       if (item.meta.title) detail.unshift(item.meta.title);
       setText(this.detail, detail.join(' · '));
@@ -434,7 +445,9 @@
         return button;
       }));
       // A keyboard user stays where she was: on the same button, or on the one that took its place.
-      if (focused) (this.actions.querySelector(`[data-action="${was}"]`) || this.actions.children[wanted.length > 2 ? 1 : 0]).focus();
+      if (!focused) return;
+      const same = this.actions.querySelector(`[data-action="${was}"]`);
+      (same || this.actions.children[wanted.length > 2 ? 1 : 0]).focus();
     }
   }
 
@@ -662,11 +675,12 @@
         this.meterBox.setAttribute('aria-valuemin', '0');
         this.meterBox.setAttribute('aria-valuemax', '100');
       }
-      for (const [link, word, action] of [[this.pauseLink, 'pause', () => this.pause()], [this.resumeLink, 'resume', () => this.resume()]]) {
+      for (const [link, word] of [[this.pauseLink, 'pause'], [this.resumeLink, 'resume']]) {
         if (!link) continue;
-        if (!link.textContent.trim() && !link.hasAttribute('aria-label')) link.setAttribute('aria-label', this.words[word]);
+        const named = link.textContent.trim() || link.hasAttribute('aria-label');
+        if (!named) link.setAttribute('aria-label', this.words[word]);
         if (link.tagName === 'A') link.setAttribute('role', 'button');
-        link.addEventListener('click', (event) => { event.preventDefault(); action(); });
+        link.addEventListener('click', (event) => { event.preventDefault(); this[word](); });
       }
       for (const box of [this.list, this.summary, this.notices, this.live]) if (box) box.lang = this.language;
       document.documentElement.dataset.uploaderState = 'idle';
@@ -722,8 +736,12 @@
       });
       resumable.on('fileProgress', (file) => this.progressed(file));
       resumable.on('fileSuccess', (file) => this.ended(file, 'done', ''));
-      resumable.on('fileError', (file, message) => this.ended(file, 'failed', plainMessage(message, this.words.noAnswer)));
-      resumable.on('fileRetry', (file) => { const item = this.items.get(file); if (item && !item.held) this.change(item, 'retrying'); });
+      resumable.on('fileError', (file, message) => (
+        this.ended(file, 'failed', plainMessage(message, this.words.noAnswer))));
+      resumable.on('fileRetry', (file) => {
+        const item = this.items.get(file);
+        if (item && !item.held) this.change(item, 'retrying');
+      });
       resumable.on('pause', () => this.paused(true));
       resumable.on('uploadStart', () => this.paused(false));
       resumable.on('complete', () => this.schedule());
@@ -877,7 +895,11 @@
       button.type = 'button';
       button.setAttribute('aria-label', this.words.dismiss);
       button.append(icon('cancel'));
-      button.addEventListener('click', () => box.remove());
+      button.addEventListener('click', () => {
+        const next = box.nextElementSibling || box.previousElementSibling;
+        box.remove();
+        (next?.querySelector('button') || this.browse[0])?.focus();
+      });
       box.setAttribute('role', 'alert');
       box.append(make('span', '', text), button);
       this.notices.append(box);
@@ -914,7 +936,8 @@
 
     schedule() {
       const { state } = this;
-      if (document.documentElement.dataset.uploaderState !== state) document.documentElement.dataset.uploaderState = state;
+      const { dataset } = document.documentElement;
+      if (dataset.uploaderState !== state) dataset.uploaderState = state;
       if (this.scheduled) return;
       this.scheduled = true;
       // Hidden pages get no animation frames, but their title and states still go on.
@@ -994,9 +1017,9 @@
       if (state === 'uploading' && navigator.onLine === false) {
         text.push(words.offline);
       } else if (state === 'uploading' && this.meter.rate > 0) {
-        text.push(fill(words.rate, { a: formatBytes(this.meter.rate, language) }));
+        text.push(unbroken(fill(words.rate, { a: formatBytes(this.meter.rate, language) })));
         const left = formatDuration((this.size - this.sent) / this.meter.rate, language);
-        if (left) text.push(fill(words.left, { t: left }));
+        if (left) text.push(unbroken(fill(words.left, { t: left })));
       }
       if (this.text) setText(this.text, text.join(' · '));
       this.meterBox?.setAttribute('aria-valuenow', String(share));
@@ -1013,7 +1036,7 @@
       // Time left changes even while no byte moves.
       if (state === 'uploading' && !this.tick) this.tick = setInterval(() => this.schedule(), 1000);
       if (state !== 'uploading' && this.tick) this.tick = void clearInterval(this.tick);
-      if (state === 'done' && this.lastState === 'uploading') this.news.lines.push(words.allDone);
+      if (done && this.lastState !== 'done') this.news.lines.push(words.allDone);
       this.lastState = state;
     }
 
@@ -1042,7 +1065,8 @@
 
   /** For tests and for pages that show numbers of their own in the same way. */
   ResumableUploader.tools = Object.freeze({
-    WORDS, chooseLanguage, fill, formatBytes, formatDuration, percent, kindOf, plainMessage, actionsOf, overallState, SpeedMeter, elements,
+    WORDS, chooseLanguage, fill, formatBytes, formatDuration, percent, kindOf, plainMessage, actionsOf, overallState,
+    SpeedMeter, elements,
   });
 
   if (typeof module === 'object' && module.exports) module.exports = ResumableUploader;

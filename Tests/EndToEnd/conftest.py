@@ -2,6 +2,7 @@
 
 import pytest
 
+from browser import open_browser
 from server import Server
 
 
@@ -29,6 +30,14 @@ def shared_server(tmp_path_factory):
 def shared_client(shared_server):
     with shared_server.client() as client:
         yield client
+
+
+@pytest.fixture
+def browser(server, tmp_path, request):
+    """A Chromium of this test's own, which has not opened the page yet. What it shows at the end is kept."""
+    with open_browser(server, tmp_path / "profile") as browser:
+        yield browser
+        browser.screenshot(f"end-of-{request.node.name}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,0 +1,130 @@
+/**
+ * The list of uploads that an earlier visit left unfinished: each can be continued or forgotten.
+ *
+ * What is pending is `ResumableRecovery`'s business; here it gets rows and buttons. Where the browser has kept the way
+ * to the file, Continue needs nothing more; elsewhere it asks for the file. A browser opens its file dialogue only
+ * right after a click. So when it turns out late that the file is needed, the row says so and the next click asks.
+ */
+(function (root) {
+  'use strict';
+
+  class PendingUploads {
+    /**
+     * @param {HTMLElement} box hidden while there is nothing to show; has a list and an input for files
+     * @param {ResumableUploader} uploader
+     * @param {ResumableRecovery} recovery
+     * @param {Record<string, string>} words
+     */
+    constructor(box, uploader, recovery, words) {
+      this.box = box;
+      this.list = box.querySelector('ul');
+      this.input = box.querySelector('input[type=file]');
+      this.uploader = uploader;
+      this.recovery = recovery;
+      this.words = words;
+      /** By identifier. @type {Map<string, HTMLElement>} */
+      this.rows = new Map();
+      /** The entry that the file dialogue was opened for. */
+      this.wanted = null;
+      this.input.addEventListener('change', () => this.chosen());
+      // Picked or dropped as any other file, it goes on by itself.
+      uploader.resumable.on('fileAdded', (file) => this.remove(file.uniqueIdentifier));
+    }
+
+    async show() {
+      for (const entry of await this.recovery.list()) {
+        const row = this.makeRow(entry);
+        this.rows.set(entry.uniqueIdentifier, row);
+        this.list.append(row);
+      }
+      this.box.hidden = this.rows.size === 0;
+    }
+
+    makeRow(entry) {
+      const { formatBytes, percent, fill } = ResumableUploader.tools;
+      const element = (name, className, text = '') => (
+        Object.assign(document.createElement(name), { className, textContent: text }));
+      const button = (className, word, action) => {
+        const made = element('button', className, this.words[word]);
+        made.type = 'button';
+        made.setAttribute('aria-label', `${this.words[word]}: ${entry.fileName}`);
+        made.addEventListener('click', action);
+        return made;
+      };
+      const row = element('li', 'pending-item');
+      row.dataset.name = entry.fileName;
+      const name = element('bdi', 'pending-name', entry.fileName);
+      name.title = entry.relativePath;
+      const share = percent(entry.progress * entry.size, entry.size);
+      const bar = Object.assign(element('progress', 'uploader-bar'), { max: 100, value: share });
+      bar.setAttribute('aria-label', entry.fileName);
+      const size = formatBytes(entry.size, this.uploader.language);
+      const text = element('div', 'pending-text', fill(this.words.pendingText, { share, size }));
+      const message = element('p', 'pending-message');
+      message.setAttribute('role', 'status');
+      const main = element('div', 'pending-main');
+      main.append(name, bar, text, message);
+      const actions = element('div', 'pending-actions');
+      actions.append(button('pending-continue', 'continue', () => this.continue(entry, row)),
+        button('pending-forget', 'forget', () => this.forget(entry)));
+      row.append(main, actions);
+      return row;
+    }
+
+    async continue(entry, row) {
+      if (entry.hasHandle && !row.dataset.needsFile) {
+        const needsFile = this.settle(entry, await this.recovery.resume(entry));
+        if (!needsFile) return;
+        row.dataset.needsFile = 'yes';
+        this.say(row, 'needsFile', entry);
+        return;
+      }
+      this.wanted = entry;
+      this.input.click();
+    }
+
+    /** The file dialogue has given a file. */
+    async chosen() {
+      const { wanted, input } = this;
+      const [file] = input.files;
+      input.value = '';
+      if (!file || !wanted) return;
+      if (this.settle(wanted, await this.recovery.resume(wanted, file))) {
+        this.say(this.rows.get(wanted.uniqueIdentifier), 'otherFile', wanted);
+      }
+    }
+
+    /** Takes the row away where the entry is settled. @returns {boolean} true where its file is still needed */
+    settle(entry, result) {
+      if (result === 'needsFile') return true;
+      if (result === 'changed') this.uploader.notice(this.text('changed', entry));
+      this.remove(entry.uniqueIdentifier);
+      return false;
+    }
+
+    forget(entry) {
+      this.remove(entry.uniqueIdentifier);
+      return this.recovery.forget(entry);
+    }
+
+    say(row, word, entry) {
+      row?.querySelector('.pending-message').replaceChildren(this.text(word, entry));
+    }
+
+    text(word, entry) { return ResumableUploader.tools.fill(this.words[word], { name: entry.fileName }); }
+
+    /** Off the list; the keyboard goes on with the next row. */
+    remove(identifier) {
+      const row = this.rows.get(identifier);
+      if (!row) return;
+      const focused = row.contains(document.activeElement);
+      const next = row.nextElementSibling || row.previousElementSibling;
+      row.remove();
+      this.rows.delete(identifier);
+      this.box.hidden = this.rows.size === 0;
+      if (focused) (next?.querySelector('button') || document.querySelector('.resumable-browse')).focus();
+    }
+  }
+
+  root.PendingUploads = PendingUploads;
+}(globalThis));

@@ -1,0 +1,41 @@
+"""Real pictures and films for the page's thumbnails. The film is recorded by the browser itself."""
+
+import base64
+import pathlib
+import struct
+import zlib
+
+RECORD = """
+    const [color, done] = arguments;
+    const canvas = Object.assign(document.createElement('canvas'), { width: 160, height: 90 });
+    const context = canvas.getContext('2d');
+    context.fillStyle = color;
+    const paint = () => context.fillRect(0, 0, 160, 90);
+    // Before the first frame is taken, and again for every other one.
+    paint();
+    const painting = setInterval(paint, 20);
+    const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/webm;codecs=vp8' });
+    recorder.ondataavailable = async ({ data }) => {
+      clearInterval(painting);
+      const bytes = new Uint8Array(await data.arrayBuffer());
+      done(btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')));
+    };
+    recorder.start();
+    setTimeout(() => recorder.stop(), 600);
+"""
+
+
+def png(width: int, height: int, colors: list[tuple[int, int, int]]) -> bytes:
+    """A picture of stripes, one below the other (PNG specification, 5 and 11.2)."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    lines = b"".join(b"\0" + bytes(colors[y * len(colors) // height]) * width for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def record_film(browser, path: pathlib.Path, color: str) -> None:
+    """Half a second of one colour, as WebM."""
+    path.write_bytes(base64.b64decode(browser.driver.execute_async_script(RECORD, color)))

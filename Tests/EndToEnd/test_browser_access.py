@@ -1,0 +1,230 @@
+"""The page for everybody: screen readers and keyboards, small and large screens, light and dark, English and Chinese.
+
+axe-core looks at the page in its states; every state is kept as a picture for people to look at.
+"""
+
+import pytest
+from axe_core_python.selenium import Axe
+from selenium.webdriver.common.keys import Keys
+
+from browser import Browser, open_browser
+from client import MIB, random_bytes
+from media import png
+from server import wait_until
+
+pytestmark = pytest.mark.browser
+
+# Rows that are out of sight are not drawn; here each one is to be judged.
+DRAW_ALL = """
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync('.uploader-item { content-visibility: visible }');
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+"""
+SCREENS = {"phone": (390, 844), "desktop": (1280, 900)}
+
+
+def look(browser: Browser, name: str) -> None:
+    """Has axe judge what the page shows now, on each screen in light and dark, and keeps a picture of each."""
+    found = []
+    browser.script(DRAW_ALL)
+    for screen, (width, height) in SCREENS.items():
+        mobile = screen == "phone"
+        browser.cdp(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
+        )
+        for scheme in ("light", "dark"):
+            browser.cdp(
+                "Emulation.setEmulatedMedia",
+                features=[
+                    {"name": "prefers-color-scheme", "value": scheme},
+                    {"name": "prefers-reduced-motion", "value": "reduce"},
+                ],
+            )
+            browser.script("scrollTo(0, 0)")
+            browser.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+            for violation in Axe().run(browser.driver)["violations"]:
+                places = [node["html"][:120] for node in violation["nodes"]]
+                found.append(f"{screen} {scheme}: {violation['id']}: {violation['help']}: {places}")
+            wider = browser.script("return document.documentElement.scrollWidth - innerWidth")
+            if wider > 0:
+                found.append(f"{screen} {scheme}: {wider} pixels wider than the screen")
+            browser.screenshot(f"{name}-{screen}-{scheme}")
+    assert found == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nobody_is_kept_out(server, tmp_path, language):
+    server.stop_program()
+    server.start_program("--max-file-size", "4M")
+    files = {
+        "Holiday in the mountains, second day, before breakfast.png": png(640, 480, [(90, 150, 220), (40, 120, 60)]),
+        "会议记录.pdf": random_bytes(40_000),
+        "too large.iso": bytes(5 * MIB),
+        "song.mp3": bytes(3 * MIB),
+        "archive-of-everything_that-has_no_spaces_in_its_name_at_all-2026-11-23.zip": bytes(4 * MIB - 1),
+        "video.mp4": bytes(4 * MIB - 7),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    names = list(files)
+    tag = {"en": "en-GB", "zh": "zh-CN"}[language]
+    with open_browser(server, tmp_path / "profile", language=tag) as browser:
+        browser.open()
+        assert browser.script("return document.documentElement.lang") == {"en": "en", "zh": "zh-Hans"}[language]
+        heading = {"en": "Upload files", "zh": "上传文件"}[language]
+        assert (browser.text("h1"), browser.driver.title) == (heading, heading)
+        look(browser, f"{language}-1-idle")
+
+        browser.slow_down(MIB // 16)
+        browser.pick(*(tmp_path / name for name in names[4:]))
+        wait_until(lambda: browser.remembered() >= 0, 10, "the browser remembers what is under way")
+        browser.reload()
+        wait_until(lambda: len(browser.pending()) == 2, 10, "both are pending")
+        look(browser, f"{language}-2-pending")
+        for _ in range(2):
+            browser.click(".pending-forget")
+        browser.full_speed()
+
+        browser.pick(*(tmp_path / name for name in names[:3]))
+        browser.wait_for_states("done", "done", "failed")
+        browser.slow_down(MIB // 16)
+        browser.pick(*(tmp_path / name for name in names[3:]), tmp_path / names[0])
+        wait_until(lambda: len(browser.rows()) == 6, 10, "all are on the list")
+        browser.press("pause", names[4])
+        browser.press("cancel", names[3])
+        browser.wait_for_states("done", "done", "failed", "cancelled", "paused", "uploading")
+        wait_until(lambda: "MB" in browser.rows()[5]["text"].partition("\n")[2], 20, "it has a size")
+        look(browser, f"{language}-3-uploading")
+
+        browser.press("edit", names[4])
+        wait_until(lambda: browser.visible(".file-edit-container"), 5, "the details are there")
+        look(browser, f"{language}-4-details")
+        browser.click(".uploader-edit-cancel")
+
+        browser.click(".progress-pause-link")
+        wait_until(lambda: browser.whole() == "paused", 5, "everything is paused")
+        look(browser, f"{language}-5-paused")
+
+        browser.full_speed()
+        browser.click(".progress-resume-link")
+        browser.press("resume", names[4])
+        browser.wait_for_states("done", "done", "failed", "cancelled", "done", "done")
+        wait_until(lambda: browser.percent() == 100, 5, "the bar is full")
+        look(browser, f"{language}-6-done")
+
+
+def focused(browser) -> str:
+    """What has the focus, by what a screen reader says."""
+    return browser.script(
+        """const element = document.activeElement;
+        return element.ariaLabel || element.innerText.trim() || element.name || element.tagName"""
+    )
+
+
+def tab_to(browser, wanted: str) -> None:
+    for _ in range(40):
+        if focused(browser) == wanted:
+            return
+        browser.type(Keys.TAB)
+    raise AssertionError(f"the keyboard does not reach {wanted!r}")
+
+
+def test_everything_can_be_done_with_the_keyboard(server, browser, tmp_path):
+    (tmp_path / "letter.bin").write_bytes(random_bytes(12 * MIB, seed=1))
+    browser.open().slow_down(MIB)
+    # The dialogue itself belongs to the system. That it is asked for shows at the function that opens it, and in a
+    # browser without that function at the input.
+    browser.script(
+        """window.asked = [];
+        window.showOpenFilePicker = async () => { asked.push('picker'); return []; };
+        document.querySelector('.resumable-browse input').addEventListener('click', (event) => {
+          asked.push('input');
+          event.preventDefault();
+        })"""
+    )
+    tab_to(browser, "Choose files")
+    browser.type(Keys.ENTER)
+    wait_until(lambda: browser.script("return asked") == ["picker"], 5, "Enter opens the dialogue")
+    browser.script("delete window.showOpenFilePicker; delete Window.prototype.showOpenFilePicker")
+    browser.type(Keys.SPACE)
+    wait_until(lambda: browser.script("return asked") == ["picker", "input"], 5, "Space opens the dialogue")
+    browser.pick(tmp_path / "letter.bin")
+    browser.wait_for_states("uploading")
+
+    tab_to(browser, "Pause: letter.bin")
+    browser.type(Keys.ENTER)
+    browser.wait_for_states("paused")
+    assert focused(browser) == "Resume: letter.bin", "the focus stays where the button was"
+
+    tab_to(browser, "Edit details: letter.bin")
+    browser.type(Keys.SPACE)
+    wait_until(lambda: focused(browser) == "title", 5, "the focus goes to the first field")
+    browser.type("A letter")
+    browser.type(Keys.ESCAPE)
+    wait_until(lambda: focused(browser) == "Edit details: letter.bin", 5, "the focus comes back")
+    assert not browser.visible(".file-edit-container")
+    browser.type(Keys.ENTER)
+    browser.type("A better letter" + Keys.ENTER)
+    wait_until(lambda: "A better letter" in browser.rows()[0]["text"], 5, "Enter saves")
+
+    tab_to(browser, "Resume: letter.bin")
+    browser.type(Keys.SPACE)
+    browser.wait_for_states("uploading")
+    browser.script("document.querySelector('.resumable-browse').focus()")
+    tab_to(browser, "Pause")
+    browser.type(Keys.ENTER)
+    wait_until(lambda: focused(browser) == "Resume", 5, "the links change places under the focus")
+    browser.type(Keys.ENTER)
+    wait_until(lambda: browser.whole() == "uploading", 5, "it goes on")
+
+    tab_to(browser, "Cancel: letter.bin")
+    browser.type(Keys.ENTER)
+    browser.wait_for_states("cancelled")
+    tab_to(browser, "Remove from the list: letter.bin")
+    browser.type(Keys.ENTER)
+    wait_until(lambda: browser.rows() == [], 5, "it is off the list")
+    assert focused(browser) == "Choose files", "the focus is not lost"
+
+    browser.pick(tmp_path / "letter.bin")
+    browser.pick(tmp_path / "letter.bin")
+    tab_to(browser, "Dismiss")
+    browser.type(Keys.ENTER)
+    assert not browser.visible(".uploader-notice")
+    assert focused(browser) == "Choose files", "the focus is not lost"
+
+
+def test_a_screen_reader_is_told_what_happens(server, browser, tmp_path):
+    server.stop_program()
+    server.start_program("--max-file-size", "10")
+    (tmp_path / "good.txt").write_text("good")
+    (tmp_path / "bad.txt").write_text("more than ten bytes")
+    browser.open().script(
+        """window.said = [];
+        const live = document.querySelector('[role=status]');
+        new MutationObserver(() => said.push(live.textContent))
+          .observe(live, { childList: true, characterData: true, subtree: true })"""
+    )
+    browser.pick(tmp_path / "good.txt", tmp_path / "bad.txt")
+
+    def said() -> str:
+        return " ".join(browser.script("return said"))
+
+    wait_until(lambda: "All uploads have ended." in said(), 10, "the end is said")
+    assert "Files added: 2." in said() and "good.txt is uploaded." in said() and "bad.txt failed: " in said()
+    assert len(browser.script("return said")) <= 4, "many things are said together"
+    bar = browser.script(
+        "const { ariaValueNow, ariaValueText, ariaLabel } = document.querySelector('[role=progressbar]');"
+        "return [ariaValueNow, ariaValueText, ariaLabel]"
+    )
+    assert bar == ["100", "100%, 1 failed", "Upload progress"]
+
+
+def test_a_policy_that_is_broken_would_be_noticed(server, tmp_path):
+    noticed = pytest.raises(AssertionError, match="Content Security Policy")
+    with noticed, open_browser(server, tmp_path / "profile") as browser:
+        browser.open()
+        assert browser.complaints() == []
+        browser.script(
+            "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = 1' }))"
+        )
+        assert browser.script("return window.ran ?? 0") == 0, "no inline script runs"

@@ -1,0 +1,151 @@
+"""Both halves with the other half that they replace: the original clients with our server, our client with Flask.
+
+The clients are the ones that PyPI packages carry in their static files; the Flask program is the one that the project
+began with, made to run on Python 3.
+"""
+
+import hashlib
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import pages
+from client import MIB, random_bytes
+from server import free_port, wait_until
+
+pytestmark = pytest.mark.browser
+
+# What a page around the library needs, and no more.
+PAGE = """<!doctype html>
+<html><head><meta charset="utf-8"><title>Upload</title></head><body>
+<button id="browse" type="button">Browse</button>
+<button id="pause" type="button" onclick="r.pause()">Pause</button>
+<button id="resume" type="button" onclick="r.upload()">Resume</button>
+<script src="SCRIPT"></script>
+<script>
+  const events = [];
+  const r = new Resumable({ target: 'TARGET', simultaneousUploads: AT_ONCE, query: { upload_token: 'my_token' } });
+  r.assignBrowse(document.getElementById('browse'));
+  r.on('fileAdded', function (file) { r.upload(); });
+  r.on('fileSuccess', function (file, message) { events.push(['success', file.fileName, message]); });
+  r.on('fileError', function (file, message) { events.push(['error', file.fileName, message]); });
+</script></body></html>
+"""
+SLOW = 2 * MIB
+
+
+def page(folder: pathlib.Path, script: str, target: str, at_once: int = 3) -> str:
+    path = folder / f"page-{at_once}.html"
+    path.write_text(PAGE.replace("SCRIPT", script).replace("TARGET", target).replace("AT_ONCE", str(at_once)))
+    return pages.file(path, "text/html")
+
+
+def events(browser) -> list:
+    return browser.script("return events")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("package", ["admin_resumable", "django_resumable_async_upload"])
+def test_the_original_client_uploads_pauses_resumes_and_reloads(server, browser, tmp_path, package):
+    # Found without importing it: that would want a Django project around it.
+    home = pathlib.Path(importlib.util.find_spec(package).origin).parent
+    pages.serve(
+        server,
+        {
+            "/original.js": pages.file(home / "static/admin_resumable/js/resumable.js", "text/javascript"),
+            "/original": page(tmp_path, "/original.js", "/resumable_upload"),
+        },
+    )
+    file = tmp_path / "original.bin"
+    file.write_bytes(random_bytes(10 * MIB + 99, seed=5))
+    traffic = browser.open("/original").traffic
+    # Its own properties, so that it is not our script that is tested by mistake.
+    assert browser.script("return typeof r.speed") == "undefined" and browser.script("return r.version") == 1
+
+    browser.slow_down(SLOW)
+    browser.pick(file)
+    wait_until(lambda: len(traffic.read().stored) >= 2, 30, "the first chunks are stored")
+    browser.click("#pause")
+    browser.driver.execute_async_script("setTimeout(arguments[0], 1500)")
+    held = len(traffic.read().stored)
+    assert 2 <= held < 10 and server.finished_files() == []
+
+    browser.click("#resume")
+    wait_until(lambda: len(traffic.read().stored) >= held + 2, 30, "it goes on")
+    assert server.finished_files() == [], "the reload has to come in the middle"
+    browser.reload()
+    browser.full_speed()
+    browser.pick(file)
+    wait_until(lambda: events(browser), 30, "it says how it ended")
+    assert events(browser) == [["success", "original.bin", "OK"]]
+    assert sha256((server.root / "original.bin").read_bytes()) == sha256(file.read_bytes())
+    assert traffic.read().sent_again == [] and len(traffic.stored) <= 10
+    # It asks for each chunk, and sends no more what it was told to be there.
+    assert list(traffic.statuses[test] for test in traffic.tests if test in traffic.statuses).count(200) >= held
+    assert traffic.answers_to(traffic.tests) == {200, 404}
+    assert traffic.answers_to(traffic.uploads) == {200}
+
+
+@pytest.fixture
+def flask(server, tmp_path):
+    """The Flask program behind the same nginx; returns the folder it writes to."""
+    folder = tmp_path / "flask_uploads"
+    folder.mkdir()
+    port = free_port()
+    with open(tmp_path / "flask.log", "wb") as log:
+        program = subprocess.Popen(
+            [sys.executable, pathlib.Path(__file__).with_name("flask_backend.py"), folder, str(port)],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        wait_until(lambda: "Running on" in (tmp_path / "flask.log").read_text(), 20, "Flask listens")
+        pages.serve(
+            server,
+            {
+                "/flask/resumable_upload": f"proxy_pass http://127.0.0.1:{port}/resumable_upload;",
+                # One at a time: where two chunks end together, Flask puts the file together twice.
+                "/flask": page(tmp_path, "/resources/um/script/resumable.js", "/flask/resumable_upload", at_once=1),
+                "/ours": page(tmp_path, "/resources/um/script/resumable.js", "/resumable_upload"),
+            },
+        )
+        yield folder
+    finally:
+        program.terminate()
+        program.wait(10)
+
+
+def test_our_client_drives_the_flask_program_as_it_drives_our_server(server, browser, flask, tmp_path):
+    file = tmp_path / "视频.bin"
+    file.write_bytes(random_bytes(10 * MIB + 99, seed=6))
+    traffic = browser.open("/flask").traffic
+    browser.slow_down(SLOW)
+    browser.pick(file)
+    wait_until(lambda: len(traffic.read().stored) >= 2, 30, "the first chunks are stored")
+    browser.click("#pause")
+    browser.driver.execute_async_script("setTimeout(arguments[0], 1500)")
+    held = len(traffic.read().stored)
+    assert 2 <= held < 10 and not (flask / file.name).exists()
+    browser.reload()
+    browser.full_speed()
+    browser.pick(file)
+    wait_until(lambda: events(browser), 30, "it says how it ended")
+    assert events(browser) == [["success", file.name, "OK"]]
+    assert traffic.read().sent_again == []
+    # Flask tells nothing of ranges, so every chunk is asked for, and the answers are those that our server gives.
+    assert traffic.answers_to(traffic.tests) == {200, 404}
+    assert traffic.answers_to(traffic.uploads) == {200}
+
+    # The same file, the same page, our server.
+    browser.open("/ours").pick(file)
+    wait_until(lambda: events(browser), 30, "it says how it ended")
+    assert events(browser) == [["success", file.name, "OK"]]
+    sums = {sha256((folder / file.name).read_bytes()) for folder in (flask, server.root)}
+    assert sums == {sha256(file.read_bytes())}

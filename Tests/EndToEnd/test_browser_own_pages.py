@@ -1,0 +1,185 @@
+"""The uploader on pages that are not ours: with limits of their own, other fields, fewer places, an old browser."""
+
+import json
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+import pages
+from client import MIB, random_bytes
+from server import wait_until
+
+pytestmark = pytest.mark.browser
+
+PLACES = """<div class="resumable-drop">Drop or <a class="resumable-browse">browse</a></div>
+<div class="progress"><div class="progress-bar"></div><span class="progress-text"></span>
+<a href="#" class="progress-pause-link">Pause</a><a href="#" class="progress-resume-link">Resume</a></div>
+<div class="uploader-list"></div>"""
+FILLED = "'.resumable-browse', document.querySelector('.resumable-drop'), '.progress', '.uploader-list', '.details'"
+
+
+@pytest.fixture
+def own_page(server, browser, tmp_path):
+    """Opens a page of one's own: `places` are the arguments from `browse` on, `options` the last one."""
+
+    def open_page(options: dict | None = None, *, more: str = "", body: str = PLACES, places: str = FILLED):
+        page = tmp_path / "own.html"
+        page.write_text(
+            f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Own</title></head><body>{body}{more}
+            <script src="/resources/um/script/resumable.js"></script>
+            <script src="/resources/um/script/resumable-uploader.js"></script>
+            <script>const uploader = new ResumableUploader('a token', {{ album: 'Summer' }}, {places},
+              {json.dumps(options or {})});</script></body></html>"""
+        )
+        pages.serve(server, {"/own": pages.file(page, "text/html")})
+        return browser.open("/own")
+
+    return open_page
+
+
+def notices(browser) -> list[str]:
+    return browser.script(
+        "return [...document.querySelectorAll('.uploader-notice')].map((notice) => notice.innerText.trim())"
+    )
+
+
+def test_each_refusal_has_a_message_of_its_own(own_page, tmp_path):
+    limits = {"maxFileSize": 2_000_000, "minFileSize": 3, "fileType": ["txt", "image/*"], "maxFiles": 3}
+    browser = own_page(limits)
+    for name, size in {"large.txt": 2_000_001, "small.txt": 2, "other.pdf": 10, "good.txt": 10}.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    for name in ("large.txt", "small.txt", "other.pdf"):
+        browser.pick(tmp_path / name)
+    wait_until(lambda: len(notices(browser)) == 3, 10, "three are refused")
+    assert notices(browser) == [
+        "large.txt is too large. The most is 2 MB.",
+        "small.txt is too small. The least is 3 B.",
+        "other.pdf is of a type that is not taken here.",
+    ]
+    browser.pick(tmp_path / "good.txt")
+    browser.wait_for_states("done")
+    many = [tmp_path / f"{number}.txt" for number in range(3)]
+    for path in many:
+        path.write_text("content of " + path.name)
+    browser.pick(*many)
+    wait_until(lambda: len(notices(browser)) == 4, 10, "too many are refused")
+    assert notices(browser)[3] == "At most 3 files can be uploaded at a time."
+    # The oldest make room, so that messages never push the list off the screen.
+    for _ in range(2):
+        browser.pick(tmp_path / "small.txt")
+    wait_until(lambda: notices(browser)[0].startswith("small.txt"), 10, "the oldest is gone")
+    assert len(notices(browser)) == 5
+
+
+def test_token_and_metadata_of_the_page_travel_with_every_request(own_page, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    browser = own_page({"query": {"extra": "1"}})
+    browser.pick(tmp_path / "a.txt")
+    browser.wait_for_states("done")
+    every = [*browser.traffic.read().tests.values(), *browser.traffic.uploads.values()]
+    assert len(every) == 2
+    assert all((f["upload_token"], f["album"], f["extra"]) == ("a token", "Summer", "1") for f in every)
+
+
+def test_fields_of_the_page_are_the_details(own_page, tmp_path):
+    (tmp_path / "a.bin").write_bytes(random_bytes(8 * MIB))
+    browser = own_page(more='<div class="details" hidden><label>Camera <input name="camera"></label></div>')
+    browser.slow_down(MIB)
+    browser.pick(tmp_path / "a.bin")
+    browser.press("edit", "a.bin")
+    browser.fill("[name=camera]", "Box\t")
+    assert browser.script("return uploader.metaOf(uploader.resumable.files[0])") == {"camera": "Box"}
+    browser.full_speed()
+    browser.click("[name=camera]")
+    browser.type(Keys.ESCAPE)
+    browser.wait_for_states("done")
+    assert any(fields.get("camera") == "Box" for fields in browser.traffic.read().uploads.values())
+
+
+def test_a_program_can_add_name_and_steer_files(own_page):
+    browser = own_page({"language": "zh", "chunkSize": 100_000, "simultaneousUploads": 1})
+    browser.slow_down(400_000)
+    browser.script(
+        """uploader.pause();
+        uploader.resumable.addFile(new File([new Uint8Array(1e6)], 'made.bin'));
+        uploader.resumable.addFile(new File(['x'], 'second.txt'));
+        window.named = new Promise((done) => uploader.resumable.on('filesAdded', ([file]) => {
+          if (file.fileName === 'made.bin') uploader.setMeta(file, { title: 'Named' });
+          uploader.setMeta({}, { title: 'Of no file' });
+          done();
+        }))"""
+    )
+    browser.wait_for_states("paused", "paused")
+    browser.driver.execute_async_script("named.then(arguments[0])")
+    assert browser.script("return [uploader.state, uploader.language]") == ["paused", "zh"]
+    assert not browser.traffic.read().uploads
+    browser.script("uploader.resume()")
+    browser.wait_for_states("done", "done")
+    uploads = browser.traffic.read().uploads.values()
+    titles = {(fields["resumableFilename"], fields.get("title")) for fields in uploads}
+    assert titles == {("made.bin", "Named"), ("second.txt", None)}
+    assert "已上传" in browser.rows()[0]["text"]
+    browser.script("uploader.clearFinished()")
+    wait_until(lambda: browser.rows() == [], 5, "the list is empty")
+
+
+def test_resuming_one_file_after_pausing_all_resumes_the_rest(own_page, tmp_path):
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(random_bytes(4 * MIB))
+    browser = own_page()
+    browser.slow_down(MIB)
+    browser.pick(tmp_path / "a.bin", tmp_path / "b.bin")
+    browser.click(".progress-pause-link")
+    browser.wait_for_states("paused", "paused")
+    browser.full_speed()
+    browser.press("resume", "b.bin")
+    browser.wait_for_states("done", "done")
+
+
+def test_a_long_list_shows_those_that_are_not_finished(own_page, tmp_path):
+    browser = own_page({"maxRows": 5})
+    files = [tmp_path / f"{number:02}.txt" for number in range(20)]
+    for path in files:
+        path.write_text(path.name)
+    browser.pick(*files)
+    wait_until(lambda: browser.list_data("done") == "20", 20, "all are uploaded")
+    assert len(browser.rows()) <= 5
+    assert browser.text(".uploader-summary-text").startswith("20 of 20 files uploaded · ")
+    (tmp_path / "last.bin").write_bytes(random_bytes(4 * MIB))
+    browser.slow_down(MIB)
+    browser.pick(tmp_path / "last.bin")
+    wait_until(lambda: "last.bin" in [row["name"] for row in browser.rows()], 10, "the one under way is shown")
+    assert len(browser.rows()) <= 5
+
+
+def test_without_places_it_still_uploads_and_speaks(own_page, server):
+    browser = own_page(body="", places="null, null, null, null, null")
+    browser.script("uploader.resumable.addFile(new File(['bare'], 'bare.txt'))")
+    wait_until(lambda: browser.whole() == "done", 10, "it is uploaded")
+    assert (server.root / "bare.txt").read_bytes() == b"bare"
+    wait_until(lambda: "bare.txt is uploaded." in browser.text("[role=status]"), 10, "it is said")
+
+
+OLD_BROWSER = "delete window.FileList"
+
+
+def test_a_browser_that_cannot_is_told_so_and_offered_a_plain_form(server, browser, tmp_path):
+    (tmp_path / "plain 文件.txt").write_text("sent as a whole")
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=OLD_BROWSER)
+    browser.open()
+    assert "cannot send files in pieces" in browser.text(".uploader-plain")
+    assert not browser.visible(".resumable-browse, .progress, .uploader-list")
+    browser.screenshot("plain-form")
+    browser.pick(tmp_path / "plain 文件.txt")
+    browser.take_coverage()
+    browser.click(".uploader-plain button")
+    wait_until(lambda: server.finished_files() == ["plain 文件.txt"], 10, "the file arrives")
+    assert (server.root / "plain 文件.txt").read_text() == "sent as a whole"
+
+
+def test_the_plain_form_stands_before_the_list_where_there_is_no_drop_place(own_page, browser):
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=OLD_BROWSER)
+    own_page(body='<div class="uploader-list"></div>', places="null, null, null, '.uploader-list', null")
+    assert browser.script("return document.querySelector('.uploader-plain').nextElementSibling.className") != ""
+    fields = browser.script("return Object.fromEntries(new FormData(document.querySelector('.uploader-plain')))")
+    assert (fields["upload_token"], fields["album"], fields["resumableTotalChunks"]) == ("a token", "Summer", "1")

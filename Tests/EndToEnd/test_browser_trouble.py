@@ -1,0 +1,142 @@
+"""What goes wrong on the way, in a real Chromium: the program stops, the network goes, a file is refused.
+
+Nothing is played: the program is stopped and started, its descriptors are taken from it, and the browser itself is
+taken offline.
+"""
+
+import pathlib
+import resource
+
+import pytest
+
+from client import MIB, random_bytes
+from server import wait_until
+
+pytestmark = pytest.mark.browser
+
+SIZE = 8 * MIB
+SLOW = 2 * MIB
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "video.bin"
+    path.write_bytes(random_bytes(SIZE, seed=3))
+    return path
+
+
+def arrived(server, file) -> bool:
+    return server.finished_files() == [file.name] and (server.root / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_restart_of_the_server_costs_no_more_than_the_chunks_under_way(server, browser, file):
+    browser.open().slow_down(SLOW)
+    browser.pick(file)
+    wait_until(lambda: len(browser.traffic.read().stored) >= 2, 30, "the first chunks are stored")
+    server.stop_program()
+    browser.wait_for_states("retrying")
+    assert browser.whole() == "uploading"
+    assert "Interrupted, trying again" in browser.rows()[0]["text"]
+    server.start_program()
+    browser.full_speed()
+    browser.wait_for_states("done", seconds=30)
+    assert arrived(server, file)
+    assert browser.traffic.read().sent_again == []
+    assert {200, 502} <= browser.traffic.answers_to(browser.traffic.uploads) <= {200, 502, 503}
+
+
+def test_a_server_in_trouble_is_asked_again_until_it_is_well(server, browser, file):
+    browser.open()
+    # One descriptor is left: enough for a connection, not for an upload's files.
+    used = [int(path.name) for path in pathlib.Path(f"/proc/{server.program.pid}/fd").iterdir()]
+    usual = resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, (max(used) + 2, usual[1]))
+    browser.pick(file)
+    browser.wait_for_states("retrying")
+    wait_until(lambda: 503 in browser.traffic.read().answers(), 10, "the server says 503")
+    resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, usual)
+    browser.wait_for_states("done", seconds=60)
+    assert arrived(server, file)
+
+
+def test_a_file_that_the_server_refuses_fails_with_the_reason_and_others_go_on(server, browser, file, tmp_path):
+    server.stop_program()
+    server.start_program("--max-file-size", "1M")
+    (tmp_path / "small.txt").write_text("small")
+    browser.open().pick(file, tmp_path / "small.txt")
+    browser.wait_for_states("failed", "done")
+    row = browser.rows()[0]
+    assert row["text"].startswith("video.bin") and "Failed" in row["text"]
+    assert row["message"], "the server's reason is shown"
+    assert 415 in browser.traffic.read().answers()
+    assert browser.text(".uploader-summary-text") == "1 of 2 files uploaded · 1 failed"
+    assert browser.whole() == "done"
+
+    # It stays as it is until somebody tries again, and works when the server has changed its mind.
+    server.stop_program()
+    server.start_program()
+    browser.press("retry", "video.bin")
+    browser.wait_for_states("done", "done")
+    assert server.finished_files() == ["small.txt", "video.bin"]
+
+
+def test_all_files_that_failed_are_tried_again_with_one_button(server, browser, tmp_path):
+    server.stop_program()
+    server.start_program("--max-file-size", "10")
+    files = [tmp_path / f"{number}.txt" for number in range(3)]
+    for path in files:
+        path.write_text("more than ten bytes")
+    browser.open().pick(*files)
+    browser.wait_for_states("failed", "failed", "failed")
+    server.stop_program()
+    server.start_program()
+    browser.click(".uploader-retry-all")
+    browser.wait_for_states("done", "done", "done")
+    assert not browser.visible(".uploader-retry-all")
+
+
+def test_offline_and_back_goes_on_by_itself(server, browser, file):
+    browser.open().slow_down(SLOW)
+    browser.pick(file)
+    wait_until(lambda: len(browser.traffic.read().stored) >= 2, 30, "the first chunks are stored")
+    browser.go_offline()
+    wait_until(lambda: "You are offline" in browser.text(".progress-text"), 10, "the page says why nothing moves")
+    stored = len(browser.traffic.read().stored)
+    browser.driver.execute_async_script("setTimeout(arguments[0], 2000)")
+    assert len(browser.traffic.read().stored) == stored
+    assert browser.states() in (["uploading"], ["retrying"])
+    browser.full_speed()
+    # Sooner than any back-off would: the browser says when it is online again.
+    browser.wait_for_states("done", seconds=5)
+    assert "offline" not in browser.text(".progress-text")
+    assert arrived(server, file)
+    assert browser.traffic.read().sent_again == []
+
+
+def test_pause_holds_while_a_retry_waits(server, browser, file):
+    server.stop_program()
+    browser.open().pick(file)
+    browser.wait_for_states("retrying")
+    browser.click(".progress-pause-link")
+    browser.wait_for_states("paused")
+    server.start_program()
+    before = len(server.access_log())
+    # Longer than the Retry-After of nginx, which is 5 seconds.
+    browser.driver.execute_async_script("setTimeout(arguments[0], 6500)")
+    assert len(server.access_log()) == before and browser.states() == ["paused"]
+    browser.click(".progress-resume-link")
+    browser.wait_for_states("done")
+    assert arrived(server, file)
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_fails_with_a_reason(server, browser, file):
+    browser.open().slow_down(SLOW)
+    browser.pick(file)
+    wait_until(lambda: len(browser.traffic.read().stored) >= 1, 30, "the first chunk is stored")
+    browser.click(".progress-pause-link")
+    file.unlink()
+    browser.full_speed()
+    browser.click(".progress-resume-link")
+    browser.wait_for_states("failed", seconds=30)
+    assert browser.rows()[0]["message"]
+    assert server.finished_files() == []
