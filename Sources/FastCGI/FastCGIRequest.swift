@@ -23,6 +23,7 @@ extension Request {
             contentLength: filled("CONTENT_LENGTH").flatMap { UInt64($0) },
             accept: filled("HTTP_ACCEPT"),
             contentDigest: filled("HTTP_CONTENT_DIGEST"),
+            authorization: filled("HTTP_AUTHORIZATION"),
             requestID: parameter("REQUEST_ID") ?? "")
     }
 }

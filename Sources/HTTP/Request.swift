@@ -14,6 +14,8 @@ public struct Request: Sendable {
     public var accept: String?
     /// Digests of the body, as sent (RFC 9530, section 2).
     public var contentDigest: String?
+    /// The client's credentials, as sent (RFC 9110, section 11.6.2).
+    public var authorization: String?
     /// The name under which the web server logs this request; empty where it gives none.
     public var requestID: String
 
@@ -26,6 +28,7 @@ public struct Request: Sendable {
         contentLength: UInt64? = nil,
         accept: String? = nil,
         contentDigest: String? = nil,
+        authorization: String? = nil,
         requestID: String = ""
     ) {
         self.method = method
@@ -35,6 +38,7 @@ public struct Request: Sendable {
         self.contentLength = contentLength
         self.accept = accept
         self.contentDigest = contentDigest
+        self.authorization = authorization
         self.requestID = requestID
     }
 

@@ -15,7 +15,7 @@ public struct Dialect: Sendable {
     let placing: Set<String>
 
     /// The parameter that carries a permission to upload (seed): never kept.
-    private static let token = "upload_token"
+    public static let token = "upload_token"
 
     /// Resumable.js (seed, "How do I set it up with my server?").
     public static let resumable = Dialect(prefix: "resumable")

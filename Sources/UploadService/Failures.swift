@@ -47,6 +47,8 @@ extension Outcome {
                 .refused("There is another file of this name already")
             case .nameReserved:
                 .refused("This path is used by the server itself")
+            case .finished:
+                .refused("The file is complete already")
             case .busy:
                 .retry("The same part of the file is being sent by another request", after: 1)
             case .full:
@@ -77,7 +79,9 @@ struct Ended: Error {
             switch error {
             case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
             case .noMemory: "no memory"
-            case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved: nil
+            case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved,
+                .finished:
+                nil
             }
     }
 }

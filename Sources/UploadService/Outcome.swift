@@ -8,6 +8,8 @@ enum Outcome {
     case stored(Receipt)
     /// The chunk that is asked for is there.
     case held(Receipt)
+    /// The upload was given up.
+    case removed(Removal)
     /// The chunk that is asked for is not there.
     case missing
     /// The request breaks the rules; the text says which.
@@ -19,13 +21,14 @@ enum Outcome {
     /// It may work in so many seconds; the text says what to wait for.
     case retry(String, after: Int)
     /// The answer to OPTIONS: what the route speaks.
-    case allowed
+    case allowed(methods: String)
 
     /// The outcome's name, its status code and its line for people.
     var row: (name: String, status: Int, line: String) {
         switch self {
         case .stored: ("stored", 200, "OK")
         case .held: ("held", 200, "OK")
+        case .removed: ("removed", 200, "OK")
         case .missing: ("missing", 404, "Not found")
         case .malformed(let line): ("malformed", 500, line)
         case .refused(let line): ("refused", 415, line)
@@ -40,8 +43,8 @@ enum Outcome {
         let row = row
         var response = Response(status: row.status, headers: [.init("X-Upload-Outcome", row.name)])
         switch self {
-        case .allowed:
-            response.headers.append(.init("Allow", "GET, HEAD, POST, PUT, PATCH, OPTIONS"))
+        case .allowed(let methods):
+            response.headers.append(.init("Allow", methods))
             return response
         case .retry(_, let seconds):
             response.headers.append(.init("Retry-After", "\(seconds)"))

@@ -33,7 +33,9 @@ public struct UploadService: RequestHandler {
             case .post, .put, .patch:
                 return try upload(request, &body, buffer).response
             case .options:
-                return Outcome.allowed.response
+                return Outcome.allowed(methods: methods).response
+            case .delete where settings.deleteToken != nil:
+                return try remove(request).response
             case .delete, .other:
                 throw Ended(.unsupported("This method is not supported; send GET or POST"))
             }
@@ -52,6 +54,24 @@ public struct UploadService: RequestHandler {
         let response = Response(
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name)])
         return response.with(HeldRanges(chunk, status).json, type: "application/json")
+    }
+
+    /// What the route speaks (RFC 9110, section 10.2.1).
+    private var methods: String {
+        "GET, HEAD, POST, PUT, PATCH, " + (settings.deleteToken == nil ? "" : "DELETE, ") + "OPTIONS"
+    }
+
+    /// The upload is given up.
+    private func remove(_ request: Request) throws(Ended) -> Outcome {
+        let parameters = try parameters(of: request)
+        guard settings.deleteToken?.isCarried(by: request, parameters) == true else {
+            throw Ended(.refused("The token does not allow to delete uploads"))
+        }
+        let upload = try step(
+            { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters) })
+        let removal = try step({ Ended($0) }, { () throws(StoreError) in try store.remove(upload) })
+        log.info("upload given up", metadata: ["name": "\(upload.filename)", "request": "\(request.requestID)"])
+        return .removed(removal)
     }
 
     /// Here is a chunk.

@@ -11,18 +11,22 @@ public struct UploadSettings: Sendable {
     public var parameters: ParameterLimits
     /// Bounds on the form.
     public var form: MultipartLimits
+    /// What allows to give an upload up; nil where nobody may.
+    public var deleteToken: DeleteToken?
 
     /// Settings; the defaults are those of the README.
     public init(
         maximumFileSize: UInt64 = 1 << 40,
         fileParameter: String = "file",
         parameters: ParameterLimits = ParameterLimits(),
-        form: MultipartLimits = MultipartLimits()
+        form: MultipartLimits = MultipartLimits(),
+        deleteToken: DeleteToken? = nil
     ) {
         self.maximumFileSize = maximumFileSize
         self.fileParameter = fileParameter
         self.parameters = parameters
         self.form = form
+        self.deleteToken = deleteToken
     }
 
     /// What a request says about its chunk, held against the limits.

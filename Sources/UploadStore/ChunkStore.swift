@@ -12,6 +12,11 @@ public protocol ChunkStore: Sendable {
     /// Begins to take a chunk. The upload is begun with it if it is not known yet.
     func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter
 
+    /// Gives an upload under way up: nothing of it is held any more. Nothing happens if it isn't known.
+    ///
+    /// - Throws: `StoreError.finished` if its file is complete: that stays. `.busy` if somebody goes on sending.
+    func remove(_ upload: UploadID) throws(StoreError) -> Removal
+
     /// A place for bytes whose address is not known yet.
     func spool() throws(StoreError) -> Spool
 }
@@ -41,6 +46,11 @@ public struct Receipt: Sendable, Equatable {
     package init(_ effect: Effect) {
         self.effect = effect
     }
+}
+
+/// Proof that nothing of an upload is held any more.
+public struct Removal: Sendable {
+    package init() {}
 }
 
 /// What a store knows of an upload, for a test of one of its chunks.
@@ -78,6 +88,8 @@ public enum StoreError: Error, Equatable {
     case nameTaken
     /// The path leads into the store's own folder.
     case nameReserved
+    /// The file is complete, so there is no upload to give up.
+    case finished
     /// Somebody else is writing here, and didn't end in time or wrote something else.
     case busy
     /// The disk is full or the quota used up.

@@ -32,6 +32,11 @@ struct Serve: ParsableCommand {
     @Option(help: ArgumentHelp("The largest file that is accepted, in bytes or with K, M, G, T.", valueName: "size"))
     var maxFileSize = ByteCount(1 << 40)
 
+    @Option(
+        help: ArgumentHelp(
+            "Let clients give uploads up with DELETE that carry the token in this file.", valueName: "file"))
+    var deleteToken: SecretFile?
+
     @OptionGroup
     var store: StoreOptions
 
@@ -61,7 +66,9 @@ struct Serve: ParsableCommand {
             notice: { [log] in log.notice("\($0)") })
         for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
         let service = UploadService(
-            store: store, settings: UploadSettings(maximumFileSize: maxFileSize.bytes), log: log)
+            store: store,
+            settings: UploadSettings(maximumFileSize: maxFileSize.bytes, deleteToken: try deleteToken?.token()),
+            log: log)
         let listener = try listener()
         let responder = try Responder(listener, threads: threads, handler: service) { [log] line in
             log.error("\(line)")

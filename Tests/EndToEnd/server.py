@@ -106,13 +106,18 @@ class Server:
             + ["--web", self.web, "--state", self.state],
             check=True,
             stdout=subprocess.PIPE,
+            text=True,
         ).stdout
-        (self.state / "nginx.conf").write_bytes(configuration)
+        (self.state / "nginx.conf").write_text(self.configuration(configuration))
         self.nginx = subprocess.Popen(
             ["nginx", "-e", self.state / "nginx-error.log", "-c", self.state / "nginx.conf", "-g", "daemon off;"],
             stdin=subprocess.DEVNULL,
         )
         wait_until(self._nginx_listens, 10, "nginx listens")
+
+    def configuration(self, text: str) -> str:
+        """nginx's configuration, from what `deploy/nginx-conf` makes of the example."""
+        return text
 
     def _nginx_listens(self) -> bool:
         assert self.nginx.poll() is None, f"nginx ended with {self.nginx.returncode}:\n{self.nginx_log()}"
@@ -152,8 +157,13 @@ class Server:
         finally:
             for process in (self.program, self.nginx):
                 if process and process.poll() is None:
-                    process.kill()
-                    process.wait(5)
+                    # nginx's workers end with it only if it is asked.
+                    process.terminate()
+                    try:
+                        process.wait(5)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                        process.wait(5)
             shutil.rmtree(self.state)
 
     # --- looking

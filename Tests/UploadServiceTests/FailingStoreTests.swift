@@ -10,7 +10,7 @@ import UploadService
 
 /// A store that fails at one moment with one error.
 private final class FailingStore: ChunkStore {
-    enum Moment: CaseIterable { case status, receive, write, commit, spool }
+    enum Moment: CaseIterable { case status, receive, write, commit, spool, remove }
 
     private let moment: Moment
     private let error: StoreError
@@ -38,6 +38,11 @@ private final class FailingStore: ChunkStore {
     func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
         try fail(at: .receive)
         return Writer(self)
+    }
+
+    func remove(_ upload: UploadID) throws(StoreError) -> Removal {
+        try fail(at: .remove)
+        throw .noMemory
     }
 
     func spool() throws(StoreError) -> Spool {
@@ -91,6 +96,12 @@ struct FailingStoreTests {
         Row(error: .sizeDiffers(known: 7), outcome: .malformed),
         // This chunk alone can't mend it: the client must give the file up.
         Row(error: .untrusted(file(EIO)), outcome: .refused),
+        // "This file will never be accepted: type, size, name, quota, token".
+        Row(error: .tooLarge(limit: 7), outcome: .refused),
+        Row(error: .neverFits(size: 7), outcome: .refused),
+        Row(error: .nameTaken, outcome: .refused),
+        Row(error: .nameReserved, outcome: .refused),
+        Row(error: .finished, outcome: .refused),
     ]
 
     private func check(_ row: Row, at moment: FailingStore.Moment, _ ask: (Site) -> Response) throws {
@@ -125,6 +136,17 @@ struct FailingStoreTests {
         }
         let fileFirst = form([.file(sample.bytes)] + sample.fields(1))
         try check(row, at: .spool) { $0.send(request, Pieces(fileFirst)) }
+    }
+
+    @Test("who gives an upload up gets the error's outcome", arguments: rows)
+    func removals(_ row: Row) throws {
+        let token = DeleteToken("0123456789abcdef")
+        let store = FailingStore(row.error, at: .remove)
+        let site = Site(store: store, folder: try TemporaryFolder(), UploadSettings(deleteToken: token))
+        let request = Request(
+            method: .delete, path: Site.route, query: Sample(size: 3).query(1),
+            authorization: "Bearer 0123456789abcdef")
+        #expect(site.send(request).header("X-Upload-Outcome") == row.outcome.rawValue)
     }
 
     @Test("a body of octets gets the error's outcome, whenever it comes", arguments: rows)

@@ -118,11 +118,11 @@ struct Sample {
 
 /// What the contract ("Status codes") says that an outcome looks like on the wire.
 enum Expected: String {
-    case stored, held, missing, malformed, refused, unsupported, retry
+    case stored, held, removed, missing, malformed, refused, unsupported, retry
 
     var status: Int {
         switch self {
-        case .stored, .held: 200
+        case .stored, .held, .removed: 200
         case .missing: 404
         case .malformed: 500
         case .refused: 415

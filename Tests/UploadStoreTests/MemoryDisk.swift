@@ -1,19 +1,35 @@
 import Glibc
 import Linux
-import Synchronization
 
 @testable import UploadStore
 
-// A file system in memory whose calls can fail. One thread works on it at a time: who would have to wait for a lock is
-// told that it would be for ever.
+// A file system in memory. Its calls can fail, another process can come in between, and its power can be cut at every
+// call (PowerCut.swift says what is left then). Its state is a value: whoever keeps a copy can go back to it. One
+// thread works on it at a time: who would have to wait for a lock is told that it would be for ever.
 
-/// The disk: files and folders by number, and how many calls to go until one fails.
+/// The disk: files and folders by number, who has them open, and what is to go wrong.
 final class MemoryDisk: Sendable {
+    /// A file or a folder. Its number is free for another one when nothing speaks of it any more, as on a real disk.
     struct Node {
-        var bytes: [UInt8] = []
-        var entries: [String: UInt64] = [:]
+        var file = FileContent()
+        var folder = FolderContent()
         var isFolder = false
+        /// How many names it has.
+        var names = 0
+        /// Unix seconds, by the disk's own clock.
         var modified: UInt64 = 0
+        /// How many of its syncs have failed. Each opening is told, once, of those that came after it was opened.
+        var failedSyncs = 0
+
+        /// What reads see.
+        var bytes: [UInt8] { file.bytes }
+        var entries: [String: UInt64] { folder.names }
+    }
+
+    struct Opening {
+        var node: UInt64
+        /// How many failed syncs it knows of.
+        var failedSyncs: Int
     }
 
     struct Claim {
@@ -29,26 +45,65 @@ final class MemoryDisk: Sendable {
         var code: Int32
     }
 
+    /// One call, as an observer sees it: what is on the disk before it.
+    struct Moment {
+        var operation: String
+        var name: String
+        var state: State
+    }
+
     struct State {
-        var nodes: [UInt64: Node] = [1: Node(isFolder: true)]
+        var nodes: [UInt64: Node] = [1: Node(isFolder: true, names: 1)]
+        var openings: [UInt64: Opening] = [:]
         var locks: [Claim] = []
-        var lastNumber: UInt64 = 1
+        /// What the disk's clock shows, in Unix seconds.
+        var time: UInt64 = 0
+        /// Counts what changes the disk or what a power cut leaves of it.
+        var changes = 0
         var calls = 0
         var failing: (call: Int, code: Int32)?
+        /// How many syncs are to go until one fails.
+        var syncsToGo: Int?
+        /// From that call on, nothing reaches the disk any more.
+        var death: Int?
         var failures: [Failure] = []
+        /// How many syncs were told of a failure.
+        var failedSyncs = 0
+        /// Counts renames: each ties two changes of names together.
+        var renames = 0
+        private var lastOpening: UInt64 = 0
 
-        mutating func newNumber() -> UInt64 {
-            lastNumber += 1
-            return lastNumber
+        mutating func newNode(isFolder: Bool = false) -> UInt64 {
+            var number: UInt64 = 2
+            while nodes[number] != nil { number += 1 }
+            nodes[number] = Node(isFolder: isFolder, modified: time)
+            return number
+        }
+
+        mutating func open(_ node: UInt64) -> UInt64 {
+            lastOpening += 1
+            openings[lastOpening] = Opening(node: node, failedSyncs: nodes[node]?.failedSyncs ?? 0)
+            return lastOpening
+        }
+
+        mutating func close(_ opening: UInt64) {
+            locks.removeAll { $0.opening == opening }
+            openings[opening] = nil
         }
     }
 
-    private let state = Lock(State())
+    private let state: Lock<State>
     private let guest = Lock<Guest?>(nil)
+    private let observer = Lock<(@Sendable (Moment) -> Void)?>(nil)
 
     private struct Guest {
         var call: Int
         var work: @Sendable () -> Void
+    }
+
+    /// An empty disk, or one as it was before.
+    init(_ state: State = State()) {
+        self.state = Lock(state)
     }
 
     /// The topmost folder.
@@ -57,6 +112,22 @@ final class MemoryDisk: Sendable {
     /// Makes the call after `count` more fail, once, with that errno.
     func fail(after count: Int, code: Int32) {
         state.withLock { $0.failing = ($0.calls + count, code) }
+    }
+
+    /// Makes the sync after `count` more fail, once, with EIO.
+    func failSync(after count: Int) { change { $0.syncsToGo = count } }
+
+    /// True once everybody is dead.
+    var isDead: Bool { inspect(\.isDead) }
+
+    /// Nothing reaches the disk any more after `count` calls from now on, as if all processes had died there.
+    func die(after count: Int) {
+        state.withLock { $0.death = $0.calls + count }
+    }
+
+    /// Lets somebody look at each call before it is done; a write he sees half done as well.
+    func observe(_ observer: (@Sendable (Moment) -> Void)?) {
+        self.observer.withLock { $0 = observer }
     }
 
     /// Lets somebody else work in the moment before the call after `count` more, as another process might.
@@ -83,8 +154,16 @@ final class MemoryDisk: Sendable {
     /// What was made to fail so far.
     var failures: [Failure] { state.withLock { $0.failures } }
 
+    /// What the disk's clock shows, in Unix seconds.
+    var time: UInt64 { inspect { $0.time } }
+
+    func wait(seconds: UInt64) { change { $0.time += seconds } }
+
     /// Looks at the disk past all failures.
     func inspect<Result: Sendable>(_ look: (State) -> Result) -> Result { state.withLock { look($0) } }
+
+    /// Changes the disk past all failures.
+    func change(_ work: (inout State) -> Void) { state.withLock { work(&$0) } }
 
     /// The number of the file of that name, in whichever folder; nil if there is none.
     func number(of name: String) -> UInt64? {
@@ -93,68 +172,142 @@ final class MemoryDisk: Sendable {
 
     /// Spoils a byte.
     func flip(byte: Int, of node: UInt64) {
-        state.withLock { $0.nodes[node]?.bytes[byte] ^= 0xff }
+        change { state in
+            guard let bytes = state.nodes[node]?.bytes else { return }
+            state.nodes[node]?.file.write([bytes[byte] ^ 0xff], at: UInt64(byte))
+        }
     }
 
     /// One disk call. It fails before it did anything, except that `torn` may do a part of it.
     fileprivate func call<Result: Sendable>(
-        _ operation: String, _ name: String, torn: (inout State) -> Void = { _ in },
+        _ operation: String, _ name: String, torn: ((inout State) -> Void)? = nil,
         _ work: (inout State) throws(FileError) -> Result
     ) throws(FileError) -> Result {
         letGuestWork()
+        let observer = observer.withLock { $0 }
         return try state.withLock { state throws(FileError) in
             state.calls += 1
-            if let failing = state.failing, state.calls > failing.call {
-                state.failing = nil
-                state.failures.append(Failure(operation: operation, name: name, code: failing.code))
-                torn(&state)
-                throw FileError(operation: operation, name: name, code: failing.code)
+            if state.isDead { throw FileError(operation: operation, name: name, code: EIO) }
+            observer?(Moment(operation: operation, name: name, state: state))
+            if let torn, operation == "write", let observer {
+                var half = state
+                torn(&half)
+                half.changes += 1
+                observer(Moment(operation: "half of a write", name: name, state: half))
+            }
+            if let code = state.failure(of: operation) {
+                state.failures.append(Failure(operation: operation, name: name, code: code))
+                torn?(&state)
+                state.changes += 1
+                throw FileError(operation: operation, name: name, code: code)
             }
             return try work(&state)
         }
     }
 
-    fileprivate func release(_ opening: UInt64, _ range: Range<UInt64>? = nil) {
-        state.withLock { state in
-            state.locks.removeAll { $0.opening == opening && (range == nil || $0.range == range) }
+    fileprivate func release(_ opening: UInt64, _ range: Range<UInt64>) {
+        change { state in state.locks.removeAll { $0.opening == opening && $0.range == range } }
+    }
+}
+
+extension MemoryDisk.State {
+    fileprivate var isDead: Bool { death.map { calls > $0 } ?? false }
+
+    /// The errno with which the call that is due now is to fail.
+    fileprivate mutating func failure(of operation: String) -> Int32? {
+        if operation == "sync", let count = syncsToGo {
+            syncsToGo = count > 0 ? count - 1 : nil
+            if count == 0 { return EIO }
         }
+        guard let failing, calls > failing.call else { return nil }
+        self.failing = nil
+        return failing.code
+    }
+
+    fileprivate func status(_ node: UInt64) -> FileStatus {
+        FileStatus(
+            size: nodes[node]?.file.size ?? 0, inode: node, names: UInt64(nodes[node]?.names ?? 0),
+            modified: nodes[node]?.modified ?? 0, isRegular: nodes[node]?.isFolder != true)
+    }
+
+    fileprivate mutating func put(_ bytes: ArraySlice<UInt8>, in node: UInt64, at offset: UInt64) {
+        nodes[node]?.file.write(bytes, at: offset)
+        nodes[node]?.modified = time
+        changes += 1
+    }
+
+    fileprivate mutating func resize(_ node: UInt64, to size: UInt64) {
+        nodes[node]?.file.resize(to: size)
+        nodes[node]?.modified = time
+        changes += 1
+    }
+
+    /// A sync that is told of an earlier failure fails too.
+    fileprivate mutating func report(to opening: UInt64, _ name: String) throws(FileError) {
+        guard let known = openings[opening], let failed = nodes[known.node]?.failedSyncs, failed > known.failedSyncs
+        else { return }
+        openings[opening]?.failedSyncs = failed
+        failedSyncs += 1
+        throw FileError(operation: "sync", name: name, code: EIO)
+    }
+
+    /// A sync that fails: what it should have written is forgotten, and who has the file open will hear of it.
+    fileprivate mutating func failSync(of opening: UInt64) {
+        guard let node = openings[opening]?.node else { return }
+        nodes[node]?.file.failSync()
+        nodes[node]?.folder.failSync()
+        nodes[node]?.failedSyncs += 1
+        openings[opening]?.failedSyncs += 1
+        failedSyncs += 1
     }
 }
 
 final class MemoryFolder: Directory {
     private let disk: MemoryDisk
     private let number: UInt64
+    private let opening: UInt64
 
-    init(_ disk: MemoryDisk, _ number: UInt64) {
+    fileprivate init(_ disk: MemoryDisk, _ number: UInt64, opening: UInt64) {
         self.disk = disk
         self.number = number
+        self.opening = opening
     }
 
+    fileprivate convenience init(_ disk: MemoryDisk, _ number: UInt64) {
+        var opening: UInt64 = 0
+        disk.change { opening = $0.open(number) }
+        self.init(disk, number, opening: opening)
+    }
+
+    deinit { disk.change { [opening] in $0.close(opening) } }
+
     private func entry(_ name: String, _ state: MemoryDisk.State) -> UInt64? {
-        state.nodes[number]?.entries[name]
+        state.nodes[number]?.folder.names[name]
+    }
+
+    private func file(_ node: UInt64, _ name: String, _ state: inout MemoryDisk.State) -> MemoryFile {
+        MemoryFile(disk, node, opening: state.open(node), name: name)
     }
 
     func open(_ name: String) throws(FileError) -> (any File)? {
         try disk.call("open", name) { state in
             guard let node = self.entry(name, state) else { return nil }
-            return MemoryFile(self.disk, node, opening: state.newNumber(), name: name)
+            return self.file(node, name, &state)
         }
     }
 
     func create(_ name: String) throws(FileError) -> any File {
         try disk.call("create", name) { state in
-            let node = self.entry(name, state) ?? state.newNumber()
-            if state.nodes[node] == nil { state.nodes[node] = MemoryDisk.Node() }
-            state.nodes[self.number]?.entries[name] = node
-            return MemoryFile(self.disk, node, opening: state.newNumber(), name: name)
+            if let node = self.entry(name, state) { return self.file(node, name, &state) }
+            let node = state.newNode()
+            state.setName(name, in: self.number, to: node)
+            return self.file(node, name, &state)
         }
     }
 
     func createNameless() throws(FileError) -> any File {
         try disk.call("create", "a nameless file") { state in
-            let node = state.newNumber()
-            state.nodes[node] = MemoryDisk.Node()
-            return MemoryFile(self.disk, node, opening: state.newNumber(), name: "a nameless file")
+            self.file(state.newNode(), "a nameless file", &state)
         }
     }
 
@@ -174,29 +327,26 @@ final class MemoryFolder: Directory {
             guard let node = self.entry(name, state) else {
                 throw FileError(operation: "rename", name: name, code: ENOENT)
             }
-            if let old = state.nodes[target]?.entries[newName] {
+            if let old = state.nodes[target]?.folder.names[newName] {
                 guard replacing else { return false }
                 if state.nodes[old]?.isFolder == true {
                     throw FileError(operation: "rename", name: name, code: EISDIR)
                 }
             }
-            state.nodes[self.number]?.entries[name] = nil
-            state.nodes[target]?.entries[newName] = node
+            state.rename(name, in: self.number, to: newName, in: target, node)
             return true
         }
     }
 
     func remove(_ name: String) throws(FileError) {
-        try disk.call("remove", name) { state in
-            // The bytes stay for those who have the file open.
-            state.nodes[self.number]?.entries[name] = nil
-        }
+        // The bytes stay for those who have the file open.
+        try disk.call("remove", name) { state in state.setName(name, in: self.number, to: nil) }
     }
 
     func removeFolder(_ name: String) throws(FileError) {
         try disk.call("remove", name) { state in
-            guard let node = self.entry(name, state), state.nodes[node]?.entries.isEmpty == true else { return }
-            state.nodes[self.number]?.entries[name] = nil
+            guard let node = self.entry(name, state), state.nodes[node]?.folder.names.isEmpty == true else { return }
+            state.setName(name, in: self.number, to: nil)
         }
     }
 
@@ -206,7 +356,7 @@ final class MemoryFolder: Directory {
             guard state.nodes[node]?.isFolder == true else {
                 throw FileError(operation: "open", name: name, code: ENOTDIR)
             }
-            return MemoryFolder(self.disk, node)
+            return MemoryFolder(self.disk, node, opening: state.open(node))
         }
     }
 
@@ -215,38 +365,27 @@ final class MemoryFolder: Directory {
     }
 
     func names() throws(FileError) -> [String] {
-        try disk.call("list", "a folder") { state in (state.nodes[self.number]?.entries.keys).map(Array.init) ?? [] }
+        try disk.call("list", "a folder") { state in
+            // In an order that doesn't change from one run to the next.
+            (state.nodes[self.number]?.folder.names ?? [:]).sorted { $0.value < $1.value }.map(\.key)
+        }
     }
 
     func folder(_ name: String) throws(FileError) -> any Directory {
         try disk.call("open", name) { state in
-            let node = self.entry(name, state) ?? state.newNumber()
-            if state.nodes[node] == nil { state.nodes[node] = MemoryDisk.Node(isFolder: true) }
-            state.nodes[self.number]?.entries[name] = node
-            return MemoryFolder(self.disk, node)
+            if self.entry(name, state) == nil {
+                state.setName(name, in: self.number, to: state.newNode(isFolder: true))
+            }
+            let node = self.entry(name, state) ?? 0
+            return MemoryFolder(self.disk, node, opening: state.open(node))
         }
     }
 
     func sync() throws(FileError) {
-        try disk.call("sync", "a folder") { _ in }
-    }
-}
-
-extension MemoryDisk.State {
-    fileprivate func status(_ node: UInt64) -> FileStatus {
-        let names = nodes.values.reduce(0) { $0 + $1.entries.values.count { $0 == node } }
-        return FileStatus(
-            size: UInt64(nodes[node]?.bytes.count ?? 0), inode: node, names: UInt64(names),
-            modified: nodes[node]?.modified ?? 0)
-    }
-
-    fileprivate mutating func put(_ bytes: [UInt8], in node: UInt64, at offset: Int) {
-        guard var old = nodes[node]?.bytes else { return }
-        if old.count < offset + bytes.count {
-            old += [UInt8](repeating: 0, count: offset + bytes.count - old.count)
+        try disk.call("sync", "a folder", torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
+            try state.report(to: self.opening, "a folder")
+            state.syncFolder(self.number)
         }
-        old.replaceSubrange(offset..<offset + bytes.count, with: bytes)
-        nodes[node]?.bytes = old
     }
 }
 
@@ -256,19 +395,19 @@ final class MemoryFile: File {
     private let opening: UInt64
     private let name: String
 
-    init(_ disk: MemoryDisk, _ node: UInt64, opening: UInt64, name: String) {
+    fileprivate init(_ disk: MemoryDisk, _ node: UInt64, opening: UInt64, name: String) {
         self.disk = disk
         self.node = node
         self.opening = opening
         self.name = name
     }
 
-    deinit { disk.release(opening) }
+    deinit { disk.change { [opening] in $0.close(opening) } }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
         let count = buffer.count
         let bytes = try disk.call("read", name) { state in
-            Array((state.nodes[self.node]?.bytes ?? []).dropFirst(Int(offset)).prefix(count))
+            state.nodes[self.node]?.file.read(at: offset, atMost: count) ?? []
         }
         buffer.copyBytes(from: bytes)
         return bytes.count
@@ -277,9 +416,9 @@ final class MemoryFile: File {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
         let bytes = Array(bytes)
         guard !bytes.isEmpty else { return }
-        let half = Array(bytes[..<(bytes.count / 2)])
-        try disk.call("write", name, torn: { $0.put(half, in: self.node, at: Int(offset)) }) { state in
-            state.put(bytes, in: self.node, at: Int(offset))
+        let half = bytes.prefix(bytes.count / 2)
+        try disk.call("write", name, torn: { $0.put(half, in: self.node, at: offset) }) { state in
+            state.put(bytes[...], in: self.node, at: offset)
         }
     }
 
@@ -288,17 +427,12 @@ final class MemoryFile: File {
     }
 
     func truncate(to size: UInt64) throws(FileError) {
-        try disk.call("truncate", name) { state in
-            let bytes = state.nodes[self.node]?.bytes ?? []
-            let zeros = [UInt8](repeating: 0, count: max(0, Int(size) - bytes.count))
-            state.nodes[self.node]?.bytes = Array(bytes.prefix(Int(size))) + zeros
-        }
+        try disk.call("truncate", name) { state in state.resize(self.node, to: size) }
     }
 
     func reserve(_ size: UInt64) throws(FileError) -> Bool {
         try disk.call("reserve the space of", name) { state in
-            let count = state.nodes[self.node]?.bytes.count ?? 0
-            state.nodes[self.node]?.bytes += [UInt8](repeating: 0, count: max(0, Int(size) - count))
+            if state.status(self.node).size < size { state.resize(self.node, to: size) }
             return true
         }
     }
@@ -308,21 +442,27 @@ final class MemoryFile: File {
     ) throws(FileError) -> UInt64 {
         guard let source = source as? MemoryFile else { throw FileError(operation: "copy", name: name, code: EXDEV) }
         return try disk.call("copy to", name) { state in
-            let bytes = Array(
-                (state.nodes[source.node]?.bytes ?? []).dropFirst(Int(sourceOffset)).prefix(Int(length)))
-            state.put(bytes, in: self.node, at: Int(offset))
+            let bytes = state.nodes[source.node]?.file.read(at: sourceOffset, atMost: Int(length)) ?? []
+            if !bytes.isEmpty { state.put(bytes[...], in: self.node, at: offset) }
             return UInt64(bytes.count)
         }
     }
 
+    // Promises nothing, so it does nothing: a power cut keeps each unsynced write or doesn't.
     func startWriteBack(offset: UInt64, length: UInt64) {}
 
     func touch(_ time: UInt64) throws(FileError) {
-        try disk.call("touch", name) { state in state.nodes[self.node]?.modified = time }
+        try disk.call("touch", name) { state in
+            state.nodes[self.node]?.modified = time
+            state.changes += 1
+        }
     }
 
     func sync() throws(FileError) {
-        try disk.call("sync", name) { _ in }
+        try disk.call("sync", name, torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
+            try state.report(to: self.opening, self.name)
+            state.syncFile(self.node)
+        }
     }
 
     func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {

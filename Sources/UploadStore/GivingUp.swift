@@ -1,0 +1,18 @@
+public import UploadModel
+
+extension LocalStore {
+    public func remove(_ id: UploadID) throws(StoreError) -> Removal {
+        var patience = Patience()
+        while let upload = try find(id) {
+            if try upload.look({ $0.isPublished }) == true { throw .finished }
+            // Who is still sending is waited for: a client that cancels has broken its requests off.
+            if try removeIfQuiet(upload, seconds: 0) {
+                cache.drop(upload)
+            } else if !patience.wait() {
+                throw .busy
+            }
+        }
+        clearParts(of: id)
+        return Removal()
+    }
+}

@@ -1,0 +1,55 @@
+"""The chart: how fast and how dear each side is, in relation to nginx's own PUT."""
+
+import pathlib
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as pyplot
+
+from report import Spread
+from sides import SIDES
+
+# Told apart by people who see few colours, and in print: Okabe and Ito's.
+COLOURS = {"dav": "#999999", "ours": "#0072b2", "unsynced": "#56b4e9", "flask": "#e69f00"}
+PANELS = {
+    "speed": "Speed (nginx DAV PUT = 1, more is better)",
+    "cpu": "Processor time (nginx DAV PUT = 1, less is better)",
+}
+
+
+def draw(summaries: dict[str, dict[str, dict[str, Spread]]], path: pathlib.Path) -> None:
+    """Of the uploads that were measured with both nginx's PUT and others; nothing if there are none."""
+    shown = {name: each for name, each in summaries.items() if any("cpu / dav" in side for side in each.values())}
+    if not shown:
+        return
+    # The same figures give the same file, and text stays text.
+    matplotlib.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})
+    figure, axes = pyplot.subplots(len(PANELS), 1, figsize=(9, 7), layout="constrained")
+    for axis, (quantity, title) in zip(axes, PANELS.items()):
+        for position, side in enumerate(COLOURS):
+            bars = [(place, each[side].get(f"{quantity} / dav", Spread(1, 1, 1) if side == "dav" else None))
+                    for place, each in enumerate(shown.values()) if side in each]
+            bars = [(place, value) for place, value in bars if value]
+            if not bars:
+                continue
+            medians = [value.median for _, value in bars]
+            below = [value.median - value.low for _, value in bars]
+            above = [value.high - value.median for _, value in bars]
+            drawn = axis.bar(
+                [place + (position - 1.5) * 0.2 for place, _ in bars], medians, 0.19,
+                color=COLOURS[side], label=SIDES[side].title,
+                yerr=[below, above], error_kw={"linewidth": 1, "capsize": 2})
+            axis.bar_label(drawn, [f"{value:.2g}" for value in medians], padding=2, fontsize=8)
+        axis.margins(y=0.1)
+        axis.set_title(title, loc="left", fontsize=11)
+        axis.set_xticks(range(len(shown)), list(shown))
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.axhline(1, color="black", linewidth=0.5)
+    axes[1].set_yscale("log")
+    axes[1].set_ylim(bottom=0.1)
+    axes[1].yaxis.set_major_formatter("{x:g}")
+    axes[1].yaxis.set_minor_formatter("")
+    axes[0].legend(frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.08), fontsize=9)
+    figure.savefig(path, metadata={"Date": None, "Creator": None})
+    pyplot.close(figure)

@@ -1,0 +1,64 @@
+"""What processes cost, by what the kernel counts of them."""
+
+import dataclasses
+import os
+import pathlib
+import re
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """Of some processes, since they began."""
+
+    # Processor time in seconds, the kernel's on their behalf included; what it writes back later is nobody's.
+    cpu: float
+    # Bytes of the pages that they made the kernel write (write_bytes in proc(5)): not what goes through sockets.
+    written: int
+    # The most resident memory in bytes. Of several processes the sum, in which shared pages count several times.
+    peak: int
+
+    def since(self, earlier: "Usage") -> "Usage":
+        return Usage(self.cpu - earlier.cpu, self.written - earlier.written, self.peak)
+
+
+def usage(*roots: int) -> Usage:
+    """Of these processes and their children."""
+    cpu = written = peak = 0
+    for pid in families(roots):
+        folder = pathlib.Path(f"/proc/{pid}")
+        # The name, in brackets, may have blanks in it. User and system time are fields 14 and 15.
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        cpu += (int(fields[11]) + int(fields[12])) / TICKS
+        written += int(re.search(r"^write_bytes: (\d+)$", (folder / "io").read_text(), re.M)[1])
+        peak += int(re.search(r"^VmHWM:\s+(\d+) kB$", (folder / "status").read_text(), re.M)[1]) * 1024
+    return Usage(cpu, written, peak)
+
+
+def families(roots) -> list[int]:
+    """The processes, their children, and so on."""
+    found = []
+    for pid in roots:
+        found.append(pid)
+        for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+            found += families(map(int, children.read_text().split()))
+    return found
+
+
+def dirty_bytes() -> int:
+    """What the whole machine holds in memory that is not on a disk yet."""
+    text = pathlib.Path("/proc/meminfo").read_text()
+    return sum(int(re.search(rf"^{name}:\s+(\d+) kB$", text, re.M)[1]) * 1024 for name in ("Dirty", "Writeback"))
+
+
+def file_system(path: pathlib.Path) -> str:
+    """The type of the file system that holds `path`."""
+    device = path.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        if fields.split()[2] == wanted:
+            return rest.split()[0]
+    # btrfs gives each subvolume a device number of its own, which is not listed.
+    return "unknown"

@@ -1,0 +1,181 @@
+"""What is measured against each other, each behind the same nginx.
+
+The configuration is that of `deploy/nginx-conf`, the one that people are told to use. Where it names the program,
+nginx's own PUT or the Flask backend takes its place; nothing else is changed.
+"""
+
+import hashlib
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+
+import measure
+import plan
+from client import ROUTE
+from server import REPOSITORY, Server
+
+CHUNK_SIZE = 1 << 20
+# The upload location of the example, from its first line to its last.
+LOCATION = re.compile(r"(?ms)^( +)location ~ \^/\(resumable_upload\|[^\n]*\{\n(.*?)^\1\}\n")
+METER = struct.Struct("2Q")
+
+
+class Side(Server):
+    """One of them, from its start to its end. Its processes are new, so what they have used is for this run alone."""
+
+    # In results, on the command line, and for people.
+    name: str
+    title: str
+    # False for the one that is known to spoil files: they are counted.
+    is_right = True
+
+    def __init__(self, folder: pathlib.Path, tools: pathlib.Path, chunk_size: int = CHUNK_SIZE):
+        """`folder`: an empty one for files and for nginx's temporary ones, which must be on one disk. `tools`: what was
+        compiled."""
+        (folder / "files").mkdir()
+        super().__init__(folder / "files")
+        self.folder = folder
+        self.tools = tools
+        self.chunk_size = chunk_size
+
+    def close(self) -> None:
+        """The files are emptied; they are removed after the last round. ext4 without a journal, which virtual machines
+        often have, passes over each inode that was freed in the last minutes whenever it makes a file, and the rounds
+        to come would pay for that."""
+        try:
+            super().close()
+        finally:
+            for path in self.folder.rglob("*"):
+                if path.is_file():
+                    os.truncate(path, 0)
+
+    # --- nginx
+
+    def configuration(self, text: str) -> str:
+        """The example, made to fit the chunk size as it says itself, with temporary files beside the others."""
+        setting = "client_body_temp_path"
+        text = replace(text, f'{setting} "{self.state}/nginx-body"', f'{setting} "{self.folder}/body"')
+        if self.chunk_size != CHUNK_SIZE:
+            room = 2 * self.chunk_size // 1024 + 64
+            for setting in ("client_max_body_size", "client_body_buffer_size"):
+                text, count = re.subn(rf"(?m)^( *{setting}) \w+;", rf"\1 {room}k;", text)
+                assert count == 1, setting
+        text, count = LOCATION.subn(lambda match: self.location(match[0]), text)
+        assert count == 1, "the example has one location for uploads"
+        return text
+
+    def location(self, block: str) -> str:
+        return block
+
+    # --- measuring
+
+    def program_usage(self) -> measure.Usage:
+        return measure.usage(self.program.pid) if self.program else measure.Usage(0, 0, 0)
+
+    def nginx_usage(self) -> measure.Usage:
+        return measure.usage(self.nginx.pid)
+
+    # --- files
+
+    def requests(self, file: plan.File, pool: plan.Pool) -> list[plan.Request]:
+        return [plan.form_post(file, chunk, pool) for chunk in file.chunks]
+
+    def paths(self, file: plan.File) -> list[pathlib.Path]:
+        """What the finished file is made of."""
+        return [self.root / file.name]
+
+    def sha256(self, file: plan.File) -> str | None:
+        """Of the finished file; None if it isn't there."""
+        sha256 = hashlib.sha256()
+        try:
+            for path in self.paths(file):
+                with open(path, "rb", buffering=0) as opened:
+                    while block := opened.read(1 << 20):
+                        sha256.update(block)
+        except FileNotFoundError:
+            return None
+        return sha256.hexdigest()
+
+
+def replace(text: str, wanted: str, value: str) -> str:
+    assert text.count(wanted) == 1, f"the configuration no longer says {wanted!r}"
+    return text.replace(wanted, value)
+
+
+class Resumabled(Side):
+    name = "ours"
+    title = "resumabled"
+    skip_syncs = False
+
+    def __init__(self, *arguments, metered: bool = False, **more):
+        super().__init__(*arguments, **more)
+        if metered or self.skip_syncs:
+            self.meter = self.folder / "sync-meter"
+            self.meter.write_bytes(bytes(METER.size))
+            self.environment = {
+                "LD_PRELOAD": str(self.tools / "sync_meter.so"),
+                "SYNC_METER": str(self.meter),
+                "SYNC_SKIP": str(int(self.skip_syncs)),
+            }
+
+    def sync_seconds(self) -> float:
+        """How long the program has waited for the disk."""
+        return METER.unpack(self.meter.read_bytes())[1] / 1e9
+
+
+class Unsynced(Resumabled):
+    """Not a way to run it. Shows what the promise costs that a finished file is on the disk: nginx's PUT and Flask
+    promise nothing of the kind."""
+
+    name = "unsynced"
+    title = "resumabled without syncs"
+    skip_syncs = True
+
+
+class Dav(Side):
+    """nginx's own PUT, which receives, writes and renames. Each chunk becomes a file, and nothing is synced."""
+
+    name = "dav"
+    title = "nginx DAV PUT"
+
+    def start_program(self, *options: str) -> None:
+        pass
+
+    def location(self, block: str) -> str:
+        limit = re.search(r"(?m)^ *limit_conn .*\n", block)[0]
+        return f'location {ROUTE}/ {{\n{limit} alias "{self.root}/";\n dav_methods PUT;\n}}\n'
+
+    def requests(self, file: plan.File, pool: plan.Pool) -> list[plan.Request]:
+        return [plan.put(file, chunk, pool) for chunk in file.chunks]
+
+    def paths(self, file: plan.File) -> list[pathlib.Path]:
+        return [self.root / plan.piece(file, chunk) for chunk in file.chunks]
+
+
+class Flask(Side):
+    """The backend that this program takes the place of, with gunicorn's usual number of workers for two processors."""
+
+    name = "flask"
+    title = "Flask (gunicorn)"
+    is_right = False
+
+    def spawn_program(self, *options: str) -> subprocess.Popen:
+        folders = f"{pathlib.Path(__file__).parent},{REPOSITORY / 'Tests/EndToEnd'}"
+        with open(self.state / "program.log", "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", f"unix:{self.socket}"]
+                + ["--pythonpath", folders, f"flask_side:application({str(self.root)!r})"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )
+
+    def location(self, block: str) -> str:
+        """With the settings of the example, under the names they have for a proxy."""
+        block = re.sub(r"(?m)^ *fastcgi_(param|keep_conn) .*\n", "", block)
+        block = replace(block, "fastcgi_pass resumabled;", "proxy_pass http://resumabled;")
+        return re.sub(r"(?m)^( *)fastcgi_", r"\1proxy_", block)
+
+
+SIDES = {side.name: side for side in (Dav, Resumabled, Unsynced, Flask)}

@@ -1,0 +1,342 @@
+"""What is measured: the workloads W1 to W8, each as one round with one side."""
+
+import dataclasses
+import ipaddress
+import json
+import os
+import pathlib
+import tempfile
+import time
+
+import measure
+import plan
+from client import MIB
+from sides import Side
+
+KIB, GIB = 1024, 1024 * MIB
+# Of the processes' addresses, which are all this machine's: one client must not stand for a thousand (limit_conn).
+SLOW_CLIENTS = int(ipaddress.ip_address("127.1.0.1"))
+
+
+@dataclasses.dataclass
+class Sample:
+    """One round with one side. What a workload doesn't measure is None."""
+
+    seconds: float | None = None
+    requests: int = 0
+    # Bytes of the files that were uploaded while it was measured.
+    bytes: int = 0
+    # Seconds from the first byte of each request to the last of its answer.
+    latencies: list[float] = dataclasses.field(default_factory=list)
+    # Processor seconds of the program, of nginx, and of the load generator.
+    program_cpu: float | None = None
+    nginx_cpu: float | None = None
+    load_cpu: float | None = None
+    # The program's, in bytes.
+    peak: int | None = None
+    # By program and nginx, in bytes.
+    written: int | None = None
+    # Requests without success, and files that are not what was sent.
+    failures: int = 0
+    wrong: int = 0
+    # What only this workload has: a time in milliseconds, or a ratio.
+    figures: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Bench:
+    """What all rounds share."""
+
+    def __init__(self, load: plan.Load, work: pathlib.Path, tools: pathlib.Path, settles: bool):
+        """`work`: for what is uploaded. `tools`: what was compiled. `settles`: whether it is for the figures."""
+        self.load = load
+        self.pool = load.pool
+        self.work = work
+        self.tools = tools
+        self.settles = settles
+        self._expected: dict[plan.File, str] = {}
+
+    def start(self, side: type[Side], **options) -> Side:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{side.name}.", dir=self.work))
+        return side(folder, self.tools, **options)
+
+    def settle(self) -> None:
+        """Nobody is to pay for what the one before left to be written."""
+        if self.settles:
+            os.sync()
+
+    def check(self, sample: Sample, server: Side, files: list[plan.File]) -> None:
+        """Counts the files that are not what was sent."""
+        for file in files:
+            if file not in self._expected:
+                self._expected[file] = file.sha256(self.pool)
+            sample.wrong += server.sha256(file) != self._expected[file]
+
+    def measured(self, sample: Sample, server: Side, groups: list[plan.Group]) -> plan.Run:
+        """Runs the load, and notes in `sample` what it took."""
+        program, nginx = server.program_usage(), server.nginx_usage()
+        run = self.load.run(groups, server.port)
+        program, nginx = server.program_usage().since(program), server.nginx_usage().since(nginx)
+        sample.seconds = run.seconds
+        sample.requests = len(run.answers)
+        sample.latencies = [answer.ended - answer.began for answer in run.answers]
+        sample.failures += run.failures
+        sample.program_cpu, sample.nginx_cpu, sample.load_cpu = program.cpu, nginx.cpu, run.cpu
+        if server.program:
+            sample.peak = program.peak
+        sample.written = program.written + nginx.written
+        return run
+
+    def prepare(self, sample: Sample, server: Side, requests: list[plan.Request], connections: int) -> None:
+        """Sends what has to be there before the measured part."""
+        sample.failures += self.load.run([plan.Group(requests, connections)], server.port).failures
+
+
+class Workload:
+    name: str
+    # In the table and the chart.
+    title: str
+    sides: tuple[str, ...] = ("dav", "ours", "unsynced", "flask")
+    # Which figure says how fast it is: "bytes" or "requests" a second, or None.
+    speed: str | None = "bytes"
+
+    def run(self, bench: Bench, side: type[Side]) -> Sample:
+        raise NotImplementedError
+
+
+class Upload(Workload):
+    """Files, each by connections of its own or all by the same."""
+
+    def __init__(
+        self, name: str, title: str, *, count: int, size: int, chunk_size: int, connections: int,
+        apart: bool = False, speed: str = "bytes",
+    ):
+        self.name, self.title, self.speed = name, title, speed
+        self.chunk_size, self.connections, self.apart = chunk_size, connections, apart
+        self.files = plan.files(count, size, chunk_size)
+
+    def run(self, bench: Bench, side: type[Side]) -> Sample:
+        sample = Sample(bytes=sum(file.size for file in self.files))
+        with bench.start(side, chunk_size=self.chunk_size) as server:
+            requests = [server.requests(file, bench.pool) for file in self.files]
+            if not self.apart:
+                requests = [[request for each in requests for request in each]]
+            bench.measured(sample, server, [plan.Group(each, self.connections) for each in requests])
+            bench.check(sample, server, self.files)
+        return sample
+
+
+class Tests(Workload):
+    """Questions for chunks that are held, of a file of which only the last is missing."""
+
+    name = "W5"
+    sides = ("ours", "flask")
+    speed = "requests"
+    CONNECTIONS = 8
+
+    def __init__(self, chunks: int, turns: int):
+        self.title = f"GET tests of {chunks:,} held chunks, {self.CONNECTIONS} connections"
+        self.turns = turns
+        self.file, = plan.files(1, (chunks + 1) * 16 * KIB, 16 * KIB)
+
+    def run(self, bench: Bench, side: type[Side]) -> Sample:
+        sample = Sample()
+        with bench.start(side) as server:
+            *held, last = server.requests(self.file, bench.pool)
+            bench.prepare(sample, server, held, 4)
+            tests = [plan.test(self.file, chunk) for chunk in self.file.chunks]
+            bench.measured(sample, server, [plan.Group(tests[:-1] * self.turns, self.CONNECTIONS)])
+            missing = bench.load.run([plan.Group(tests[-1:], 1)], server.port).answers[0].status
+            sample.failures += missing != 404
+            bench.prepare(sample, server, [last], 1)
+            bench.check(sample, server, [self.file])
+        return sample
+
+
+class Resume(Workload):
+    """The one request by which our client learns what is held."""
+
+    name = "W6"
+    sides = ("ours",)
+    speed = None
+    REQUESTS = 20
+
+    def __init__(self, chunks: int):
+        self.title = f"resume of {chunks:,} chunks by one request"
+        self.file, = plan.files(1, chunks * 4 * KIB, 4 * KIB)
+
+    def run(self, bench: Bench, side: type[Side]) -> Sample:
+        sample = Sample()
+        chunks = self.file.chunks
+        cases = {"one missing": range(len(chunks) - 1), "every second missing": range(0, len(chunks), 2)}
+        for what, held in cases.items():
+            with bench.start(side) as server:
+                requests = server.requests(self.file, bench.pool)
+                bench.prepare(sample, server, [requests[number] for number in held], 4)
+                edges = [[chunks[number].start, chunks[number].end] for number in held]
+                ranges = edges if what == "every second missing" else [[0, edges[-1][1]]]
+                expected = {"size": self.file.size, "held": ranges, "complete": False}
+                times = [self.ask(sample, server, expected) for _ in range(self.REQUESTS)]
+                # The answer is then read from the disk's journal.
+                server.stop_program()
+                server.start_program()
+                sample.figures[f"{what}: median ms"] = sorted(times)[len(times) // 2]
+                sample.figures[f"{what}: longest ms"] = max(times)
+                sample.figures[f"{what}, after a restart: ms"] = self.ask(sample, server, expected)
+                missing = sorted(set(range(len(chunks))) - set(held))
+                bench.prepare(sample, server, [requests[number] for number in missing], 4)
+                bench.check(sample, server, [self.file])
+                sample.peak = max(sample.peak or 0, server.program_usage().peak)
+        return sample
+
+    def ask(self, sample: Sample, server: Side, expected: dict) -> float:
+        """Milliseconds, over a new connection."""
+        with server.client() as client:
+            began = time.perf_counter()
+            answer = client.test(self.file.fields(self.file.chunks[0]), headers={"Accept": "application/json"})
+            took = time.perf_counter() - began
+        sample.failures += answer.status != 200 or json.loads(answer.body) != expected
+        return took * 1000
+
+
+class Completion(Workload):
+    """The last chunk of a file, with all that its answer waits for."""
+
+    name = "W7"
+    sides = ("ours",)
+    speed = None
+
+    def __init__(self, *sizes: int):
+        self.sizes = sizes
+        self.title = "completion of " + ", ".join(human(size) for size in sizes)
+
+    def run(self, bench: Bench, side: type[Side]) -> Sample:
+        sample = Sample()
+        for size in self.sizes:
+            file, = plan.files(1, size, MIB)
+            bench.settle()
+            with bench.start(side, metered=True) as server:
+                *held, last = server.requests(file, bench.pool)
+                before = measure.dirty_bytes()
+                bench.prepare(sample, server, held, 4)
+                dirty = max(measure.dirty_bytes() - before, MIB)
+                synced = server.sync_seconds()
+                run = bench.load.run([plan.Group([last], 1)], server.port)
+                sample.failures += run.failures
+                synced = server.sync_seconds() - synced
+                sample.figures[f"{human(size)}: ms"] = run.seconds * 1000
+                sample.figures[f"{human(size)}: ms without syncs"] = (run.seconds - synced) * 1000
+                bench.check(sample, server, [file])
+                sample.peak = max(sample.peak or 0, server.program_usage().peak)
+            sample.figures[f"{human(size)}: MiB not on the disk before"] = dirty / MIB
+            # As the program has the kernel write early, little is left to be synced. So there are two to compare with:
+            # the sync of that little, and that of whoever only writes.
+            sample.figures[f"{human(size)}: ms of a plain fsync of as many"] = plain_sync(bench, dirty) * 1000
+            plain = plain_sync(bench, size)
+            sample.figures[f"{human(size)}: ms of a plain fsync of the whole"] = plain * 1000
+            sample.figures[f"{human(size)}: of a plain fsync of the whole"] = run.seconds / plain
+        return sample
+
+
+def plain_sync(bench: Bench, count: int) -> float:
+    """How many seconds the fsync takes behind so many bytes that were just written to a new file."""
+    bench.settle()
+    path = bench.work / "plain"
+    with open(path, "wb", buffering=0) as file, memoryview(bench.pool.bytes) as view:
+        while count > 0:
+            count -= file.write(view[: min(count, MIB)])
+        began = time.perf_counter()
+        os.fsync(file.fileno())
+        took = time.perf_counter() - began
+    path.unlink()
+    return took
+
+
+class SlowClients(Workload):
+    """One client with a fast line: alone, beside many with slow ones, and alone again."""
+
+    name = "W8"
+    sides = ("ours", "dav")
+    CONNECTIONS = 3
+    RATE = 10 * KIB
+    # They don't come in one moment, and the fast one comes when all are there.
+    WAVES, WAVE_MILLISECONDS = 20, 50
+
+    def __init__(self, clients: int, seconds: int, size: int):
+        self.title = f"{clients:,} clients with 10 KiB/s beside a fast one"
+        chunks = size // MIB
+        *self.alone, self.fast = plan.files(3, size, MIB, "fast")
+        self.slow = [
+            plan.File(f"slow-{number}.bin", seconds * self.RATE, MIB, 3 * chunks + number) for number in range(clients)]
+
+    def run(self, bench: Bench, side: type[Side]) -> Sample:
+        sample = Sample(bytes=self.fast.size)
+        with bench.start(side) as server:
+            alone = [bench.load.run([self.fast_group(server, bench, self.alone[0])], server.port)]
+            groups = []
+            for wave in range(self.WAVES):
+                requests = [server.requests(file, bench.pool)[0] for file in self.slow[wave :: self.WAVES]]
+                source = SLOW_CLIENTS + wave * 256
+                groups.append(plan.Group(
+                    requests, len(requests), rate=self.RATE, delay=wave * self.WAVE_MILLISECONDS, source=source))
+            groups.append(self.fast_group(server, bench, self.fast, (self.WAVES + 1) * self.WAVE_MILLISECONDS))
+            run = bench.measured(sample, server, groups)
+            fast = run.groups[-1]
+            alone.append(bench.load.run([self.fast_group(server, bench, self.alone[1])], server.port))
+            sample.failures += sum(each.failures for each in alone)
+            sample.seconds = plan.duration(fast)
+            sample.requests = len(fast)
+            sample.latencies = [answer.ended - answer.began for answer in fast]
+            # Of all clients, and so of no use beside the bytes of one.
+            sample.program_cpu = sample.nginx_cpu = sample.written = None
+            # It is nginx that holds what slow clients have sent so far.
+            sample.figures["nginx: peak MiB"] = server.nginx_usage().peak / MIB
+            slow = [answer for group in run.groups[:-1] for answer in group]
+            sample.figures["the fast one's speed, of that alone"] = (
+                sum(each.seconds for each in alone) / 2 / sample.seconds)
+            sample.figures["slow ones without success"] = sum(not 200 <= answer.status < 300 for answer in slow)
+            sample.figures["the slowest one's seconds"] = max(answer.ended - answer.began for answer in slow)
+            sample.figures["slow ones at work when the fast one ended"] = sum(
+                answer.ended > max(each.ended for each in fast) for answer in slow)
+            bench.check(sample, server, [*self.alone, self.fast, *self.slow])
+        return sample
+
+    def fast_group(self, server: Side, bench: Bench, file: plan.File, delay: int = 0) -> plan.Group:
+        return plan.Group(server.requests(file, bench.pool), self.CONNECTIONS, delay=delay)
+
+
+def human(size: int) -> str:
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} bytes"
+
+
+def _uploads(big: int, few: int, many: int, chunk: int) -> list[Workload]:
+    return [
+        Upload("W1", f"{human(big)}, chunks of 1 MiB, 4 connections",
+               count=1, size=big, chunk_size=MIB, connections=4),
+        Upload("W2", f"8 files of {human(few)}, chunks of 1 MiB, 3 connections each",
+               count=8, size=few, chunk_size=MIB, connections=3, apart=True),
+        Upload("W3", f"{many:,} files of 64 KiB, 8 connections",
+               count=many, size=64 * KIB, chunk_size=MIB, connections=8, speed="requests"),
+        Upload("W4", f"{human(chunk)}, chunks of 8 MiB, 4 connections",
+               count=1, size=chunk, chunk_size=8 * MIB, connections=4),
+    ]
+
+
+def full() -> list[Workload]:
+    """As they are measured."""
+    return [
+        *_uploads(GIB, 128 * MIB, 2000, GIB),
+        Tests(1024, turns=10), Resume(10_000), Completion(10 * MIB, GIB, 10 * GIB),
+        SlowClients(1000, seconds=10, size=GIB),
+    ]
+
+
+def small() -> list[Workload]:
+    """All of it, too small to say anything of speed: to see whether the tool works."""
+    return [
+        *_uploads(16 * MIB, 2 * MIB, 64, 32 * MIB),
+        Tests(64, turns=2), Resume(200), Completion(3 * MIB, 16 * MIB),
+        SlowClients(100, seconds=1, size=8 * MIB),
+    ]

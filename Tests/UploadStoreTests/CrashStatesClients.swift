@@ -1,0 +1,211 @@
+import Glibc
+import Linux
+import TestSupport
+import UploadModel
+
+@testable import UploadStore
+
+// The clients of a crash test: they send their chunks through one or two stores, piece by piece and all at once, and
+// write down what they are told.
+
+/// A promise that was not kept.
+struct Violation: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// What an observer of the disk reads while the clients write it.
+final class Diary: Sendable {
+    private let ledger: Lock<Ledger>
+
+    init(_ ledger: Ledger) { self.ledger = Lock(ledger) }
+
+    var now: Ledger { ledger.withLock { $0 } }
+    func write(_ change: (inout Ledger) -> Void) { ledger.withLock { change(&$0) } }
+}
+
+/// Everybody who uploads to one disk.
+struct Clients {
+    /// A chunk on its way.
+    struct Sending {
+        var client: Int
+        var chunk: Int
+        var version: Int
+        var writer: any ChunkWriter
+        var rest: ArraySlice<UInt8>
+    }
+
+    let plan: CrashPlan
+    let disk: MemoryDisk
+    let diary: Diary
+    var generator: SplitMix64
+
+    /// What became of a step.
+    private enum Result<Value> {
+        case done(Value)
+        /// Somebody else is at it, or the disk made trouble: to be tried again.
+        case postponed
+        case refused
+    }
+
+    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &generator) < percent }
+
+    private func attempt<Value>(_ client: Int, _ work: () throws -> Value) throws -> Result<Value> {
+        do { return .done(try work()) } catch let error as StoreError {
+            switch error {
+            case .busy: return .postponed
+            case .failed(let error) where error.operation == "lock" && error.code == EDEADLK: return .postponed
+            case .nameTaken where plan.settings.onConflict == .refuse:
+                diary.write { $0.uploads[client].isRefused = true }
+                return .refused
+            default:
+                guard !disk.failures.isEmpty else {
+                    throw Violation("\(plan.clients[client].id.identifier) was told: \(error)")
+                }
+                // All that was held of it may have been given up.
+                let failedSyncs = disk.inspect { $0.failedSyncs }
+                diary.write { ledger in
+                    ledger.syncFailed = true
+                    ledger.failedSyncs = failedSyncs
+                    ledger.giveUp(client)
+                }
+                return .postponed
+            }
+        }
+    }
+
+    /// Begins to send a chunk; nil if that must wait.
+    mutating func begin(_ client: Int, _ chunk: Int, version: Int, to store: LocalStore) throws -> Sending? {
+        let uploader = plan.clients[client]
+        guard let request = request(client, chunk, open: uploader.leavesLengthsOpen && chance(70)) else { return nil }
+        diary.write { $0.begin(client, chunk, version) }
+        switch try attempt(client, { try store.receive(request) }) {
+        case .done(let writer):
+            let bytes = uploader.versions[version][uploader.chunks[chunk].range]
+            return Sending(client: client, chunk: chunk, version: version, writer: writer, rest: bytes)
+        case .postponed, .refused:
+            diary.write { $0.end(client, chunk, version) }
+            return nil
+        }
+    }
+
+    private mutating func request(_ client: Int, _ chunk: Int, open: Bool) -> ChunkRequest? {
+        let uploader = plan.clients[client]
+        let counted =
+            switch uploader.dialect {
+            case .sized: false
+            case .counted: true
+            case .both: chance(50)
+            }
+        return uploader.request(chunk, counted: counted, open: open)
+    }
+
+    /// How far a chunk has come.
+    enum Progress { case goesOn, acknowledged, failed }
+
+    /// Sends the next piece of a chunk, or ends it.
+    mutating func advance(_ sending: inout Sending, to store: LocalStore) throws -> Progress {
+        let (client, chunk, version) = (sending.client, sending.chunk, sending.version)
+        guard sending.rest.isEmpty else {
+            let piece = Array(sending.rest.prefix(Int.random(in: 1...13, using: &generator)))
+            sending.rest = sending.rest.dropFirst(piece.count)
+            let writer = sending.writer
+            if case .done = try attempt(client, { try piece.withUnsafeBytes { try writer.write($0) } }) {
+                return .goesOn
+            }
+            diary.write { $0.end(client, chunk, version) }
+            return .failed
+        }
+        let writer = sending.writer
+        guard case .done(let receipt) = try attempt(client, { try writer.commit() }) else {
+            diary.write { $0.end(client, chunk, version) }
+            return .failed
+        }
+        switch receipt.effect {
+        case .stored:
+            break
+        case .completed(let path):
+            diary.write { ledger in
+                ledger.acknowledge(client, chunk, version)
+                ledger.complete(client)
+            }
+            try expectWhole(path, client)
+            return .acknowledged
+        case .duplicate:
+            // Of a file that is complete this says nothing: whatever is sent then gets its 200 and changes nothing.
+            guard let answer = try test(client, chunk, store) else {
+                diary.write { $0.end(client, chunk, version) }
+                return .failed
+            }
+            if answer.isComplete { break }
+        }
+        diary.write { $0.acknowledge(client, chunk, version) }
+        return .acknowledged
+    }
+
+    /// Leaves a chunk where it is.
+    func drop(_ sending: Sending) {
+        diary.write { $0.end(sending.client, sending.chunk, sending.version) }
+    }
+
+    /// Asks for a chunk; nil if that must wait.
+    mutating func test(_ client: Int, _ chunk: Int, _ store: LocalStore) throws -> (isHeld: Bool, isComplete: Bool)? {
+        guard let request = request(client, chunk, open: false),
+            case .done(let status) = try attempt(client, { try store.status(of: request) })
+        else { return nil }
+        if status?.complete == true { diary.write { $0.complete(client) } }
+        return (status?.receipt != nil, status?.complete == true)
+    }
+
+    private func expectWhole(_ path: String, _ client: Int) throws {
+        let ledger = diary.now
+        let state = disk.inspect { $0 }
+        guard let bytes = state.files[path], plan.clients[client].isFile(bytes, ledger.uploads[client]) else {
+            throw Violation("\(path) is not whole at the moment of its completion")
+        }
+    }
+}
+
+extension CrashPlan.Client {
+    /// True if these are the bytes of the file, by what the ledger says of its chunks.
+    func isFile(_ bytes: [UInt8], _ upload: Ledger.Upload) -> Bool {
+        guard bytes.count == versions[0].count else { return false }
+        return chunks.indices.allSatisfy { index in
+            let range = chunks[index].range
+            return upload.chunks[index].allowed.contains { versions[$0][range] == bytes[range] }
+        }
+    }
+}
+
+extension MemoryDisk.State {
+    /// All files outside of the store's own folder: paths below the root, and bytes.
+    var files: [String: [UInt8]] { files(in: 1, "") }
+
+    private func files(in folder: UInt64, _ path: String) -> [String: [UInt8]] {
+        var found: [String: [UInt8]] = [:]
+        for (name, node) in nodes[folder]?.entries ?? [:] where path + name != LocalStore.stateFolder {
+            if nodes[node]?.isFolder == true {
+                found.merge(files(in: node, path + name + "/")) { one, _ in one }
+            } else {
+                found[path + name] = nodes[node]?.bytes ?? []
+            }
+        }
+        return found
+    }
+
+    /// What is on the disk, in words.
+    var story: String {
+        nodes.sorted { $0.key < $1.key }.map { number, node in
+            let size = node.isFolder ? "folder" : "\(node.file.size) bytes"
+            let names = node.entries.sorted { $0.value < $1.value }.map { "\($0.key) -> \($0.value)" }
+            return "\(number): \(size), \(node.file.doubts + node.folder.doubts) in doubt \(names)"
+        }.joined(separator: "\n")
+    }
+
+    /// The names in the store's own folder.
+    var stateNames: [String] {
+        guard let folder = nodes[1]?.entries[LocalStore.stateFolder] else { return [] }
+        return (nodes[folder]?.entries ?? [:]).keys.sorted()
+    }
+}

@@ -1,0 +1,225 @@
+import TestSupport
+import UploadModel
+
+@testable import UploadStore
+
+// What must be true after a crash, by the contract's promises: at once, when the clients have gone on, after another
+// power cut, and when everything has expired.
+
+/// A disk after a crash, and what its clients were told before.
+struct Aftermath {
+    /// What goes wrong while the clients go on.
+    enum Trouble: CaseIterable { case none, crash, failedSync }
+
+    let plan: CrashPlan
+    private var state: MemoryDisk.State
+    private var ledger: Ledger
+    private var generator: SplitMix64
+    private var boot: UInt64 = 1
+    private let isTold: Bool
+
+    /// - Parameter isTold: whether all that happens is printed.
+    init(_ plan: CrashPlan, _ picture: Picture, seed: UInt64, isTold: Bool) {
+        self.isTold = isTold
+        self.plan = plan
+        state = picture.state
+        ledger = picture.ledger
+        generator = SplitMix64(seed: seed)
+        if !state.failures.isEmpty { giveUpAll() }
+    }
+
+    /// - Throws: `Violation`.
+    mutating func check(after crash: Crash) throws {
+        fall(crash)
+        // Half of the time all goes well from here on.
+        let trouble = generator.next() >> 32 % 2 == 0 ? Trouble.none : Trouble.allCases[Int(generator.next() >> 32 % 3)]
+        if trouble != .none {
+            let disk = MemoryDisk(state)
+            let count = Int(generator.next() >> 32 % 60)
+            if trouble == .crash { disk.die(after: count) }
+            // Not the first, that of the root at the start: a store that can't be opened has nobody to tell.
+            if trouble == .failedSync { disk.failSync(after: 1 + count / 6) }
+            do { try goOn(disk) } catch {
+                // The last words of a process that is dead already.
+                guard trouble == .crash && disk.isDead else { throw error }
+            }
+            state = disk.inspect { $0 }
+            if !disk.failures.isEmpty { giveUpAll() }
+            fall(generator.next() >> 32 % 2 == 0 ? .kill : .powerCut)
+        }
+        var disk = MemoryDisk(state)
+        try goOn(disk)
+        // What was acknowledged now must survive as well.
+        state = disk.inspect { $0 }
+        fall(.powerCut)
+        let calm = disk
+        disk = MemoryDisk(state)
+        try lookAround(open(disk), disk)
+        try expire(calm)
+    }
+
+    private mutating func fall(_ crash: Crash) {
+        if isTold { print("---", crash) }
+        state = crash == .kill ? state.killed() : state.afterPowerCut(seed: generator.next())
+        if crash == .powerCut { boot += 1 }
+        if isTold { print(state.story) }
+        ledger.crash(crash, isDurable: plan.settings.durability == .chunk && !ledger.syncFailed)
+    }
+
+    /// A sync has failed: whatever stood on it was given up, so only complete files are promised.
+    private mutating func giveUpAll() {
+        ledger.syncFailed = true
+        for client in plan.clients.indices where ledger.uploads[client].completed == nil { ledger.giveUp(client) }
+    }
+
+    private func open(_ disk: MemoryDisk) throws -> LocalStore {
+        if isTold { disk.observe { print($0.operation, $0.name) } }
+        return try LocalStore(root: disk.root, boot: BootID(low: boot, high: 0), settings: plan.settings) { disk.time }
+    }
+
+    // MARK: The clients go on
+
+    private mutating func goOn(_ disk: MemoryDisk) throws {
+        let store = try open(disk)
+        try lookAround(store, disk)
+        if !disk.failures.isEmpty { giveUpAll() }
+        let diary = Diary(ledger)
+        defer { ledger = diary.now }
+        var clients = Clients(plan: plan, disk: disk, diary: diary, generator: SplitMix64(seed: generator.next()))
+        for client in plan.clients.indices where !diary.now.uploads[client].isForgotten {
+            try expectPromised(client, &clients, store)
+        }
+        for client in plan.clients.indices { try finish(client, &clients, store) }
+        try expectFiles(disk, diary.now)
+    }
+
+    /// The first look, before any client comes: nothing under a final name that isn't whole, and all that was complete.
+    private func lookAround(_ store: LocalStore, _ disk: MemoryDisk) throws {
+        for failure in store.recover() where disk.failures.isEmpty {
+            guard failure == .nameTaken && plan.settings.onConflict == .refuse else {
+                throw Violation("recovery failed: \(failure)")
+            }
+        }
+        // Where a sync failed, a name that could not be made certain was taken back, to be given again.
+        if disk.failures.isEmpty { try expectFiles(disk, ledger) }
+    }
+
+    private func expectPromised(_ client: Int, _ clients: inout Clients, _ store: LocalStore) throws {
+        let disk = clients.disk
+        let name = plan.clients[client].id.identifier
+        for index in plan.clients[client].chunks.indices {
+            let before = clients.diary.now.uploads[client]
+            guard let answer = try clients.test(client, index, store) else { continue }
+            let upload = clients.diary.now.uploads[client]
+            if before.completed != nil {
+                guard answer.isComplete || isReplaced(client, clients.diary.now) else {
+                    throw Violation("\(name) was acknowledged as complete, and nobody knows of it")
+                }
+            } else if !answer.isHeld {
+                let isPromised = upload.chunks[index].isPromised && disk.failures.isEmpty
+                guard !isPromised || upload.isRefused else {
+                    throw Violation("chunk \(index) of \(name) was acknowledged, and is missing")
+                }
+                clients.diary.write { $0.miss(client, index) }
+            }
+        }
+    }
+
+    /// Sends what is missing, until the file is complete.
+    private func finish(_ client: Int, _ clients: inout Clients, _ store: LocalStore) throws {
+        for _ in 0..<4 {
+            for index in plan.clients[client].chunks.indices {
+                let upload = clients.diary.now.uploads[client]
+                if upload.completed != nil || upload.isRefused { return }
+                guard let answer = try clients.test(client, index, store), !answer.isHeld else { continue }
+                clients.diary.write { $0.miss(client, index) }
+                guard var sending = try clients.begin(client, index, version: 0, to: store) else { continue }
+                while case .goesOn = try clients.advance(&sending, to: store) {}
+            }
+        }
+        let upload = clients.diary.now.uploads[client]
+        guard upload.completed != nil || upload.isRefused else {
+            throw Violation("\(plan.clients[client].id.identifier) never becomes complete")
+        }
+    }
+
+    // MARK: Files
+
+    /// True if another upload may have taken the place of its file since.
+    private func isReplaced(_ client: Int, _ ledger: Ledger) -> Bool {
+        guard plan.settings.onConflict == .replace else { return false }
+        return plan.clients.indices.contains { other in
+            guard other != client, path(other) == path(client) else { return false }
+            let (mine, theirs) = (ledger.uploads[client].completed ?? 0, ledger.uploads[other].completed ?? .max)
+            return theirs > mine
+        }
+    }
+
+    private func path(_ client: Int, number: UInt64 = 0) -> String {
+        let uploader = plan.clients[client]
+        return (uploader.folders(plan.settings.layout) + [uploader.id.filename.numbered(number)]).joined(separator: "/")
+    }
+
+    /// Each file is a foreign one, unchanged, or one of Flask's parts, or the whole file of one upload.
+    private func expectFiles(_ disk: MemoryDisk, _ ledger: Ledger) throws {
+        var files = disk.inspect { $0.files }
+        for (name, bytes) in plan.foreign {
+            let mayGo = plan.settings.onConflict == .replace && plan.clients.indices.contains { path($0) == name }
+            if files[name] == bytes {
+                files[name] = nil
+            } else if !mayGo {
+                throw Violation("\(name), which was there before, is changed")
+            }
+        }
+        for client in plan.clients.indices {
+            let uploader = plan.clients[client]
+            for (chunk, length) in uploader.parts {
+                let name = uploader.id.identifier + "/" + uploader.partName(chunk)
+                guard let bytes = files.removeValue(forKey: name) else { continue }
+                guard bytes == Array(uploader.versions[0][uploader.chunks[chunk].range].prefix(length)) else {
+                    throw Violation("\(name) is changed")
+                }
+            }
+            let paths = (0...UInt64(plan.clients.count + 1)).map { path(client, number: $0) }
+            let found = paths.filter { files[$0].map { uploader.isFile($0, ledger.uploads[client]) } ?? false }
+            guard found.count <= 1 else { throw Violation("\(uploader.id.identifier) is there twice: \(found)") }
+            if found.isEmpty && ledger.uploads[client].completed != nil && !isReplaced(client, ledger) {
+                throw Violation("\(path(client)) was acknowledged as complete, and is not there")
+            }
+            if let name = found.first { files[name] = nil }
+        }
+        if let file = files.first {
+            throw Violation("\(file.key) is nobody's whole file: \(file.value.count) bytes")
+        }
+    }
+
+    // MARK: The end
+
+    /// Nothing stays but records of what is finished, and those not for ever.
+    private func expire(_ disk: MemoryDisk) throws {
+        let store = try open(disk)
+        disk.wait(seconds: 2 * 3600)
+        try sweep(store)
+        let names = disk.inspect { $0.stateNames }
+        // Whose file was replaced by another may have begun anew, with parts that Flask left.
+        let mayBeUnfinished = plan.clients.indices.contains { ledger.uploads[$0].isRefused || isReplaced($0, ledger) }
+        guard mayBeUnfinished || names.allSatisfy({ $0.hasSuffix(UploadFiles.journalSuffix) }) else {
+            throw Violation("left over: \(names)")
+        }
+        disk.wait(seconds: plan.settings.expire)
+        try sweep(store)
+        let rest = disk.inspect { $0.stateNames }
+        guard rest.isEmpty else { throw Violation("left over when everything has expired: \(rest)") }
+        // A removal that could not be synced may have been taken back.
+        if ledger.syncFailed { return }
+        for client in plan.clients.indices where ledger.uploads[client].completed != nil {
+            let folder = plan.clients[client].id.identifier + "/"
+            let isThere = disk.inspect { $0.files.keys.contains { $0.hasPrefix(folder) } }
+            guard plan.settings.layout != .flat || !isThere else { throw Violation("\(folder) is left over") }
+        }
+    }
+
+    private func sweep(_ store: LocalStore) throws {
+        if let failure = store.sweep().failures.first { throw Violation("a sweep failed: \(failure)") }
+    }
+}

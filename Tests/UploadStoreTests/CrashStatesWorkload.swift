@@ -1,0 +1,281 @@
+import Glibc
+import Linux
+import TestSupport
+import UploadModel
+
+@testable import UploadStore
+
+// One run of a plan, from the first chunk to the last, with a picture of the disk at every call.
+
+/// The disk before a call, and what the clients were told until then.
+struct Picture {
+    var operation: String
+    var state: MemoryDisk.State
+    var ledger: Ledger
+
+    /// True if a sync has failed and the store had no time to give up what stood on it. A process that is killed in
+    /// this moment takes its knowledge along, and the next one has no way to find out: a gap of a few system calls that
+    /// the store doesn't close.
+    var isBetweenFailureAndEnd: Bool { state.failedSyncs != ledger.failedSyncs }
+}
+
+struct Workload {
+    static let start: UInt64 = 1_700_000_000
+
+    let plan: CrashPlan
+    let seed: UInt64
+    /// Which of the calls fails.
+    private let failing: Int?
+    /// What tells this run from all others.
+    var name: String { "\(seed).\(failing ?? 0)" }
+
+    init(seed: UInt64, failing: Int? = nil) {
+        plan = CrashPlan(seed: seed)
+        self.seed = seed
+        self.failing = failing
+    }
+
+    /// Runs it.
+    ///
+    /// - Returns: the disk at each call that could make a difference: between two calls that only look, neither what is
+    ///   there nor what was promised changes, so a crash before the second is the same as one before the first. Where
+    ///   one fails, only what comes after it.
+    ///   And the numbers of the calls that sync something.
+    func run() throws -> (pictures: [Picture], syncs: [Int]) {
+        let disk = try MemoryDisk(plan, time: Workload.start)
+        let diary = Diary(Ledger(plan))
+        let pictures = Collected<Picture>()
+        let syncs = Collected<Int>()
+        let last = Diary.Marks()
+        let setUp = disk.inspect { $0.calls }
+        disk.observe { [failing] moment in
+            let ledger = diary.now
+            if moment.operation == "sync" { syncs.add(moment.state.calls) }
+            guard moment.state.calls >= failing ?? 0, last.differ(moment.state.changes, ledger.changes) else { return }
+            pictures.add(Picture(operation: "\(moment.operation) \(moment.name)", state: moment.state, ledger: ledger))
+        }
+        if let failing { disk.fail(after: failing - 1 - setUp, code: EIO) }
+        var day = Day(Clients(plan: plan, disk: disk, diary: diary, generator: SplitMix64(seed: seed)))
+        try day.run()
+        pictures.add(Picture(operation: "the end", state: disk.inspect { $0 }, ledger: diary.now))
+        return (pictures.all, syncs.all)
+    }
+}
+
+extension Diary {
+    /// What an observer saw last.
+    final class Marks: Sendable {
+        private let marks = Lock<(disk: Int, ledger: Int)>((-1, -1))
+
+        func differ(_ disk: Int, _ ledger: Int) -> Bool {
+            marks.withLock { marks in
+                defer { marks = (disk, ledger) }
+                return marks != (disk, ledger)
+            }
+        }
+    }
+}
+
+/// All that happens in a run, in an order that the seed says.
+private struct Day {
+    private var clients: Clients
+    private var stores: [LocalStore] = []
+    private var open: [Clients.Sending] = []
+    /// The chunks that each client still has to send, in order.
+    private var waiting: [[Int]]
+    private var rivals: [[(chunk: Int, version: Int)]]
+    private var jumpAt: Int?
+    private static let maximumSteps = 5000
+
+    init(_ clients: Clients) {
+        self.clients = clients
+        waiting = clients.plan.clients.map { client in
+            // What Flask left is not sent again.
+            let order = client.order.filter { !client.hasPart($0) }
+            return client.isAbandoned ? Array(order.dropLast(2)) : order
+        }
+        rivals = clients.plan.clients.map(\.rivals)
+        if clients.plan.expires { jumpAt = Int.random(in: 10..<60, using: &self.clients.generator) }
+    }
+
+    private var plan: CrashPlan { clients.plan }
+    private var ledger: Ledger { clients.diary.now }
+
+    private mutating func pick<Element>(_ elements: [Element]) -> Element? {
+        elements.randomElement(using: &clients.generator)
+    }
+
+    private func newStore() throws -> LocalStore {
+        let disk = clients.disk
+        return try LocalStore(root: disk.root, boot: BootID(low: 1, high: 0), settings: plan.settings) { disk.time }
+    }
+
+    mutating func run() throws {
+        while stores.count < 2 {
+            do { stores.append(try newStore()) } catch {
+                if clients.disk.failures.isEmpty { throw error }
+            }
+        }
+        for step in 0..<Day.maximumSteps {
+            if step == jumpAt { try jump() }
+            try work()
+            if isOver { return try expectAllComplete() }
+        }
+        throw Violation("the clients never come to an end")
+    }
+
+    private var isOver: Bool {
+        open.isEmpty && waiting.allSatisfy(\.isEmpty) && rivals.allSatisfy(\.isEmpty)
+    }
+
+    private mutating func work() throws {
+        guard let store = pick(stores) else { return }
+        switch Int.random(in: 0..<100, using: &clients.generator) {
+        case 0..<35:
+            if open.count < 4 { try send(to: store) }
+        case 35..<85:
+            if !open.isEmpty { try advance(Int.random(in: open.indices, using: &clients.generator)) }
+        case 85..<88:
+            if !open.isEmpty { drop(Int.random(in: open.indices, using: &clients.generator)) }
+        case 88..<94: try ask(store)
+        case 94..<97: try again(store)
+        case 97..<98: _ = store.sweep()
+        default:
+            // The old one goes on with what it has begun.
+            if let store = try? newStore() {
+                _ = store.recover()
+                stores[1] = stores[0]
+                stores[0] = store
+            }
+        }
+    }
+
+    /// Who completes a file must be its own client: a rival is gone before the last chunk is sent.
+    private func isReady(_ client: Int) -> Bool {
+        guard waiting[client].count == 1 else { return !waiting[client].isEmpty }
+        return rivals[client].isEmpty && !open.contains { $0.client == client && $0.version > 0 }
+    }
+
+    private mutating func send(to store: LocalStore) throws {
+        let ready = plan.clients.indices.filter { isReady($0) || !rivals[$0].isEmpty }
+        guard let client = pick(ready) else { return }
+        if !rivals[client].isEmpty, !isReady(client) || clients.chance(30) {
+            // Nothing is left that a rival could spoil once the file is all but sent.
+            let rival = rivals[client].removeFirst()
+            guard waiting[client].count > 1 || plan.clients[client].isAbandoned else { return }
+            if let sending = try clients.begin(client, rival.chunk, version: rival.version, to: store) {
+                open.append(sending)
+            }
+        } else if isReady(client) {
+            let chunk = waiting[client].removeFirst()
+            if let sending = try clients.begin(client, chunk, version: 0, to: store) {
+                open.append(sending)
+            } else {
+                postpone(client, chunk)
+            }
+        }
+        forgetRefused()
+    }
+
+    private mutating func postpone(_ client: Int, _ chunk: Int) {
+        if !waiting[client].contains(chunk) { waiting[client].append(chunk) }
+        forgetRefused()
+    }
+
+    private mutating func forgetRefused() {
+        for client in waiting.indices where ledger.uploads[client].isRefused {
+            waiting[client] = []
+            rivals[client] = []
+        }
+    }
+
+    private mutating func advance(_ index: Int) throws {
+        let before = ledger
+        let progress = try clients.advance(&open[index], to: stores[0])
+        guard progress != .goesOn else { return }
+        let sending = open.remove(at: index)
+        if progress == .failed && sending.version == 0 { postpone(sending.client, sending.chunk) }
+        if ledger.syncFailed && before.changes != ledger.changes { sendAgain(sending.client) }
+        comeBack(sending.client)
+    }
+
+    private mutating func drop(_ index: Int) {
+        let sending = open.remove(at: index)
+        clients.drop(sending)
+        if sending.version == 0 { postpone(sending.client, sending.chunk) }
+        comeBack(sending.client)
+    }
+
+    /// What somebody else may have spoilt after it was acknowledged is sent once more before the last chunk.
+    private mutating func comeBack(_ client: Int) {
+        let upload = ledger.uploads[client]
+        guard upload.completed == nil, !upload.isRefused, !plan.clients[client].isAbandoned else { return }
+        for (index, chunk) in upload.chunks.enumerated()
+        where chunk.sending.isEmpty && !chunk.inDoubt.isEmpty && !waiting[client].contains(index) {
+            waiting[client].insert(index, at: 0)
+        }
+    }
+
+    /// After trouble with the disk all that is not promised any more is sent anew.
+    private mutating func sendAgain(_ client: Int) {
+        let upload = ledger.uploads[client]
+        guard upload.completed == nil, !upload.isRefused else { return }
+        for (index, chunk) in upload.chunks.enumerated()
+        where chunk.acknowledged == nil && chunk.sending.isEmpty && !waiting[client].contains(index) {
+            waiting[client].append(index)
+        }
+    }
+
+    private mutating func ask(_ store: LocalStore) throws {
+        let known = plan.clients.indices.filter { !ledger.uploads[$0].isForgotten }
+        guard let client = pick(known), let chunk = pick(Array(plan.clients[client].chunks.indices)) else { return }
+        let promised = ledger.uploads[client].chunks[chunk].isPromised
+        guard let answer = try clients.test(client, chunk, store) else { return }
+        if promised && !answer.isHeld && ledger.uploads[client].chunks[chunk].isPromised {
+            throw Violation("chunk \(chunk) of client \(client) is lost without any crash")
+        }
+    }
+
+    /// A chunk that was acknowledged is sent once more.
+    private mutating func again(_ store: LocalStore) throws {
+        let known = plan.clients.indices.filter { !ledger.uploads[$0].isForgotten && !ledger.uploads[$0].isRefused }
+        guard let client = pick(known) else { return }
+        let held = ledger.uploads[client].chunks.indices.filter {
+            ledger.uploads[client].chunks[$0].acknowledged == 0
+        }
+        guard let chunk = pick(held), let sending = try clients.begin(client, chunk, version: 0, to: store) else {
+            return
+        }
+        open.append(sending)
+    }
+
+    /// A week goes by. Who is still there says so, the others expire.
+    private mutating func jump() throws {
+        jumpAt = nil
+        clients.disk.wait(seconds: plan.settings.expire + 24 * 3600)
+        clients.diary.write { [plan] ledger in
+            for client in plan.clients.indices {
+                ledger.uploads[client].isForgotten = ledger.uploads[client].completed != nil
+                if plan.clients[client].isAbandoned || ledger.uploads[client].isRefused { ledger.giveUp(client) }
+            }
+        }
+        guard let store = pick(stores) else { return }
+        for client in plan.clients.indices
+        where !ledger.uploads[client].isForgotten && !plan.clients[client].isAbandoned {
+            _ = try clients.test(client, 0, store)
+        }
+        _ = store.sweep()
+    }
+
+    private mutating func expectAllComplete() throws {
+        for client in plan.clients.indices {
+            let upload = ledger.uploads[client]
+            guard !upload.isRefused, !plan.clients[client].isAbandoned, upload.completed == nil,
+                upload.chunks.allSatisfy({ $0.acknowledged != nil && $0.inDoubt.isEmpty })
+            else { continue }
+            guard try clients.test(client, 0, stores[0])?.isComplete == true || ledger.uploads[client].isRefused else {
+                throw Violation("all chunks of client \(client) were acknowledged, and the file is not complete")
+            }
+        }
+    }
+}
