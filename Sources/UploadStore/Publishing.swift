@@ -8,11 +8,11 @@ import UploadModel
 //   2. sync the data, and the state folder: journal and data file keep their names from here on
 //   3. journal: publishing(number, inode), synced
 //   4. rename to the final name; if that is taken and not to be replaced, the next number, from 3
-//   5. sync the folder
+//   5. sync the folder, and those on the way to it
 //   6. journal: published
 //
-// After a crash the journal tells how far it came (`settle`): `publishing`, and the data file no longer in the state
-// folder, means that 4 was done; anything before it is simply done again.
+// After a crash the journal tells how far it came (`settle`): `publishing`, and a file of that inode under that name,
+// means that 4 was done; anything before it is simply done again.
 
 /// How long one request waits for another that holds what it needs.
 struct Patience {
