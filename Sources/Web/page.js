@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Wires the page at /resumable: words in the reader's language, paste, whole folders, and the uploader itself.
  * No inline handler anywhere: the page works under a Content-Security-Policy of `script-src 'self'`.
@@ -5,7 +6,24 @@
 (() => {
   'use strict';
 
-  /** What stands in the page, for other languages than English: replaced by `data-text`. */
+  /**
+   * What other scripts have left in the window, what a browser may have there, and what we leave.
+   * @typedef {object} Globals
+   * @property {typeof import('./resumable-recovery').ResumableRecovery} ResumableRecovery
+   * @property {new (...parts: PendingParts) => { show(): Promise<void> }} PendingUploads
+   * @property {(options: { multiple: boolean }) => Promise<FileSystemFileHandle[]>} showOpenFilePicker
+   * @property {ResumableUploader} uploader
+   */
+  /** @typedef {import('./resumable-uploader')} ResumableUploader */
+  /** @typedef {import('./resumable-recovery').ResumableRecovery} Recovery */
+  /** @typedef {[HTMLElement, ResumableUploader, Recovery, Record<string, string>]} PendingParts */
+
+  const page = /** @type {Window & Globals} */ (/** @type {unknown} */ (window));
+
+  /**
+   * What stands in the page, for other languages than English: replaced by `data-text`.
+   * @type {Record<string, Record<string, string>>}
+   */
   const TEXTS = {
     zh: {
       title: '上传文件', lead: '大文件也没问题。连接中断后，会从中断的地方继续上传。',
@@ -33,8 +51,8 @@
   // Before the uploader: it puts a file input into the browse buttons, which a new text would throw out.
   const language = ResumableUploader.tools.chooseLanguage(navigator.languages);
   document.documentElement.lang = language === 'zh' ? 'zh-Hans' : language;
-  for (const element of document.querySelectorAll('[data-text]')) {
-    const text = TEXTS[language]?.[element.dataset.text];
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'))) {
+    const text = TEXTS[language]?.[/** @type {string} */ (element.dataset.text)];
     if (text) element.textContent = text;
   }
   const name = document.title;
@@ -44,21 +62,22 @@
   const { resumable } = uploader;
 
   if (resumable.support) {
-    const recovery = new ResumableRecovery(resumable);
-    new PendingUploads(document.querySelector('.pending'), uploader, recovery, PENDING[language]).show();
+    const recovery = new page.ResumableRecovery(resumable);
+    const pending = /** @type {HTMLElement} */ (document.querySelector('.pending'));
+    new page.PendingUploads(pending, uploader, recovery, PENDING[language]).show();
 
     // The browser's picker gives handles, by which an upload can be continued after a restart with one click.
-    const browse = document.querySelector('.resumable-browse');
+    const browse = /** @type {HTMLElement} */ (document.querySelector('.resumable-browse'));
     browse.addEventListener('click', (event) => {
       if (!('showOpenFilePicker' in window) || event.target !== browse) return;
       event.stopImmediatePropagation();
-      showOpenFilePicker({ multiple: true }).then((handles) => recovery.addHandles(handles, event), (error) => {
+      page.showOpenFilePicker({ multiple: true }).then((handles) => recovery.addHandles(handles, event), (error) => {
         // The user has changed her mind.
         if (error.name !== 'AbortError') throw error;
       });
     }, { capture: true });
 
-    const folder = document.querySelector('.resumable-browse-folder');
+    const folder = /** @type {HTMLElement} */ (document.querySelector('.resumable-browse-folder'));
     if ('webkitdirectory' in HTMLInputElement.prototype && !matchMedia('(pointer: coarse)').matches) {
       folder.hidden = false;
       resumable.assignBrowse([folder], true);
@@ -76,13 +95,13 @@
   }
 
   // How far it is can be read on the tab while one works on another.
-  const progress = document.querySelector('.progress');
+  const progress = /** @type {HTMLElement} */ (document.querySelector('.progress'));
   new MutationObserver(() => {
-    const bar = document.querySelector('.progress-container');
+    const bar = /** @type {HTMLElement} */ (document.querySelector('.progress-container'));
     const running = document.documentElement.dataset.uploaderState === 'uploading';
     document.title = running ? `${bar.getAttribute('aria-valuenow')}% – ${name}` : name;
   }).observe(progress, { subtree: true, attributeFilter: ['aria-valuenow'] });
 
   // The seed's page has it under this name.
-  window.uploader = uploader;
+  page.uploader = uploader;
 })();

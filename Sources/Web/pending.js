@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The list of uploads that an earlier visit left unfinished: each can be continued or forgotten.
  *
@@ -8,23 +9,33 @@
 (function (root) {
   'use strict';
 
+  /** @typedef {import('./resumable-uploader')} Uploader */
+  /** @typedef {import('./resumable-recovery').ResumableRecovery} Recovery */
+  /** @typedef {import('./resumable-recovery').ResumableRecovery.Entry} Entry */
+
   class PendingUploads {
     /**
      * @param {HTMLElement} box hidden while there is nothing to show; has a list and an input for files
-     * @param {ResumableUploader} uploader
-     * @param {ResumableRecovery} recovery
+     * @param {Uploader} uploader
+     * @param {Recovery} recovery
      * @param {Record<string, string>} words
      */
     constructor(box, uploader, recovery, words) {
       this.box = box;
-      this.list = box.querySelector('ul');
-      this.input = box.querySelector('input[type=file]');
+      this.list = /** @type {HTMLUListElement} */ (box.querySelector('ul'));
+      this.input = /** @type {HTMLInputElement} */ (box.querySelector('input[type=file]'));
       this.uploader = uploader;
       this.recovery = recovery;
       this.words = words;
-      /** By identifier. @type {Map<string, HTMLElement>} */
+      /**
+       * By identifier.
+       * @type {Map<string, HTMLElement>}
+       */
       this.rows = new Map();
-      /** The entry that the file dialogue was opened for. */
+      /**
+       * The entry that the file dialogue was opened for.
+       * @type {Entry | null}
+       */
       this.wanted = null;
       this.input.addEventListener('change', () => this.chosen());
       // Picked or dropped as any other file, it goes on by itself.
@@ -40,10 +51,17 @@
       this.box.hidden = this.rows.size === 0;
     }
 
+    /** @param {Entry} entry */
     makeRow(entry) {
       const { formatBytes, percent, fill } = ResumableUploader.tools;
+      /**
+       * @template {keyof HTMLElementTagNameMap} Name
+       * @param {Name} name
+       * @param {string} className
+       */
       const element = (name, className, text = '') => (
         Object.assign(document.createElement(name), { className, textContent: text }));
+      /** @param {string} className @param {string} word @param {() => void} action */
       const button = (className, word, action) => {
         const made = element('button', className, this.words[word]);
         made.type = 'button';
@@ -71,6 +89,7 @@
       return row;
     }
 
+    /** @param {Entry} entry @param {HTMLElement} row */
     async continue(entry, row) {
       if (entry.hasHandle && !row.dataset.needsFile) {
         const needsFile = this.settle(entry, await this.recovery.resume(entry));
@@ -86,7 +105,7 @@
     /** The file dialogue has given a file. */
     async chosen() {
       const { wanted, input } = this;
-      const [file] = input.files;
+      const [file] = /** @type {FileList} */ (input.files);
       input.value = '';
       if (!file || !wanted) return;
       if (this.settle(wanted, await this.recovery.resume(wanted, file))) {
@@ -94,7 +113,12 @@
       }
     }
 
-    /** Takes the row away where the entry is settled. @returns {boolean} true where its file is still needed */
+    /**
+     * Takes the row away where the entry is settled.
+     * @param {Entry} entry
+     * @param {'resumed' | 'changed' | 'needsFile' | 'taken'} result
+     * @returns {boolean} true where its file is still needed
+     */
     settle(entry, result) {
       if (result === 'needsFile') return true;
       if (result === 'changed') this.uploader.notice(this.text('changed', entry));
@@ -102,18 +126,24 @@
       return false;
     }
 
+    /** @param {Entry} entry */
     forget(entry) {
       this.remove(entry.uniqueIdentifier);
       return this.recovery.forget(entry);
     }
 
+    /** @param {HTMLElement | undefined} row @param {string} word @param {Entry} entry */
     say(row, word, entry) {
-      row?.querySelector('.pending-message').replaceChildren(this.text(word, entry));
+      row?.querySelector('.pending-message')?.replaceChildren(this.text(word, entry));
     }
 
+    /** @param {string} word @param {Entry} entry */
     text(word, entry) { return ResumableUploader.tools.fill(this.words[word], { name: entry.fileName }); }
 
-    /** Off the list; the keyboard goes on with the next row. */
+    /**
+     * Off the list; the keyboard goes on with the next row.
+     * @param {string} identifier
+     */
     remove(identifier) {
       const row = this.rows.get(identifier);
       if (!row) return;
@@ -122,9 +152,10 @@
       row.remove();
       this.rows.delete(identifier);
       this.box.hidden = this.rows.size === 0;
-      if (focused) (next?.querySelector('button') || document.querySelector('.resumable-browse')).focus();
+      const target = next?.querySelector('button') || document.querySelector('.resumable-browse');
+      if (focused) /** @type {HTMLElement} */ (target).focus();
     }
   }
 
   root.PendingUploads = PendingUploads;
-}(globalThis));
+}(/** @type {typeof globalThis & { PendingUploads: unknown }} */ (globalThis)));

@@ -9,11 +9,9 @@ export as namespace ResumableUploader;
  * Fills the given places of a page and starts uploading as soon as files are added.
  *
  * @example
- * ```js
  * const uploader = new ResumableUploader('', { album: 'Summer' }, '.resumable-browse', '.resumable-drop', '.progress',
  *   '.uploader-list', '.file-edit-container', { maxFileSize: 5e9 });
  * uploader.resumable.on('complete', () => console.log('all sent'));
- * ```
  */
 declare class ResumableUploader {
   /**

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The uploader that a page shows around a `Resumable`: rows, bars, pause and resume, details of each file.
  *
@@ -12,10 +13,23 @@
  * Hooks for pages and tests: an `.uploader-item` has `data-state` and `data-name`, the list has `data-files`,
  * `data-done` and `data-failed`, and the document element has `data-uploader-state` (idle, uploading, paused, done).
  */
+
+/** @typedef {typeof import('./resumable').default} Library */
+/** @typedef {typeof globalThis & { Resumable: Library, ResumableUploader: unknown }} Scope */
+
 (function (root) {
   'use strict';
 
   /** @typedef {'queued'|'uploading'|'paused'|'retrying'|'done'|'failed'|'cancelled'} State */
+  /** @typedef {'edit'|'pause'|'resume'|'cancel'|'retry'|'remove'} Action */
+  /** @typedef {'en'|'zh'} Language */
+  /** @typedef {typeof WORDS.en} Words */
+  /** @typedef {keyof typeof ICONS} IconName */
+  /** @typedef {import('./resumable').Resumable.ResumableFile} ResumableFile */
+  /** @typedef {import('./resumable').Resumable.ResumableChunk} ResumableChunk */
+  /** @typedef {import('./resumable').Resumable.Options} Options */
+  /** @typedef {import('./resumable-uploader').Place} Place */
+  /** @typedef {import('./resumable-uploader').Metadata} Metadata */
 
   // ---------------------------------------------------------------------------------------------------- Words
 
@@ -59,26 +73,40 @@
     },
   };
 
-  /** The first of the user's languages that we speak, English if none. @param {readonly string[]} wanted */
+  /**
+   * The first of the user's languages that we speak, English if none.
+   * @param {readonly string[]} wanted
+   * @returns {Language}
+   */
   function chooseLanguage(wanted) {
     for (const tag of wanted) {
       const language = String(tag).toLowerCase().split('-')[0];
-      if (Object.hasOwn(WORDS, language)) return language;
+      if (Object.prototype.hasOwnProperty.call(WORDS, language)) return /** @type {Language} */ (language);
     }
     return 'en';
   }
 
-  /** Puts values in the places of `{name}`. @param {string} text @param {Record<string, unknown>} [values] */
+  /**
+   * Puts values in the places of `{name}`.
+   * @param {string} text
+   * @param {Record<string, unknown>} [values]
+   */
   function fill(text, values = {}) {
     return text.replace(/\{(\w+)\}/g, (place, name) => (name in values ? String(values[name]) : place));
   }
 
-  /** Keeps a number and its unit on one line. @param {string} text */
-  const unbroken = (text) => text.replaceAll(' ', '\u00a0');
+  /**
+   * Keeps a number and its unit on one line.
+   * @param {string} text
+   */
+  const unbroken = (text) => text.replace(/ /g, '\u00a0');
 
   // ------------------------------------------------------------------------------------------- Pure functions
 
-  /** A size in decimal units (1 kB is 1,000 bytes), three significant digits. @param {number} bytes */
+  /**
+   * A size in decimal units (1 kB is 1,000 bytes), three significant digits.
+   * @param {number} bytes
+   */
   function formatBytes(bytes, language = 'en') {
     const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
     let value = Math.max(0, bytes);
@@ -92,7 +120,12 @@
     return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)} ${units[unit]}`;
   }
 
-  /** How long something takes. @param {number} seconds @returns {string} empty where nobody can know */
+  /**
+   * How long something takes.
+   * @param {number} seconds
+   * @param {Language} [language]
+   * @returns {string} empty where nobody can know
+   */
   function formatDuration(seconds, language = 'en') {
     if (!Number.isFinite(seconds) || seconds < 0 || seconds >= 360000) return '';
     const words = WORDS[language];
@@ -103,34 +136,52 @@
     return fill(words.hours, { h: Math.floor(minutes / 60), m: minutes % 60 });
   }
 
-  /** Whole percent, rounded down: 100 is said only of what is finished. @param {number} part @param {number} whole */
+  /**
+   * Whole percent, rounded down: 100 is said only of what is finished.
+   * @param {number} part
+   * @param {number} whole
+   */
   function percent(part, whole) {
     if (whole <= 0) return 0;
     return Math.min(100, Math.max(0, Math.floor((part / whole) * 100)));
   }
 
+  /** @type {Map<string, IconName>} */
   const KIND_BY_EXTENSION = new Map(Object.entries({
     archive: '7z bz2 deb dmg gz iso jar rar rpm tar tgz xz zip zst',
     audio: 'aac flac m4a mp3 oga ogg opus wav wma',
     image: 'avif bmp gif heic jpeg jpg png svg tif tiff webp',
     text: 'c cpp css csv doc docx html js json md odp ods odt pdf ppt pptx py rs rtf swift txt xls xlsx xml yaml yml',
     video: 'avi m4v mkv mov mp4 mpeg mpg mts ogv webm wmv',
-  }).flatMap(([kind, names]) => names.split(' ').map((name) => [name, kind])));
+  }).flatMap(([kind, names]) => names.split(' ').map((name) => (
+    /** @type {[string, IconName]} */ ([name, kind])))));
 
-  /** What icon a file gets, by its media type and, where that tells nothing, by its name. */
+  /**
+   * What icon a file gets, by its media type and, where that tells nothing, by its name.
+   * @param {string} name
+   * @returns {IconName}
+   */
   function kindOf(name, type = '') {
     const major = type.split('/')[0];
     if (major === 'image' || major === 'audio' || major === 'video' || major === 'text') return major;
     return KIND_BY_EXTENSION.get(name.slice(name.lastIndexOf('.') + 1).toLowerCase()) || 'file';
   }
 
-  /** The server's one line; an HTML error page or nothing at all becomes `instead`. */
+  /**
+   * The server's one line; an HTML error page or nothing at all becomes `instead`.
+   * @param {unknown} message
+   * @param {string} instead
+   */
   function plainMessage(message, instead) {
     const line = typeof message === 'string' ? message.trim().split('\n', 1)[0].trim() : '';
     return line === '' || line.startsWith('<') ? instead : line.slice(0, 300);
   }
 
-  /** What each state lets a user do. @param {State} state @returns {string[]} */
+  /**
+   * What each state lets a user do.
+   * @param {State} state
+   * @returns {Action[]}
+   */
   function actionsOf(state) {
     switch (state) {
       case 'queued': case 'uploading': case 'retrying': return ['edit', 'pause', 'cancel'];
@@ -140,7 +191,11 @@
     }
   }
 
-  /** The state of the whole, for the counts of each state. @param {Record<State, number>} counts */
+  /**
+   * The state of the whole, for the counts of each state.
+   * @param {Record<State, number>} counts
+   * @param {boolean} allPaused
+   */
   function overallState(counts, allPaused) {
     const active = counts.queued + counts.uploading + counts.retrying;
     if (active > 0) return allPaused ? 'paused' : 'uploading';
@@ -153,11 +208,16 @@
    * before `restart` (a pause, an earlier session) does not count as speed.
    */
   class SpeedMeter {
-    constructor() { this.restart(); }
+    constructor() {
+      this.speed = 0;
+      /** How much of the average is filled: corrects the slow start of a moving average. */
+      this.weight = 0;
+      /** @type {{ bytes: number, now: number } | null} */
+      this.last = null;
+    }
 
     restart() {
       this.speed = 0;
-      /** How much of the average is filled: corrects the slow start of a moving average. */
       this.weight = 0;
       this.last = null;
     }
@@ -207,15 +267,28 @@
     }
   }`;
 
-  /** Elements for what a page may pass: jQuery object, element, list, selector, nothing. @returns {HTMLElement[]} */
+  /**
+   * Elements for what a page may pass: jQuery object, element, list, selector, nothing.
+   * @param {Place} [target]
+   * @returns {HTMLElement[]}
+   */
   function elements(target) {
     if (!target) return [];
-    if (typeof target === 'string') return [...document.querySelectorAll(target)];
-    if (target.nodeType === 1) return [target];
-    return Array.from(target).flatMap(elements);
+    if (typeof target === 'string') {
+      return [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(target))];
+    }
+    const node = /** @type {HTMLElement} */ (target);
+    if (node.nodeType === 1) return [node];
+    return Array.from(/** @type {ArrayLike<Element>} */ (target)).flatMap(elements);
   }
 
-  /** A new element. @param {string} name @param {string} [className] @param {string} [text] */
+  /**
+   * A new element.
+   * @template {keyof HTMLElementTagNameMap} Name
+   * @param {Name} name
+   * @param {string} [className]
+   * @param {string} [text]
+   */
   function make(name, className, text) {
     const element = document.createElement(name);
     if (className) element.className = className;
@@ -223,6 +296,7 @@
     return element;
   }
 
+  /** @param {IconName} name */
   function icon(name) {
     const svg = document.createElementNS(SVG, 'svg');
     const attributes = {
@@ -230,19 +304,27 @@
       'stroke-linejoin': 'round', 'aria-hidden': 'true',
     };
     for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
-    svg.append(document.createElementNS(SVG, 'path'));
-    svg.firstChild.setAttribute('d', ICONS[name]);
+    const path = document.createElementNS(SVG, 'path');
+    path.setAttribute('d', ICONS[name]);
+    svg.append(path);
     return svg;
   }
 
-  /** Shows or hides both kinds of page: those that use `hidden` and those that use `style="display:none"`. */
+  /**
+   * Shows or hides both kinds of page: those that use `hidden` and those that use `style="display:none"`.
+   * @param {HTMLElement | null | undefined} element
+   */
   function show(element, visible = true) {
     if (!element) return;
     element.hidden = !visible;
     element.style.display = visible ? '' : 'none';
   }
 
-  /** Sets a text only where it differs, which costs no layout. */
+  /**
+   * Sets a text only where it differs, which costs no layout.
+   * @param {Element} element
+   * @param {string} text
+   */
   function setText(element, text) {
     if (element.textContent !== text) element.textContent = text;
   }
@@ -253,16 +335,23 @@
   /** Larger pictures would be decoded in memory as a whole: they get their icon. */
   const LARGEST_PICTURE = 64e6;
 
-  /** Draws the middle of a picture as a square. @returns {HTMLCanvasElement} */
+  /**
+   * Draws the middle of a picture as a square.
+   * @param {CanvasImageSource} picture
+   * @param {number} width
+   * @param {number} height
+   */
   function square(picture, width, height) {
     const canvas = document.createElement('canvas');
     canvas.width = THUMB;
     canvas.height = THUMB;
     const side = Math.min(width, height);
-    canvas.getContext('2d').drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, THUMB, THUMB);
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    context.drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, THUMB, THUMB);
     return canvas;
   }
 
+  /** @param {File} file */
   async function imageThumbnail(file) {
     const bitmap = await createImageBitmap(file, { resizeWidth: 2 * THUMB, resizeQuality: 'medium' });
     try {
@@ -272,7 +361,10 @@
     }
   }
 
-  /** A frame from near the start. The browser reads only what it needs of the file. */
+  /**
+   * A frame from near the start. The browser reads only what it needs of the file.
+   * @param {File} file
+   */
   async function videoThumbnail(file) {
     const video = document.createElement('video');
     const address = URL.createObjectURL(file);
@@ -303,27 +395,32 @@
   /** Makes thumbnails one after the other, of rows that come into view, so that scrolling stays smooth. */
   class Thumbnails {
     constructor() {
+      /** @type {Element[]} */
       this.waiting = [];
       this.busy = false;
+      /** @type {WeakMap<Element, { file: File, kind: string | undefined }>} */
       this.files = new WeakMap();
       this.observer = 'IntersectionObserver' in root ? new IntersectionObserver((entries) => this.seen(entries)) : null;
     }
 
+    /** @param {Element} box @param {File} file @param {string | undefined} kind */
     watch(box, file, kind) {
       if (!this.observer || (kind === 'image' ? file.size > LARGEST_PICTURE : kind !== 'video')) return;
       this.files.set(box, { file, kind });
       this.observer.observe(box);
     }
 
+    /** @param {Element} box */
     forget(box) {
       this.observer?.unobserve(box);
       this.files.delete(box);
     }
 
+    /** @param {IntersectionObserverEntry[]} entries */
     seen(entries) {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
-        this.observer.unobserve(entry.target);
+        this.observer?.unobserve(entry.target);
         this.waiting.push(entry.target);
       }
       if (!this.busy) this.work();
@@ -349,13 +446,17 @@
 
   /** What we know of one file. */
   class Item {
+    /** @param {ResumableFile} file */
     constructor(file) {
       this.file = file;
       /** @type {State} */
       this.state = 'queued';
       this.sent = 0;
       this.message = '';
-      /** Title, description and whatever fields the page's edit container has. */
+      /**
+       * Title, description and whatever fields the page's edit container has.
+       * @type {Metadata}
+       */
       this.meta = {};
       this.meter = new SpeedMeter();
       /** @type {Row | null} */
@@ -371,6 +472,13 @@
 
   /** One file on the list. */
   class Row {
+    /**
+     * @param {Item} item
+     * @param {Element} list
+     * @param {Words} words
+     * @param {Language} language
+     * @param {boolean} editable
+     */
     constructor(item, list, words, language, editable) {
       this.words = words;
       this.language = language;
@@ -404,6 +512,7 @@
       this.shown = '';
     }
 
+    /** @param {Item} item */
     update(item) {
       const { words, language } = this;
       const { file, state } = item;
@@ -427,6 +536,7 @@
       this.updateActions(item);
     }
 
+    /** @param {Item} item */
     updateActions(item) {
       const wanted = actionsOf(item.state).filter((action) => (
         (action !== 'edit' || this.editable)
@@ -434,7 +544,7 @@
       if (wanted.join() === this.shown) return;
       this.shown = wanted.join();
       const focused = this.actions.contains(document.activeElement);
-      const was = focused ? document.activeElement.dataset.action : '';
+      const was = focused ? /** @type {HTMLElement} */ (document.activeElement).dataset.action : '';
       this.actions.replaceChildren(...wanted.map((action) => {
         const button = make('button', 'uploader-button');
         button.type = 'button';
@@ -447,7 +557,7 @@
       // A keyboard user stays where she was: on the same button, or on the one that took its place.
       if (!focused) return;
       const same = this.actions.querySelector(`[data-action="${was}"]`);
-      (same || this.actions.children[wanted.length > 2 ? 1 : 0]).focus();
+      /** @type {HTMLElement} */ (same || this.actions.children[wanted.length > 2 ? 1 : 0]).focus();
     }
   }
 
@@ -459,6 +569,12 @@
 
   /** The edit container. Named fields that the page put there are the fields; otherwise title and description. */
   class Editor {
+    /**
+     * @param {HTMLElement} box
+     * @param {Words} words
+     * @param {(item: Item, values: Metadata) => void} save
+     * @param {(item: Item) => void} closed
+     */
     constructor(box, words, save, closed) {
       this.box = box;
       this.words = words;
@@ -474,7 +590,9 @@
         this.store();
         if (this.form) this.close();
       });
-      box.addEventListener('click', (event) => { if (event.target.closest('.uploader-edit-cancel')) this.close(); });
+      box.addEventListener('click', (event) => {
+        if (/** @type {Element} */ (event.target).closest('.uploader-edit-cancel')) this.close();
+      });
       box.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.close(); });
     }
 
@@ -484,6 +602,7 @@
       const heading = make('h2', 'uploader-edit-title');
       heading.id = 'uploader-edit-title';
       form.setAttribute('aria-labelledby', heading.id);
+      /** @param {'input' | 'textarea'} kind @param {string} name @param {string} label @param {number} length */
       const field = (kind, name, label, length) => {
         const box = make('label', 'uploader-field');
         const input = make(kind);
@@ -502,8 +621,12 @@
       this.box.replaceChildren(form);
     }
 
-    get fields() { return [...this.box.querySelectorAll('input[name], textarea[name], select[name]')]; }
+    get fields() {
+      const found = this.box.querySelectorAll('input[name], textarea[name], select[name]');
+      return [.../** @type {NodeListOf<HTMLInputElement>} */ (found)];
+    }
 
+    /** @param {Item} item */
     open(item) {
       if (this.item) this.close();
       this.item = item;
@@ -537,6 +660,14 @@
   class ResumableUploader {
     /**
      * See `resumable-uploader.d.ts`. All places but `token` and `meta` may be jQuery objects, elements or selectors.
+     * @param {string | null | undefined} token
+     * @param {Metadata | null | undefined} meta
+     * @param {Place} [browse]
+     * @param {Place} [drop]
+     * @param {Place} [progress]
+     * @param {Place} [list]
+     * @param {Place} [edit]
+     * @param {import('./resumable-uploader').Options} [options]
      */
     constructor(token, meta, browse, drop, progress, list, edit, options = {}) {
       const { language, maxRows = 500, ...rest } = options;
@@ -545,9 +676,13 @@
       this.token = token;
       this.meta = { ...meta };
       this.maxRows = maxRows;
+      /** @type {Map<ResumableFile, Item>} */
       this.items = new Map();
+      /** @type {Set<Item>} */
       this.rowless = new Set();
+      /** @type {WeakMap<Element, Item>} */
       this.itemOfRow = new WeakMap();
+      /** @type {Set<Item>} */
       this.dirty = new Set();
       this.counts = { queued: 0, uploading: 0, paused: 0, retrying: 0, done: 0, failed: 0, cancelled: 0 };
       this.sent = 0;
@@ -556,13 +691,20 @@
       this.refusals = 0;
       this.meter = new SpeedMeter();
       this.thumbnails = new Thumbnails();
+      /** @type {{ added: number, done: string[], lines: string[] }} */
       this.news = { added: 0, done: [], lines: [] };
       this.browse = elements(browse);
       this.drop = elements(drop);
-      [this.progressBox] = elements(progress);
-      [this.list] = elements(list);
+      /** @type {HTMLElement | undefined} */
+      this.progressBox = elements(progress)[0];
+      /** @type {HTMLElement | undefined} */
+      this.list = elements(list)[0];
       const [editBox] = elements(edit);
+      this.live = make('div', 'uploader-live');
+      this.notices = make('div', 'uploader-notices');
+      this.summaryText = make('span', 'uploader-summary-text');
 
+      /** @type {import('./resumable').Resumable} */
       this.resumable = new (rest.Resumable || root.Resumable)({
         target: '/resumable_upload',
         maxFilesErrorCallback: () => this.notice(fill(this.words.maxFiles, { n: this.resumable.getOpt('maxFiles') })),
@@ -588,10 +730,17 @@
     /** idle, uploading, paused or done. */
     get state() { return overallState(this.counts, this.allPaused); }
 
-    /** The metadata of a file. */
+    /**
+     * The metadata of a file.
+     * @param {ResumableFile} file
+     */
     metaOf(file) { return { ...this.items.get(file)?.meta }; }
 
-    /** Changes metadata of a file; it travels with every chunk that is sent from now on. */
+    /**
+     * Changes metadata of a file; it travels with every chunk that is sent from now on.
+     * @param {ResumableFile} file
+     * @param {Metadata} values
+     */
     setMeta(file, values) {
       const item = this.items.get(file);
       if (!item) return;
@@ -620,7 +769,9 @@
 
     // ---- what is sent with each chunk
 
+    /** @param {ResumableFile} file @param {ResumableChunk} chunk @param {Options['query']} query */
     parametersOf(file, chunk, query) {
+      /** @type {Metadata} */
       const own = {};
       for (const [name, value] of Object.entries(this.items.get(file)?.meta || {})) if (value) own[name] = value;
       const given = typeof query === 'function' ? query(file, chunk) : query;
@@ -635,12 +786,10 @@
         sheet.replaceSync(BASE_STYLE);
         document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
       }
-      this.live = make('div', 'uploader-live');
       this.live.setAttribute('role', 'status');
       this.live.setAttribute('aria-live', 'polite');
-      this.notices = make('div', 'uploader-notices');
       this.summary = make('div', 'uploader-summary');
-      this.summaryText = make('span', 'uploader-summary-text');
+      /** @param {string} className @param {string} text @param {() => void} action */
       const button = (className, text, action) => {
         const element = make('button', className, text);
         element.type = 'button';
@@ -658,11 +807,13 @@
         this.list.before(this.notices);
         this.list.after(this.summary, this.live);
         this.list.addEventListener('click', (event) => {
-          const pressed = event.target.closest('button[data-action]');
-          const item = pressed && this.itemOfRow.get(pressed.closest('.uploader-item'));
-          if (item) this.act(pressed.dataset.action, item);
+          /** @type {HTMLElement | null} */
+          const pressed = /** @type {Element} */ (event.target).closest('button[data-action]');
+          const item = pressed && this.itemOfRow.get(/** @type {Element} */ (pressed.closest('.uploader-item')));
+          if (item) this.act(/** @type {Action} */ (pressed.dataset.action), item);
         });
       }
+      /** @param {string} selector @returns {HTMLElement | null} */
       const find = (selector) => this.progressBox?.querySelector(selector) || null;
       this.bar = find('.progress-bar');
       this.text = find('.progress-text');
@@ -675,9 +826,10 @@
         this.meterBox.setAttribute('aria-valuemin', '0');
         this.meterBox.setAttribute('aria-valuemax', '100');
       }
-      for (const [link, word] of [[this.pauseLink, 'pause'], [this.resumeLink, 'resume']]) {
+      for (const [link, word] of /** @type {[HTMLElement | null, 'pause' | 'resume'][]} */ (
+        [[this.pauseLink, 'pause'], [this.resumeLink, 'resume']])) {
         if (!link) continue;
-        const named = link.textContent.trim() || link.hasAttribute('aria-label');
+        const named = link.textContent?.trim() || link.hasAttribute('aria-label');
         if (!named) link.setAttribute('aria-label', this.words[word]);
         if (link.tagName === 'A') link.setAttribute('role', 'button');
         link.addEventListener('click', (event) => { event.preventDefault(); this[word](); });
@@ -692,15 +844,17 @@
       if (this.drop.length) this.resumable.assignDrop(this.drop);
     }
 
+    /** @param {import('./resumable').Resumable.Target} target */
     offerPlainForm(target) {
       const box = make('form', 'uploader-plain');
       box.method = 'post';
       box.enctype = 'multipart/form-data';
-      box.action = target;
+      box.action = /** @type {string} */ (target);
       // One chunk that is the whole file. The server wants the names before it can take the bytes.
       const names = { resumableIdentifier: `plain-${Date.now()}-${Math.random().toString(36).slice(2)}`,
         resumableFilename: '', resumableChunkNumber: '1', resumableTotalChunks: '1',
         ...(this.token ? { upload_token: this.token } : {}), ...this.meta };
+      /** @type {Record<string, HTMLInputElement>} */
       const hidden = {};
       for (const [name, value] of Object.entries(names)) {
         hidden[name] = make('input');
@@ -756,6 +910,7 @@
       root.addEventListener('online', () => this.schedule());
     }
 
+    /** @param {ResumableFile} file */
     added(file) {
       if (this.items.has(file)) return;
       const item = new Item(file);
@@ -768,6 +923,7 @@
       this.touch(item);
     }
 
+    /** @param {ResumableFile} file */
     progressed(file) {
       const item = this.items.get(file);
       if (!item || item.ended) return;
@@ -777,6 +933,7 @@
       this.touch(item);
     }
 
+    /** @param {ResumableFile} file @param {'done' | 'failed'} state @param {string} message */
     ended(file, state, message) {
       const item = this.items.get(file);
       if (!item) return;
@@ -793,6 +950,7 @@
       if (this.editor?.item === item) this.editor.close();
     }
 
+    /** @param {boolean} yes */
     paused(yes) {
       if (this.allPaused === yes) return;
       this.allPaused = yes;
@@ -815,10 +973,11 @@
 
     // ---- what the user does
 
+    /** @param {Action} action @param {Item} item */
     act(action, item) {
       const { file } = item;
       if (action === 'edit') {
-        this.editor.open(item);
+        this.editor?.open(item);
         this.holdForDetails(item);
       } else if (action === 'pause') {
         item.held = true;
@@ -850,21 +1009,28 @@
       }
     }
 
+    /** @param {Item} item */
     holdForDetails(item) {
       if (this.editor?.item !== item || item.ended || item.held || item.heldForDetails || this.allPaused) return;
       if (typeof item.file.pause !== 'function') return;
-      if (item.file.size - item.sent > CHUNKS_FOR_DETAILS * this.resumable.getOpt('chunkSize')) return;
+      const chunkSize = /** @type {number} */ (this.resumable.getOpt('chunkSize'));
+      if (item.file.size - item.sent > CHUNKS_FOR_DETAILS * chunkSize) return;
       item.heldForDetails = true;
       this.change(item, 'paused');
       item.file.pause();
     }
 
+    /** @param {Item} item */
     editorClosed(item) {
       if (item.heldForDetails) this.act('resume', item);
-      (item.row?.actions.querySelector('[data-action="edit"]') || item.row?.actions.firstElementChild)?.focus();
+      const edit = item.row?.actions.querySelector('[data-action="edit"]') || item.row?.actions.firstElementChild;
+      /** @type {HTMLElement | null | undefined} */ (edit)?.focus();
     }
 
-    /** Off the list, here and in the library. */
+    /**
+     * Off the list, here and in the library.
+     * @param {Item} item
+     */
     takeOff(item) {
       const next = item.row?.box.nextElementSibling || item.row?.box.previousElementSibling;
       const focused = item.row?.box.contains(document.activeElement);
@@ -882,13 +1048,21 @@
       this.schedule();
     }
 
+    /**
+     * @param {File & { fileName?: string }} file
+     * @param {'minFileSize' | 'maxFileSize' | 'fileType'} reason
+     */
     refused(file, reason) {
       this.refusals += 1;
-      const size = formatBytes(this.resumable.getOpt(reason) || 0, this.language);
+      // Of a refused type, the text says no size.
+      const size = formatBytes(/** @type {number} */ (this.resumable.getOpt(reason) || 0), this.language);
       this.notice(fill(this.words[reason], { name: file.fileName || file.name, size }));
     }
 
-    /** A message that stays until it is dismissed; the oldest make room. */
+    /**
+     * A message that stays until it is dismissed; the oldest make room.
+     * @param {string} text
+     */
     notice(text) {
       const box = make('div', 'uploader-notice');
       const button = make('button', 'uploader-button');
@@ -903,11 +1077,12 @@
       box.setAttribute('role', 'alert');
       box.append(make('span', '', text), button);
       this.notices.append(box);
-      while (this.notices.children.length > 5) this.notices.firstElementChild.remove();
+      while (this.notices.children.length > 5) this.notices.firstElementChild?.remove();
     }
 
     // ---- accounts: constant time for each event
 
+    /** @param {Item} item @param {number} sent */
     account(item, sent) {
       this.sent += sent - item.sent;
       item.sent = sent;
@@ -916,7 +1091,7 @@
     /** @param {Item} item @param {State} state */
     change(item, state) {
       if (item.state === state) return;
-      const counted = (name) => name !== 'failed' && name !== 'cancelled';
+      const counted = (/** @type {State} */ name) => name !== 'failed' && name !== 'cancelled';
       const direction = Number(counted(state)) - Number(counted(item.state));
       // What has failed or was cancelled is no part of the work: without it the bar reaches its end.
       this.size += direction * item.file.size;
@@ -927,6 +1102,7 @@
       this.touch(item);
     }
 
+    /** @param {Item} item */
     touch(item) {
       this.dirty.add(item);
       this.schedule();
@@ -969,7 +1145,7 @@
         if (room <= 0) {
           while (oldest && this.itemOfRow.get(oldest)?.state !== 'done') oldest = oldest.nextElementSibling;
           if (!oldest) break;
-          const gone = this.itemOfRow.get(oldest);
+          const gone = /** @type {Item} */ (this.itemOfRow.get(oldest));
           oldest = oldest.nextElementSibling;
           this.unshow(gone);
           room += 1;
@@ -992,6 +1168,7 @@
       this.list.append(fresh);
     }
 
+    /** @param {Item} item */
     unshow(item) {
       if (!item.row) return;
       this.thumbnails.forget(item.row.thumb);
@@ -1040,9 +1217,13 @@
       this.lastState = state;
     }
 
-    /** Only the link that does something is there; the keyboard stays on it when they change places. */
+    /**
+     * Only the link that does something is there; the keyboard stays on it when they change places.
+     * @param {string} state
+     */
     swapLinks(state) {
-      const hadFocus = [this.pauseLink, this.resumeLink].includes(document.activeElement);
+      const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+      const hadFocus = [this.pauseLink, this.resumeLink].includes(focused);
       show(this.pauseLink, state === 'uploading');
       show(this.resumeLink, state === 'paused');
       if (hadFocus) (state === 'paused' ? this.resumeLink : this.pauseLink)?.focus();
@@ -1071,4 +1252,4 @@
 
   if (typeof module === 'object' && module.exports) module.exports = ResumableUploader;
   else root.ResumableUploader = ResumableUploader;
-}(typeof globalThis === 'object' ? globalThis : self));
+}(/** @type {Scope} */ (typeof globalThis === 'object' ? globalThis : self)));

@@ -7,7 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
 
-const always = ['--noEmit', '--strict', '--target', 'es2020', '--lib', 'es2020,dom'];
+const always = ['--noEmit', '--strict', '--target', 'es2020', '--lib', 'es2020,dom,dom.iterable'];
 const tsc = (...args) => spawnSync('tsc', [...always, ...args], { cwd: __dirname, encoding: 'utf8' });
 const source = (name) => path.join(__dirname, '..', '..', 'Sources', 'Web', name);
 const asModule = ['--module', 'es2020', '--moduleResolution', 'node'];
@@ -20,27 +20,31 @@ function assertSound(told) {
 }
 
 test('the sources are sound', () => {
-  assertSound(tsc('--allowJs', '--checkJs', source('resumable.js'), source('resumable-recovery.js')));
+  const names = ['resumable.js', 'resumable-recovery.js', 'resumable-uploader.js', 'pending.js', 'page.js'];
+  assertSound(tsc('--allowJs', '--checkJs', ...names.map(source)));
 });
 
 test('what must compile compiles, and what must not does not', () => {
   assertSound(tsc(...asModule, path.join('types', 'usage.ts')));
+  assertSound(tsc(...asModule, path.join('types', 'uploader-usage.ts')));
 });
 
 test('the examples in the declarations compile', (t) => {
-  const examples = ['resumable.d.ts', 'resumable-recovery.d.ts'].flatMap((name) => {
+  const examples = ['resumable.d.ts', 'resumable-recovery.d.ts', 'resumable-uploader.d.ts'].flatMap((name) => {
     const comments = fs.readFileSync(source(name), 'utf8').match(/\/\*\*[\s\S]*?\*\//g);
     return comments.flatMap((comment) => comment.slice(3, -2).replace(/^ *\* ?/gm, '').split('@example').slice(1));
   });
-  assert.ok(examples.length >= 4);
+  assert.ok(examples.length >= 5);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'examples-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const file = path.join(folder, 'examples.ts');
   fs.writeFileSync(file, [
+    // The uploader is a global, as on a page.
+    `/// <reference path=${JSON.stringify(source('resumable-uploader.d.ts'))} />`,
     `import { Resumable } from ${JSON.stringify(source('resumable'))};`,
     `import { ResumableRecovery } from ${JSON.stringify(source('resumable-recovery'))};`,
     'declare const resumable: Resumable;',
     ...examples.map((example, i) => `export async function example${i}() {${example}}`),
   ].join('\n'));
-  assertSound(tsc(...asModule, file));
+  assertSound(tsc(...asModule, '--allowUmdGlobalAccess', file));
 });
