@@ -166,6 +166,9 @@ extension LocalStore {
     /// Writes down what became of a publication that was cut off. The journal is locked and up to date.
     func settle(_ journal: inout Journal, _ files: UploadFiles, _ destination: Destination) throws(FileError) {
         guard !journal.isPublished else { return }
+        // A publisher that is alive renames without the journal's lock: only a file that was gone before the look at the
+        // final name, and still is, is gone.
+        let wasGone = try state.status(files.data) == nil
         if case .announced(let number, let inode) = journal.publication, try isRenamed(journal, destination) {
             if let id = journal.header.uploadID { clearParts(of: id) }
             do { try destination.sync(from: root) } catch {
@@ -178,7 +181,7 @@ extension LocalStore {
             }
             if try state.status(files.data)?.inode == inode { try state.remove(files.data) }
             try journal.append([.published(number: number, inode: inode, time: time)])
-        } else if try state.status(files.data) == nil {
+        } else if wasGone, try state.status(files.data) == nil {
             // Somebody removed the data by hand, or it went with a power cut: nothing of it is held.
             try state.remove(files.journal)
         }

@@ -68,8 +68,16 @@ extension LocalStore {
         // Who holds this is changing the upload at the moment.
         guard try file.lock(offset: 0, length: 1, wait: false) else { return nil }
         defer { file.unlock(offset: 0, length: 1) }
-        guard try isOver(file, after: seconds), let journal = try Journal.read(file) else { return nil }
+        guard try isOver(file, after: seconds), var journal = try Journal.read(file) else { return nil }
         let data = try state.open(files.data)
+        if data == nil, !journal.isPublished, let id = journal.header.uploadID,
+            let destination = try? Destination(
+                id, relativePath: journal.header.relativePath, layout: settings.layout)
+        {
+            // Somebody is about to write down that it is published, or died before he could.
+            try settle(&journal, files, destination)
+            if journal.isPublished { return nil }
+        }
         if let data, try !data.lock(offset: 0, length: 0, wait: false) { return nil }
         let summary = UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
         if data != nil { try state.remove(files.data) }
