@@ -4,7 +4,7 @@ import Linux
 
 /// Repeats a call while a signal interrupts it; a negative result becomes an error.
 @discardableResult
-private func attempt<Result: SignedInteger>(
+func attempt<Result: SignedInteger>(
     _ operation: String, _ name: String, _ call: () -> Result
 ) throws(FileError) -> Result {
     while true {
@@ -198,133 +198,8 @@ public final class LinuxDirectory: Directory {
     }
 }
 
-/// A file of the real file system.
-final class LinuxFile: File {
-    private let descriptor: Descriptor
-    private let name: String
-
-    init(_ descriptor: consuming Descriptor, name: String) {
-        self.descriptor = descriptor
-        self.name = name
-    }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
-        var done = 0
-        while done < buffer.count {
-            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-            let count = try attempt("read", name) {
-                pread(descriptor.number, rest.baseAddress, rest.count, Int(offset) + done)
-            }
-            if count == 0 { break }
-            done += count
-        }
-        return done
-    }
-
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
-        var done = 0
-        while done < bytes.count {
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-            done += try attempt("write", name) {
-                pwrite(descriptor.number, rest.baseAddress, rest.count, Int(offset) + done)
-            }
-        }
-    }
-
-    func status() throws(FileError) -> FileStatus {
-        var status = stat()
-        try attempt("look at", name) { fstat(descriptor.number, &status) }
-        return FileStatus(status)
-    }
-
-    func truncate(to size: UInt64) throws(FileError) {
-        try attempt("truncate", name) { ftruncate(descriptor.number, Int(size)) }
-    }
-
-    func reserve(_ size: UInt64) throws(FileError) -> Bool {
-        guard size > 0 else { return true }
-        do {
-            // The call itself, not posix_fallocate(3): that writes zeros where the file system can't reserve.
-            try attempt("reserve the space of", name) { linux_reserve(descriptor.number, Int64(size)) }
-            return true
-        } catch {
-            if error.code == EOPNOTSUPP || error.code == ENOSYS { return false }
-            throw error
-        }
-    }
-
-    func copy(
-        from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
-    ) throws(FileError) -> UInt64 {
-        guard let source = source as? LinuxFile else { throw FileError(operation: "copy", name: name, code: EXDEV) }
-        var done: UInt64 = 0
-        while done < length {
-            do {
-                let count = try attempt("copy to", name) {
-                    linux_copy(
-                        source.descriptor.number, Int64(sourceOffset + done), descriptor.number,
-                        Int64(offset + done), Int(min(length - done, 1 << 30)))
-                }
-                if count == 0 { break }
-                done += UInt64(count)
-            } catch {
-                guard [EXDEV, EINVAL, ENOSYS, EOPNOTSUPP].contains(error.code) else { throw error }
-                return try done
-                    + copyThroughMemory(
-                        from: source, at: sourceOffset + done, length: length - done, to: offset + done)
-            }
-        }
-        return done
-    }
-
-    /// For file systems and kernels without copy_file_range(2).
-    private func copyThroughMemory(
-        from source: LinuxFile, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
-    ) throws(FileError) -> UInt64 {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
-        defer { buffer.deallocate() }
-        var done: UInt64 = 0
-        while done < length {
-            let wanted = Int(min(UInt64(buffer.count), length - done))
-            let count = try source.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: sourceOffset + done)
-            if count == 0 { break }
-            try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset + done)
-            done += UInt64(count)
-        }
-        return done
-    }
-
-    func startWriteBack(offset: UInt64, length: UInt64) {
-        linux_start_write_back(descriptor.number, Int64(offset), Int64(length))
-    }
-
-    func touch(_ time: UInt64) throws(FileError) {
-        let times = [timespec(tv_sec: Int(time), tv_nsec: 0), timespec(tv_sec: Int(time), tv_nsec: 0)]
-        try attempt("touch", name) { futimens(descriptor.number, times) }
-    }
-
-    func sync() throws(FileError) {
-        try attempt("sync", name) { fdatasync(descriptor.number) }
-    }
-
-    func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
-        do {
-            try attempt("lock", name) { linux_lock(descriptor.number, Int64(offset), Int64(length), wait) }
-            return true
-        } catch {
-            if !wait && (error.code == EAGAIN || error.code == EACCES) { return false }
-            throw error
-        }
-    }
-
-    func unlock(offset: UInt64, length: UInt64) {
-        _ = linux_unlock(descriptor.number, Int64(offset), Int64(length))
-    }
-}
-
 extension FileStatus {
-    fileprivate init(_ status: stat) {
+    init(_ status: stat) {
         self.init(
             size: UInt64(status.st_size), inode: UInt64(status.st_ino), names: UInt64(status.st_nlink),
             modified: UInt64(max(0, status.st_mtim.tv_sec)), isRegular: status.st_mode & S_IFMT == S_IFREG)
