@@ -70,7 +70,6 @@ public struct UploadService: RequestHandler {
         let upload = try step(
             { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters) })
         let removal = try step({ Ended($0) }, { () throws(StoreError) in try store.remove(upload) })
-        log.info("upload given up", metadata: ["name": "\(upload.filename)", "request": "\(request.requestID)"])
         return .removed(removal)
     }
 
@@ -109,9 +108,6 @@ public struct UploadService: RequestHandler {
             receipt = try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
         default:
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))
-        }
-        if case .completed(let path) = receipt.effect {
-            log.info("upload finished", metadata: ["path": "\(path)", "request": "\(request.requestID)"])
         }
         return .stored(receipt)
     }

@@ -6,7 +6,7 @@ extension LocalStore {
         while let upload = try find(id) {
             if try upload.look({ $0.isPublished }) == true { throw .finished }
             // Who is still sending is waited for: a client that cancels has broken its requests off.
-            if try removeIfQuiet(upload, seconds: 0) {
+            if try removeIfQuiet(upload, seconds: 0, cause: .givenUp) {
                 cache.drop(upload)
             } else if !patience.wait() {
                 throw .busy

@@ -22,7 +22,7 @@ public final class LocalStore: ChunkStore {
     let boot: BootID
     let cache: UploadCache
     private let now: @Sendable () -> UInt64
-    private let notice: @Sendable (String) -> Void
+    let observe: StoreObserver
     /// False once the file system has said that it can't reserve space.
     private let canReserve = Atomic(true)
 
@@ -31,17 +31,17 @@ public final class LocalStore: ChunkStore {
     /// - Parameters:
     ///   - boot: which run of the machine this is (`BootID.current`).
     ///   - now: the time in Unix seconds.
-    ///   - notice: is told what an operator should know and no request fails of; at most once each.
+    ///   - observe: is told what happens.
     /// - Throws: `StoreError` if the state folder can't be made or opened.
     public init(
         root: any Directory, boot: BootID, settings: StoreSettings = StoreSettings(),
-        now: @escaping @Sendable () -> UInt64, notice: @escaping @Sendable (String) -> Void = { _ in }
+        now: @escaping @Sendable () -> UInt64, observe: @escaping StoreObserver = { _ in }
     ) throws(StoreError) {
         self.root = root
         self.boot = boot
         self.settings = settings
         self.now = now
-        self.notice = notice
+        self.observe = observe
         cache = UploadCache(capacity: settings.openUploads)
         state = try onDisk { () throws(FileError) in
             let state = try root.folder(LocalStore.stateFolder)
@@ -136,7 +136,7 @@ public final class LocalStore: ChunkStore {
         try checkFloor(size, space)
         let isReserved = try onDisk { () throws(FileError) in try data.reserve(size) }
         if !isReserved && canReserve.exchange(false, ordering: .relaxed) {
-            notice("this file system cannot reserve space: a full disk shows only when it is full")
+            observe(.notice("this file system cannot reserve space: a full disk shows only when it is full"))
         }
     }
 

@@ -91,7 +91,9 @@ extension LocalStore {
     /// Removes an upload that another one of its name replaces.
     private func makeWay(_ upload: Upload, _ contradiction: Contradiction) throws(StoreError) {
         if case .underWay(let size, _) = contradiction {
-            guard settings.onSizeChange == .restart, try removeIfQuiet(upload, seconds: LocalStore.quietSeconds) else {
+            guard settings.onSizeChange == .restart,
+                try removeIfQuiet(upload, seconds: LocalStore.quietSeconds, cause: .superseded)
+            else {
                 throw .sizeDiffers(known: size)
             }
         } else {
@@ -132,6 +134,7 @@ extension LocalStore {
                 journal.trust()
                 let data = try onDisk { () throws(FileError) in try state.create(files.data) }
                 if let size = header.size { try reserve(size, for: data) }
+                tell(journal) { .begun($0) }
                 return journal
             } catch {
                 // Nothing was begun, so nothing stays.
@@ -142,7 +145,8 @@ extension LocalStore {
         }
         guard let journal else { return nil }
         return cache.keep(
-            Upload(id: id, files: files, destination: destination, state: state, journal: journal))
+            Upload(
+                id: id, files: files, destination: destination, state: state, journal: journal, observe: observe))
     }
 
     /// Refuses a name at once that would be refused in the end.
@@ -182,13 +186,16 @@ extension LocalStore {
                 if journal.isBroken {
                     try? state.remove(files.data)
                     try? state.remove(files.journal)
+                    tell(journal) { .removed($0, .lost) }
                 }
                 throw error
             }
             journal.trust()
             return journal
         }
-        return journal.map { Upload(id: id, files: files, destination: destination, state: state, journal: $0) }
+        return journal.map {
+            Upload(id: id, files: files, destination: destination, state: state, journal: $0, observe: observe)
+        }
     }
 
     /// False for a finished upload whose file is gone and whose late duplicates have had their time.

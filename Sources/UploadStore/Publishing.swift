@@ -82,12 +82,23 @@ extension LocalStore {
             _ = try upload.change { journal throws(FileError) in
                 // Who came by between the rename and now has written it down already.
                 guard !journal.isPublished else { return }
-                try journal.append([.published(number: number, inode: status.inode, time: time)])
+                try recordPublished(&journal, number: number, inode: status.inode)
             }
             return upload.destination.path(number)
         }
         guard settings.onConflict == .rename else { throw .nameTaken }
         throw .failed(FileError(operation: "find a free name for", name: filename.text, code: EEXIST))
+    }
+
+    /// Writes down that the file has its name. Who does that is the one who tells of it.
+    private func recordPublished(_ journal: inout Journal, number: UInt64, inode: UInt64) throws(FileError) {
+        try journal.append([.published(number: number, inode: inode, time: time)])
+        tell(journal) { .finished($0) }
+    }
+
+    /// Tells the observer what happened to the upload of that journal.
+    func tell(_ journal: Journal, _ event: (UploadSummary) -> StoreEvent) {
+        if let summary = UploadSummary(journal, touched: time, layout: settings.layout) { observe(event(summary)) }
     }
 
     private func folder(for destination: Destination) throws(StoreError) -> any Directory {
@@ -180,10 +191,11 @@ extension LocalStore {
                 throw error
             }
             if try state.status(files.data)?.inode == inode { try state.remove(files.data) }
-            try journal.append([.published(number: number, inode: inode, time: time)])
+            try recordPublished(&journal, number: number, inode: inode)
         } else if wasGone, try state.status(files.data) == nil {
             // Somebody removed the data by hand, or it went with a power cut: nothing of it is held.
             try state.remove(files.journal)
+            tell(journal) { .removed($0, .lost) }
         }
     }
 }

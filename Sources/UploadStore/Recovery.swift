@@ -17,6 +17,7 @@ extension LocalStore {
             guard let data = try state.open(files.data) else {
                 // Gone with the names that were not synced.
                 try state.remove(files.journal)
+                tell(journal) { .removed($0, .lost) }
                 return false
             }
             let lost = (journal.doubtful ?? []).filter { !data.matches($0) }.map { JournalRecord.lost($0.range) }
@@ -27,6 +28,7 @@ extension LocalStore {
             }
             try journal.append(lost + [.durable(records: records), .boot(boot)])
             try journal.sync()
+            tell(journal) { .recovered($0, lostRanges: lost.count) }
             return true
         }
     }

@@ -51,7 +51,9 @@ extension LocalStore {
             let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
             // A power cut may have given the data file of a finished upload its old name back.
             if journal.isPublished { try state.remove(files.data) }
-            guard settings.expire > 0, let removed = try remove(files, file, unusedFor: settings.expire) else {
+            guard settings.expire > 0,
+                let removed = try remove(files, file, unusedFor: settings.expire, cause: .expired)
+            else {
                 return (files.data, nil)
             }
             return (nil, removed)
@@ -63,7 +65,7 @@ extension LocalStore {
     /// - Parameter file: an opening of the journal that is this call's own.
     /// - Returns: what was removed; nil if it stays.
     private func remove(
-        _ files: UploadFiles, _ file: any File, unusedFor seconds: UInt64
+        _ files: UploadFiles, _ file: any File, unusedFor seconds: UInt64, cause: RemovalCause
     ) throws(FileError) -> UploadSummary? {
         // Who holds this is changing the upload at the moment.
         guard try file.lock(offset: 0, length: 1, wait: false) else { return nil }
@@ -82,14 +84,15 @@ extension LocalStore {
         let summary = UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
         if data != nil { try state.remove(files.data) }
         try state.remove(files.journal)
+        if let summary { observe(summary.finished == nil ? .removed(summary, cause) : .forgotten(summary)) }
         return summary
     }
 
     /// Removes an upload that another one is to replace, if nobody has touched it for so long and nobody is at it.
-    func removeIfQuiet(_ upload: Upload, seconds: UInt64) throws(StoreError) -> Bool {
+    func removeIfQuiet(_ upload: Upload, seconds: UInt64, cause: RemovalCause) throws(StoreError) -> Bool {
         try onDisk { () throws(FileError) in
             guard let file = try state.open(upload.files.journal) else { return true }
-            return try remove(upload.files, file, unusedFor: seconds) != nil
+            return try remove(upload.files, file, unusedFor: seconds, cause: cause) != nil
         }
     }
 

@@ -21,15 +21,17 @@ final class Upload: Sendable {
     private let state: any Directory
     private let journal: Lock<Journal>
     private let broken = Atomic(false)
+    private let observe: StoreObserver
 
     init(
         id: UploadID, files: UploadFiles, destination: Destination, state: any Directory,
-        journal: consuming sending Journal
+        journal: consuming sending Journal, observe: @escaping StoreObserver
     ) {
         self.id = id
         self.files = files
         self.destination = destination
         self.state = state
+        self.observe = observe
         isReserved = journal.header.size != nil
         self.journal = Lock(journal)
     }
@@ -105,6 +107,10 @@ final class Upload: Sendable {
                 guard try journal.file.status().names > 0 else { return }
                 try state.remove(files.data)
                 try state.remove(files.journal)
+                let touched = (try? journal.file.status())?.modified ?? journal.header.begun
+                if let summary = UploadSummary(journal, touched: touched, layout: .flat) {
+                    observe(.removed(summary, .lost))
+                }
             }
         }
     }

@@ -12,6 +12,8 @@ public struct UploadSummary: Sendable, Equatable {
     public let begun: UInt64
     /// When something was added to it last, in Unix seconds.
     public let touched: UInt64
+    /// When the file got its final name, in Unix seconds; nil while the upload is under way.
+    public let finished: UInt64?
     /// Where the finished file was put, below the root; nil while the upload is under way.
     public let path: String?
     /// What else the client says of the file.
@@ -25,11 +27,13 @@ public struct UploadSummary: Sendable, Equatable {
         begun = journal.header.begun
         self.touched = touched
         metadata = journal.metadata
-        if case .done(let number, _, _) = journal.publication {
+        if case .done(let number, _, let time) = journal.publication {
             held = journal.size ?? 0
+            finished = time
             path = (try? Destination(id, relativePath: journal.header.relativePath, layout: layout))?.path(number)
         } else {
             held = journal.held.count
+            finished = nil
             path = nil
         }
     }

@@ -63,7 +63,7 @@ struct Serve: ParsableCommand {
         let store = try LocalStore(
             root: try LinuxDirectory.root(root), boot: .current,
             settings: self.store.settings(openUploads: openUploads), now: { UInt64(time(nil)) },
-            notice: { [log] in log.notice("\($0)") })
+            observe: UploadLog(log).record)
         for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
         let service = UploadService(
             store: store,
@@ -92,14 +92,6 @@ struct Serve: ParsableCommand {
         let expire = self.store.expire.seconds
         while true {
             let report = store.sweep()
-            for upload in report.removed where upload.path == nil {
-                log.info(
-                    "upload expired",
-                    metadata: [
-                        "name": "\(upload.id.filename)", "held": "\(upload.held)",
-                        "size": "\(upload.size.map(String.init) ?? "unknown")",
-                    ])
-            }
             for failure in report.failures { log.error("sweep failed", metadata: ["cause": "\(failure)"]) }
             // Half made things are swept also where nothing expires.
             let interval = expire == 0 ? 3600 : min(max(expire / 8, 1), 3600)

@@ -18,10 +18,12 @@ final class Site: Sendable {
     init() throws { folder = try TemporaryFolder() }
 
     /// A store as a process that starts now would have it.
-    func store(boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings()) throws -> LocalStore {
+    func store(
+        boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings(), observe: @escaping StoreObserver = { _ in }
+    ) throws -> LocalStore {
         try LocalStore(
-            root: LinuxDirectory.root(folder.path), boot: BootID(low: boot, high: 0), settings: settings
-        ) { [self] in time.load(ordering: .relaxed) }
+            root: LinuxDirectory.root(folder.path), boot: BootID(low: boot, high: 0), settings: settings,
+            now: { [self] in time.load(ordering: .relaxed) }, observe: observe)
     }
 
     func wait(seconds: UInt64) { time.add(seconds, ordering: .relaxed) }

@@ -1,0 +1,122 @@
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// What an observer is told, and how often.
+
+@Suite struct StoreEventTests {
+    let site: Site
+    let id: UploadID
+    let bytes = content(30)
+    let chunks = Chunk.all(of: 30, size: 10)
+    let events = Collected<StoreEvent>()
+
+    init() throws {
+        site = try Site()
+        id = try uploadID()
+        site.time.store(UInt64(time(nil)), ordering: .relaxed)
+    }
+
+    /// The events so far as words.
+    private var told: [String] {
+        events.all.map { event in
+            switch event {
+            case .begun: "begun"
+            case .finished(let upload): "finished \(upload.path ?? "nowhere")"
+            case .removed(_, let cause): "removed \(cause)"
+            case .forgotten: "forgotten"
+            case .recovered(_, let lostRanges): "recovered without \(lostRanges)"
+            case .notice: "notice"
+            }
+        }
+    }
+
+    private func store(boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings()) throws -> LocalStore {
+        try site.store(boot: boot, settings, observe: events.add)
+    }
+
+    @Test("An upload begins once and finishes once, whatever is sent again")
+    func onceEach() throws {
+        let store = try store()
+        for chunk in chunks + chunks { try store.send(chunk, of: bytes, as: id) }
+        #expect(told == ["begun", "finished name.bin"])
+        guard case .finished(let upload) = events.all[1] else { return }
+        #expect(upload.size == 30)
+        #expect(upload.id == id)
+        #expect(upload.finished == site.time.load(ordering: .relaxed))
+    }
+
+    @Test("Of many senders of the last chunk, one makes the file finished")
+    func together() throws {
+        let store = try store()
+        for chunk in chunks.dropLast() { try store.send(chunk, of: bytes, as: id) }
+        try onThreads(16) { [chunks, bytes, id] _ in _ = try? store.send(chunks[2], of: bytes, as: id) }
+        #expect(told == ["begun", "finished name.bin"])
+    }
+
+    @Test("What a process had left complete and unnamed is finished by the next")
+    func afterCrash() throws {
+        let first = try store()
+        for chunk in chunks.dropLast() { try first.send(chunk, of: bytes, as: id) }
+        // The last chunk's record stands, its publication doesn't: as after a crash between the two.
+        let writer = try first.receive(upload: id, size: 30, layout: chunks[2].layout())
+        try writer.write(bytes[20..<30])
+        let range = try ByteRange(chunks[2].range)
+        _ = try first.find(id)?.change { journal throws(FileError) in
+            try journal.append([.adopted(range)])
+        }
+        withExtendedLifetime(writer) {}
+        #expect(told == ["begun"])
+        #expect(try store().recover() == [])
+        #expect(told == ["begun", "finished name.bin"])
+    }
+
+    @Test("Each way for an upload to go has its cause")
+    func causes() throws {
+        let store = try store(StoreSettings(onSizeChange: .restart, expire: 1000))
+        try store.send(chunks[0], of: bytes, as: id)
+        _ = try store.remove(id)
+        try store.send(chunks[0], of: bytes, as: id)
+        site.wait(seconds: 70)
+        try store.send(Chunk.all(of: 31, size: 10)[0], of: content(31), as: id)
+        site.wait(seconds: 2000)
+        _ = store.sweep()
+        #expect(
+            told == [
+                "begun", "removed givenUp", "begun", "removed superseded", "begun", "removed expired",
+            ])
+    }
+
+    @Test("The record of a finished file is forgotten, which is no loss")
+    func forgotten() throws {
+        let store = try store(StoreSettings(expire: 1000))
+        try store.sendAll(bytes, as: id)
+        site.wait(seconds: 2000)
+        _ = store.sweep()
+        #expect(told == ["begun", "finished name.bin", "forgotten"])
+    }
+
+    @Test("After a power cut it is told how many ranges were lost")
+    func recovered() throws {
+        try store().send(chunks[0], of: bytes, as: id)
+        try store().send(chunks[1], of: bytes, as: id)
+        var damaged = try site.folder.read(site.dataPath(id))
+        damaged[12] ^= 1
+        try site.folder.write(damaged, to: site.dataPath(id))
+        #expect(try store(boot: 2).isHeld(chunks[0], of: id))
+        #expect(told == ["begun", "recovered without 1"])
+    }
+
+    @Test("Data that was removed by hand is told as lost")
+    func lost() throws {
+        let store = try store()
+        try store.send(chunks[0], of: bytes, as: id)
+        try #require(unlink(site.folder.path + "/" + site.dataPath(id)) == 0)
+        try store.send(chunks[1], of: bytes, as: id)
+        #expect(told == ["begun", "removed lost", "begun"])
+    }
+}
