@@ -71,9 +71,13 @@ final class Worker: Sendable {
             let result = FCGX_Accept_r(request)
             if result == 0 {
                 answer(request, buffer)
+                // Nothing more will come on the connection, so closing it can't cost the web server the answer. Attached,
+                // libfcgi would first wait for the web server's own end of it.
+                if FCGX_HasSeenEOF(request.pointee.in) != 0 { FCGX_Detach(request) }
                 FCGX_Finish_r(request)
                 // Also where the web server asked to keep the connection: see `Responder`.
                 FCGX_Free(request, 1)
+                FCGX_Attach(request)
             } else if result != -EAGAIN && result != -ECONNABORTED {
                 // EMFILE and the like: the call stays in the queue, so it is tried again when the pause is over.
                 report("cannot accept a connection: \(errorText(-result))")

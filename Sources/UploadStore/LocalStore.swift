@@ -51,12 +51,27 @@ public final class LocalStore: ChunkStore {
     }
 
     public func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
+        if let status = try glance(at: chunk) { return status }
         guard let upload = try known(chunk) else { return nil }
         let postponed = try takeOver(upload, chunk)
         try finish(upload)
         // Whoever is told that a chunk is held must have the time to send the others.
         try keepAlive(upload)
         return try upload.look(StatusView.init)?.status(of: chunk, postponed: postponed)
+    }
+
+    /// What nearly all tests come down to: one look at an upload that is open and goes on, where nothing is to be learnt
+    /// from the request and nothing to be done first. (Each look asks the kernel for the journal's length.) Nil where
+    /// there is more to it.
+    private func glance(at chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
+        guard case .sized(let total, _, _) = chunk.place, let upload = cache[UploadKey(chunk.upload)],
+            settings.layout != .flat || !upload.mayHaveParts.load(ordering: .relaxed)
+        else { return nil }
+        let view = try upload.look { journal, file -> StatusView? in
+            let isAtRest = journal.size == total && journal.tail == nil && !journal.isPublished && !journal.coversFile
+            return isAtRest && !isKeepAliveDue(journal, file) ? StatusView(journal) : nil
+        }
+        return (view ?? nil)?.status(of: chunk, postponed: [])
     }
 
     public func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {

@@ -111,14 +111,15 @@ extension LocalStore {
         return status.names > 0 && status.modified + seconds <= time
     }
 
-    /// Puts off the end of an upload under way. Not at each test: once in an eighth of its time, or an hour, is enough.
+    /// True when the end of an upload under way is to be put off again: not at each test, once in an eighth of its time,
+    /// or an hour, is enough.
+    func isKeepAliveDue(_ journal: Journal, _ file: FileStatus) -> Bool {
+        settings.expire > 0 && !journal.isPublished && file.modified + min(settings.expire / 8, 3600) <= time
+    }
+
+    /// Puts off the end of an upload under way, if it is time.
     func keepAlive(_ upload: Upload) throws(StoreError) {
-        guard settings.expire > 0 else { return }
-        let interval = min(settings.expire / 8, 3600)
-        let isDue = try upload.look { [time] journal in
-            !journal.isPublished && ((try? journal.file.status())?.modified ?? 0) + interval <= time
-        }
-        guard isDue == true else { return }
+        guard settings.expire > 0, try upload.look(isKeepAliveDue) == true else { return }
         _ = try upload.change { [time] journal throws(FileError) in try journal.file.touch(time) }
     }
 }

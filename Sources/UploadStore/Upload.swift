@@ -38,6 +38,11 @@ final class Upload: Sendable {
 
     /// What the journal says now, also of what other processes did; nil once the upload was removed.
     func look<Result: Sendable>(_ question: (Journal) -> Result) throws(StoreError) -> Result? {
+        try look { journal, _ in question(journal) }
+    }
+
+    /// The same, for a question that is also about the journal's file.
+    func look<Result: Sendable>(_ question: (Journal, FileStatus) -> Result) throws(StoreError) -> Result? {
         try journal.withLock { journal throws(StoreError) in
             if journal.isBroken { try remove(&journal) }
             let status = try onDisk { () throws(FileError) in try journal.file.status() }
@@ -45,7 +50,7 @@ final class Upload: Sendable {
             if !journal.isUpToDate(status) {
                 try onDisk { () throws(FileError) in try journal.refresh() }
             }
-            return question(journal)
+            return question(journal, status)
         }
     }
 
