@@ -23,6 +23,11 @@ public struct FileName: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { text }
 
+    /// By bytes, as file systems compare names: those that are equivalent to Unicode are different files.
+    public static func == (one: FileName, other: FileName) -> Bool { one.text.utf8.elementsEqual(other.text.utf8) }
+
+    public func hash(into hasher: inout Hasher) { for byte in text.utf8 { hasher.combine(byte) } }
+
     /// The name with a number before its extension, for when it is taken: `name (1).ext`; the name itself for 0.
     /// The stem is shortened, by whole characters, where the result would be longer than a name may be.
     public func numbered(_ number: UInt64) -> String {
@@ -35,7 +40,7 @@ public struct FileName: Sendable, Hashable, CustomStringConvertible {
 
     /// An extension is what follows the last dot, unless the dot comes first or the rest is too long for one.
     private var stemAndExtension: (stem: String, suffix: String) {
-        guard let dot = text.lastIndex(of: "."), dot != text.startIndex else { return (text, "") }
+        guard let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")), dot != text.startIndex else { return (text, "") }
         let suffix = text[dot...]
         guard suffix.utf8.count <= 32 else { return (text, "") }
         return (String(text[..<dot]), String(suffix))

@@ -26,7 +26,8 @@ public struct Parameters: Sendable {
             case .query: query.updateValue(value, forKey: name)
             case .fields: fields.updateValue(value, forKey: name)
             }
-        if let former, former != value { throw .repeated(name) }
+        // By bytes: what Unicode calls equivalent names other files.
+        if let former, !former.utf8.elementsEqual(value.utf8) { throw .repeated(name) }
     }
 
     /// The value of that name, which may be empty.

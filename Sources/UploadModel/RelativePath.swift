@@ -10,14 +10,16 @@ public struct RelativePath: Sendable, Hashable {
     /// - Throws: `ParameterError.invalid` unless `text` has 1 to 64 components that are all plain names.
     public init(_ text: String, parameter: String) throws(ParameterError) {
         // Browsers and clients disagree about a slash in front: it says nothing, so it is let through.
-        let relative = text.utf8.first == UInt8(ascii: "/") ? text.dropFirst() : text[...]
+        // Bytes, because a slash with a combining mark behind it is another character than a slash.
+        let slash = UInt8(ascii: "/")
+        let relative = text.utf8.first == slash ? text.utf8.dropFirst() : text.utf8[...]
         let parts = relative.split(
-            separator: "/", maxSplits: RelativePath.maximumDepth, omittingEmptySubsequences: false)
+            separator: slash, maxSplits: RelativePath.maximumDepth, omittingEmptySubsequences: false)
         guard parts.count <= RelativePath.maximumDepth else {
             throw .invalid(parameter, "must have at most \(RelativePath.maximumDepth) components")
         }
         var components: [FileName] = []
-        for part in parts { components.append(try FileName(String(part), parameter: parameter)) }
+        for part in parts { components.append(try FileName(String(Substring(part)), parameter: parameter)) }
         self.components = components
     }
 

@@ -17,4 +17,14 @@ public struct UploadID: Sendable, Hashable {
         self.identifier = identifier
         self.filename = filename
     }
+
+    /// By bytes, as the names are.
+    public static func == (one: UploadID, other: UploadID) -> Bool {
+        one.identifier.utf8.elementsEqual(other.identifier.utf8) && one.filename == other.filename
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for byte in identifier.utf8 { hasher.combine(byte) }
+        hasher.combine(filename)
+    }
 }

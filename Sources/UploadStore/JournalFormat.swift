@@ -31,8 +31,8 @@ import UploadModel
 //                                                      each a length (4) and UTF-8
 //
 // Validity rule: the header counts if its length, texts and checksum fit; else the file is half made and as good as
-// none. Records count in order up to the first whose check (or that of its payload) differs or which is cut off; what
-// follows is cleared by the next writer. What is held is the fold of the valid records.
+// none. Records count in order up to the first whose check (or that of its payload) differs, which is cut off, or which
+// says what can't be: sizes, places and times have 63 bits, as Linux's have. What follows is cleared by the next writer. What is held is the fold of the valid records.
 //
 // The data file's name has the journal's nonce in it: so a journal never vouches for a data file that was begun with
 // another, whichever of the two names a power cut took back.
@@ -87,6 +87,7 @@ struct JournalHeader: Equatable {
         guard let texts = body.texts, texts.count == bytes.littleEndian(UInt32.self, at: 12) else { return nil }
         let size = bytes.littleEndian(UInt64.self, at: 16)
         let chunkSize = bytes.littleEndian(UInt64.self, at: 24)
+        guard size == .max || size.isPossible, chunkSize.isPossible else { return nil }
         let header = JournalHeader(
             size: size == .max ? nil : size,
             chunkSize: chunkSize == 0 ? nil : chunkSize,
@@ -155,16 +156,18 @@ enum JournalRecord: Equatable {
         let b = bytes.littleEndian(UInt64.self, at: 16)
         let c = bytes.littleEndian(UInt64.self, at: 24)
         switch bytes[0] {
-        case 1: return ByteRange(from: a, length: b).map { (.held($0, checksum: c), 1) }
-        case 2: return ByteRange(from: a, length: b).map { (.lost($0), 1) }
+        case 1: return ByteRange(possibleFrom: a, length: b).map { (.held($0, checksum: c), 1) }
+        case 2: return ByteRange(possibleFrom: a, length: b).map { (.lost($0), 1) }
         case 3: return (.durable(records: a), 1)
         case 4: return (.boot(BootID(low: a, high: b)), 1)
         case 5: return (.publishing(number: a, inode: b), 1)
-        case 6: return (.published(number: a, inode: b, time: c), 1)
-        case 7: return ByteRange(from: a, length: b).map { (.adopted($0), 1) }
-        case 8: return (.chunkSize(a), 1)
-        case 9: return (.tail(Tail(number: a, length: b)), 1)
-        case 10: return (.size(a), 1)
+        case 6: return c.isPossible ? (.published(number: a, inode: b, time: c), 1) : nil
+        case 7: return ByteRange(possibleFrom: a, length: b).map { (.adopted($0), 1) }
+        case 8: return a.isPossible && a > 0 ? (.chunkSize(a), 1) : nil
+        case 9:
+            guard a > 0, ByteRange(possibleFrom: Journal.tailOffset, length: b) != nil else { return nil }
+            return (.tail(Tail(number: a, length: b)), 1)
+        case 10: return a.isPossible ? (.size(a), 1) : nil
         case 11:
             guard a <= maximumPayload, length + Int(a) <= bytes.count else { return nil }
             let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<(length + Int(a))])
@@ -185,6 +188,19 @@ enum JournalRecord: Equatable {
 
     private static func check(_ bytes: [UInt8], nonce: UInt64, index: Int) -> UInt32 {
         bytes.withUnsafeBytes { UInt32(truncatingIfNeeded: Checksum.of($0, seed: nonce &+ UInt64(index))) }
+    }
+}
+
+extension UInt64 {
+    /// True for what a size, a place in a file or a time can be.
+    fileprivate var isPossible: Bool { self <= UInt64(Int64.max) }
+}
+
+extension ByteRange {
+    /// The range, if a file can have it.
+    fileprivate init?(possibleFrom start: UInt64, length: UInt64) {
+        self.init(from: start, length: length)
+        guard end.isPossible else { return nil }
     }
 }
 

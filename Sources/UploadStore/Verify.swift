@@ -113,7 +113,8 @@ extension LocalStore {
             return files.data
         }
         for record in records {
-            report.bytes += record.range.length
+            // A journal that lies may speak of more bytes than 64 bits can count.
+            report.bytes &+= record.range.length
             if data.matches(record) { continue }
             let now = try Journal.read(file)
             if now?.losses == journal.losses && now?.isPublished == false {

@@ -203,6 +203,15 @@ struct ChunkRequestTests {
         _ = try read(["resumableRelativePath": path])
     }
 
+    @Test("a combining mark behind a slash belongs to the name that follows")
+    func combiningMark() throws {
+        for path in ["a/\u{301}b", "/a/\u{301}b"] {
+            #expect(
+                try read(["resumableRelativePath": path]).relativePath?.components.map(\.text) == ["a", "\u{301}b"])
+        }
+        #expect(try read(["resumableRelativePath": "/\u{301}b"]).relativePath?.text == "\u{301}b")
+    }
+
     @Test(
         "a relative path that leads elsewhere, or holds what no name may, is invalid",
         arguments: [

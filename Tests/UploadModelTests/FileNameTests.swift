@@ -44,11 +44,23 @@ struct FileNameTests {
         }
     }
 
+    @Test("names that are equivalent to Unicode are the names of two files")
+    func equivalent() throws {
+        let (composed, decomposed) = (try name("\u{e9}"), try name("e\u{301}"))
+        #expect(composed != decomposed)
+        #expect(Set([composed, decomposed, composed]).count == 2)
+        let uploads = try [composed, decomposed].flatMap { file in
+            try ["\u{e9}", "e\u{301}"].map { try UploadID(identifier: $0, filename: file, parameter: "id") }
+        }
+        #expect(Set(uploads).count == 4)
+    }
+
     @Test("a number stands before the extension; number 0 is the name itself")
     func numbered() throws {
         let expected: [(String, String)] = [
             ("clip.mp4", "clip (1).mp4"), ("archive.tar.gz", "archive.tar (1).gz"), ("README", "README (1)"),
-            (".hidden", ".hidden (1)"), (".hidden.txt", ".hidden (1).txt"), ("视频.mp4", "视频 (1).mp4"),
+            (".hidden", ".hidden (1)"), ("a.\u{301}b", "a (1).\u{301}b"), (".hidden.txt", ".hidden (1).txt"),
+            ("视频.mp4", "视频 (1).mp4"),
             ("clip (1).mp4", "clip (1) (1).mp4"), ("...", ".. (1)."),
         ]
         for (text, one) in expected {

@@ -37,6 +37,13 @@ struct ParametersTests {
         #expect(throws: ParameterError.repeated("n")) { try parameters.add("n", "2", from: place) }
     }
 
+    @Test("values that are equivalent to Unicode are different values")
+    func equivalent() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        try parameters.add("n", "\u{e9}", from: .query)
+        #expect(throws: ParameterError.repeated("n")) { try parameters.add("n", "e\u{301}", from: .query) }
+    }
+
     @Test("names are compared as they are written")
     func caseSensitive() throws {
         var parameters = Parameters(limits: ParameterLimits())

@@ -154,6 +154,35 @@ import UploadModel
         }
     }
 
+    @Test("A record that says what can't be is invalid, though its checksum fits")
+    func impossible() throws {
+        // The bytes of the table, with the right check.
+        func sealed(_ kind: UInt8, _ a: UInt64, _ b: UInt64, _ c: UInt64) -> [UInt8] {
+            func bytes(_ number: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+            var record = [kind, 0, 0, 0, 0, 0, 0, 0] + bytes(a) + bytes(b) + bytes(c)
+            let check = record.withUnsafeBytes { Checksum.of($0, seed: 80) }
+            record.replaceSubrange(4..<8, with: bytes(check).prefix(4))
+            return record
+        }
+        let (most, place) = (UInt64(Int64.max), Journal.tailOffset)
+        let edges: [(possible: [UInt8], impossible: [UInt8])] = [
+            (sealed(1, most - 1, 1, 0), sealed(1, most, 1, 0)), (sealed(2, 0, most, 0), sealed(2, 0, most + 1, 0)),
+            (sealed(7, 1, most - 1, 0), sealed(7, .max, 1, 0)), (sealed(6, 0, 9, most), sealed(6, 0, 9, most + 1)),
+            (sealed(8, 1, 0, 0), sealed(8, 0, 0, 0)), (sealed(8, most, 0, 0), sealed(8, most + 1, 0, 0)),
+            (sealed(9, 1, 0, 0), sealed(9, 0, 0, 0)), (sealed(9, 1, most - place, 0), sealed(9, 1, .max, 0)),
+            (sealed(10, most, 0, 0), sealed(10, .max, 0, 0)),
+        ]
+        for (possible, impossible) in edges {
+            #expect(decodeRecord(possible) != nil, "\(possible)")
+            #expect(decodeRecord(impossible) == nil, "\(impossible)")
+        }
+        var header = Self.header
+        header.size = most
+        #expect(decodeHeader(header.encoded)?.header == header)
+        header.size = most + 1
+        #expect(decodeHeader(header.encoded) == nil)
+    }
+
     @Test("A record with any bit flipped is invalid")
     func flippedRecord() throws {
         for (record, _) in try Self.records() {
