@@ -77,3 +77,15 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// The fuzzers. Only `Tests/fuzz` asks for them: what they are linked with brings a main function of its own.
+if Context.environment["RESUMABLED_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz",
+            dependencies: [
+                "HTTP", "Linux", "Multipart", "TestSupport", "UploadModel", "UploadService", "UploadStore",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
+}

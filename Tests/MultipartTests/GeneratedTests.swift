@@ -82,7 +82,7 @@ struct GeneratedTests {
     }
 
     private func check(_ input: [UInt8]) {
-        let wrong = input.withUnsafeBytes(fuzzOne)
+        let wrong = input.withUnsafeBytes(fuzzMultipart)
         #expect(wrong == nil, "\(String(decoding: input, as: UTF8.self).debugDescription)")
     }
 }

@@ -32,6 +32,16 @@ enum ReferenceHeader {
         return part
     }
 
+    /// The value of a Content-Type header; nil if it is none.
+    static func mediaType(
+        _ value: [UInt8]
+    ) -> (type: String, subtype: String, parameters: [String: [UInt8]])? {
+        guard let (word, parameters) = pieces(value.map { Unicode.Scalar($0) }) else { return nil }
+        let words = word.split(separator: "/", omittingEmptySubsequences: false)
+        guard words.count == 2, let type = token(words[0]), let subtype = token(words[1]) else { return nil }
+        return (type, subtype, parameters.mapValues(bytes))
+    }
+
     private static func disposition(_ value: [Unicode.Scalar]) -> Part? {
         guard let (word, parameters) = pieces(value), token(word) == "form-data" else { return nil }
         guard let name = parameters["name"] else { return nil }

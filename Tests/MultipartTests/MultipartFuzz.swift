@@ -8,7 +8,7 @@ import TestSupport
 /// 2. With limits out of the way, the whole parts, and whether there was an error, are those of the reference parser.
 /// 3. The parser ends in `ended` or in an error, never in both or neither.
 /// 4. With tight limits, no field, name or number of parts is above its limit, and 1. still holds.
-func fuzzOne(_ bytes: UnsafeRawBufferPointer) -> String? {
+func fuzzMultipart(_ bytes: UnsafeRawBufferPointer) -> String? {
     guard bytes.count >= 2 else { return nil }
     let boundary = ["b", "-", "--b", "Ab0'()+_,-./:=?", "a b"][Int(bytes[0]) % 5]
     let body = Array(bytes.dropFirst(2))

@@ -1,0 +1,165 @@
+import Linux
+import UploadModel
+
+@testable import UploadStore
+
+/// A journal file. The first byte chooses what the rest is:
+///
+/// - 0: the file as it is, byte for byte;
+/// - 1: records of 25 bytes each, kind and three numbers, to which the right checks are added: so any values get past
+///   the check, as a faulty or forged journal could have them;
+/// - 2: the same, and then one byte of the file is changed or the file is cut.
+///
+/// The invariant:
+/// 1. What is read are the records up to the first that is damaged or was never valid, and what is held is what a plain
+///    list of ranges makes of them.
+/// 2. The next writer's record counts, and brings nothing back that was not valid before.
+func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
+    var input = FuzzInput(bytes)
+    let disk = MemoryDisk()
+    let mode = input.byte() % 3
+    var file: [UInt8]
+    var expected: [JournalRecord]?
+    if mode == 0 {
+        file = input.all()
+    } else {
+        let damage: (place: Int, value: UInt8)? =
+            mode == 1 ? nil : (Int(input.byte()) | Int(input.byte()) << 8, input.byte())
+        let header = JournalHeader(size: 100, nonce: 99, begun: 5, texts: ["id", "name"])
+        file = header.encoded
+        let ends = seal(&input, into: &file, nonce: header.nonce)
+        var valid = ends.count
+        if let damage {
+            let place = damage.place % file.count
+            if damage.value == 0 { file.removeLast(file.count - place) } else { file[place] ^= damage.value }
+            valid = place < header.encoded.count ? -1 : ends.firstIndex { $0 > place } ?? ends.count
+        }
+        expected = valid < 0 ? nil : []
+        if valid >= 0 { expected = read(file, after: header.encoded.count, count: valid) }
+    }
+
+    do {
+        let stored = try disk.root.create("journal")
+        try file.withUnsafeBytes { try stored.write($0, at: 0) }
+        var records: [JournalRecord] = []
+        guard var journal = try Journal.read(stored, visit: { records.append($0) }) else {
+            return mode == 0 || expected == nil ? nil : "a valid header is not read"
+        }
+        if mode > 0 {
+            guard let expected else { return "a damaged header is read" }
+            if records != expected { return "\(records) instead of \(expected)" }
+        }
+        let plain = fold(records)
+        if journal.held.ranges != plain { return "held is \(journal.held.ranges) instead of \(plain)" }
+
+        let more = JournalRecord.held(ByteRange(first: 7), checksum: 1)
+        try journal.append([more])
+        var again: [JournalRecord] = []
+        guard try Journal.read(stored, visit: { again.append($0) }) != nil else { return "it is gone after an append" }
+        return again == records + [more] ? nil : "\(again) after an append to \(records)"
+    } catch {
+        return "\(error)"
+    }
+}
+
+/// Writes records with these values, as the table at the top of JournalFormat.swift has them. Returns where each ends.
+func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> [Int] {
+    let start = file.count
+    var ends: [Int] = []
+    while !input.isEmpty {
+        let kind = input.byte() % 13
+        let numbers = [input.word(), input.word(), input.word()]
+        var record: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0] + numbers.flatMap(littleEndian)
+        let index = UInt64((file.count - start) / 32)
+        let check = record.withUnsafeBytes { Checksum.of($0, seed: nonce &+ index) }
+        record.replaceSubrange(4..<8, with: littleEndian(check).prefix(4))
+        file += record
+        ends.append(file.count)
+    }
+    return ends
+}
+
+/// The records that those bytes are, each decoded for itself.
+private func read(_ file: [UInt8], after header: Int, count: Int) -> [JournalRecord] {
+    var records: [JournalRecord] = []
+    for index in 0..<count {
+        let start = header + 32 * index
+        let record = file[start..<start + 32].withUnsafeBytes { JournalRecord.decode($0, nonce: 99, index: index) }
+        guard let record, record.count == 1 else { break }
+        records.append(record.record)
+    }
+    return records
+}
+
+private func littleEndian(_ number: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+
+/// What is held after these records, by a plain list that is gone through from its start each time.
+private func fold(_ records: [JournalRecord]) -> [ByteRange] {
+    var held: [(start: UInt64, end: UInt64)] = []
+    for record in records {
+        switch record {
+        case .held(let range, _), .adopted(let range):
+            guard !range.isEmpty else { continue }
+            let touching = held.filter { $0.start <= range.end && $0.end >= range.start }
+            held.removeAll { $0.start <= range.end && $0.end >= range.start }
+            held.append((touching.map(\.start).reduce(range.start, min), touching.map(\.end).reduce(range.end, max)))
+        case .lost(let range):
+            guard !range.isEmpty else { continue }
+            held = held.flatMap { old -> [(start: UInt64, end: UInt64)] in
+                let before = (start: old.start, end: min(old.end, range.start))
+                let behind = (start: max(old.start, range.end), end: old.end)
+                return [before, behind].filter { $0.start < $0.end }
+            }
+        default:
+            continue
+        }
+    }
+    return held.sorted { $0.start < $1.start }.compactMap { ByteRange(from: $0.start, to: $0.end) }
+}
+
+/// A journal whose records have the right checks and any values (as mode 1 of `fuzzJournal`), with a data file of as many
+/// bytes as the first byte says, met by all that the store does with an upload. The first byte's lowest bit says whether
+/// the journal is of an earlier run of the machine. The invariant: nothing traps, and the root holds nothing but the
+/// store's own folder and the file's name, numbered or not.
+func fuzzForged(_ bytes: UnsafeRawBufferPointer) -> String? {
+    var input = FuzzInput(bytes)
+    let choice = input.byte()
+    let disk = MemoryDisk()
+    do {
+        let id = try UploadID(identifier: "id", filename: FileName("name", parameter: ""), parameter: "")
+        let size = [100, .max, nil][Int(choice / 2) % 3] as UInt64?
+        let header = JournalHeader(size: size, nonce: 99, begun: .max, texts: ["id", "name"])
+        let files = UploadFiles(key: UploadKey(id), nonce: header.nonce)
+        let folder = try disk.root.folder(LocalStore.stateFolder)
+        var journal = header.encoded
+        _ = seal(&input, into: &journal, nonce: header.nonce)
+        try journal.withUnsafeBytes { try folder.create(files.journal).write($0, at: 0) }
+        try folder.create(files.data).truncate(to: UInt64(choice))
+
+        let boot = choice & 1 == 0 ? BootID(low: 0, high: 0) : BootID(low: 7, high: 7)
+        let store = try LocalStore(
+            root: disk.root, boot: boot, settings: StoreSettings(minimumFree: 0), now: { 1 << 30 })
+        _ = store.recover()
+        _ = try store.uploads()
+        _ = try store.verify()
+        for place in [ChunkRequest.Place.counted(chunks: 3), .counted(chunks: 2), sized(of: 100), sized(of: 20)] {
+            let request = ChunkRequest(upload: id, number: 2, place: place)
+            _ = try? store.status(of: request)
+            // What a forged journal can do is to make the store refuse.
+            guard let writer = try? store.receive(request) else { continue }
+            try? [UInt8](repeating: 1, count: 10).withUnsafeBytes { try writer.write($0) }
+            _ = try? writer.commit()
+        }
+        _ = store.sweep()
+        _ = try? store.remove(id)
+        let names = try disk.root.names().filter { $0 != LocalStore.stateFolder }
+        return names.allSatisfy { $0.hasPrefix("name") } ? nil : "\(names) in the root"
+    } catch {
+        return "\(error)"
+    }
+}
+
+/// The second of the chunks of 10 bytes of a file of that size.
+private func sized(of total: UInt64) -> ChunkRequest.Place {
+    .sized(total: total, chunkSize: 10, ChunkLayout(offset: 10, length: 10))
+}

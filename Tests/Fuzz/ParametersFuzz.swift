@@ -1,0 +1,207 @@
+import HTTP
+
+@testable import UploadModel
+
+/// A request's parameters: the first line is the query string, each further one a form field, `name=value`. The first
+/// byte chooses between a test and an upload, and how many parameters there may be. The invariant:
+/// 1. The query string is read as the reference reads it, and again when it is written down in its plainest form.
+/// 2. Fields win over the query; what stands twice in one place with different bytes is an error; limits are kept.
+/// 3. A request is accepted if, and only if, `ReferenceRequest` finds nothing wrong, and then lies where that says.
+func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
+    let choice = bytes.first ?? 0
+    let purpose: ChunkRequest.Purpose = choice & 1 == 0 ? .upload : .test
+    let limits = choice & 2 == 0 ? ParameterLimits() : ParameterLimits(count: 6, bytes: 200)
+    let lines = bytes.dropFirst().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+
+    // As the door makes a string of it.
+    let query = String(decoding: lines[0], as: UTF8.self)
+    let pairs = try? QueryString.parse(query, maximumCount: limits.count)
+    let expected = referenceQuery(Array(query.utf8), maximumCount: limits.count)
+    guard pairs?.map({ Bytes(of: $0.name) }) == expected?.map(\.name),
+        pairs?.map({ Bytes(of: $0.value) }) == expected?.map(\.value)
+    else { return "the query is \(String(describing: pairs)) instead of \(String(describing: expected))" }
+    guard let pairs, let expected else { return nil }
+    let plain = expected.map { $0.name.percentEncoded + "=" + $0.value.percentEncoded }.joined(separator: "&")
+    if (try? QueryString.parse(plain, maximumCount: limits.count)) != pairs { return "\(plain) says something else" }
+
+    var parameters = Parameters(limits: limits)
+    var reference = ReferenceParameters(limits: limits)
+    for pair in pairs {
+        let isAdded = (try? parameters.add(pair.name, pair.value, from: .query)) != nil
+        if isAdded != reference.add(pair.name, Bytes(of: pair.value), toFields: false) {
+            return "\(pair) is \(isAdded ? "" : "not ")added"
+        }
+        if !isAdded { return nil }
+    }
+    for line in lines.dropFirst() {
+        let pieces = line.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+        let (name, value) = (pieces[0], pieces.count > 1 ? pieces[1] : "")
+        let isAdded = (try? parameters.add(name, value, from: .fields)) != nil
+        if isAdded != reference.add(name, Bytes(of: value), toFields: true) {
+            return "field \(name) is \(isAdded ? "" : "not ")added"
+        }
+        if !isAdded { return nil }
+    }
+    for (name, value) in reference.all where parameters[name].map(Bytes.init(of:)) != value {
+        return "\(name) is \(parameters[name] ?? "nothing") instead of \(value.text)"
+    }
+
+    let maximum: UInt64 = choice & 4 == 0 ? 1 << 40 : 5000
+    let request = try? ChunkRequest(parameters, for: purpose, maximumFileSize: maximum)
+    let right = ReferenceRequest(reference.all, isTest: purpose == .test, maximumFileSize: maximum)
+    if (request != nil) != (right != nil) { return "the request is \(request == nil ? "not " : "")accepted" }
+    guard let request, let right else { return nil }
+    if !request.upload.identifier.utf8.elementsEqual(right.identifier.bytes) { return "another identifier" }
+    if !request.upload.filename.text.utf8.elementsEqual(right.filename.bytes) { return "another file name" }
+    if request.number != right.number { return "number \(request.number)" }
+    switch (request.place, right.sizes) {
+    case (.counted(let chunks), nil):
+        if chunks < request.number { return "chunk \(request.number) of \(chunks)" }
+    case (.sized(let total, let chunkSize, let layout), let sizes?):
+        if total != sizes.total || chunkSize != sizes.chunkSize { return "other sizes" }
+        if layout.offset != sizes.offset || Set(layout.lengths) != sizes.lengths {
+            return "it lies at \(layout) instead of \(sizes)"
+        }
+        if layout.range.end > total { return "it ends behind the file" }
+    default:
+        return "place \(request.place)"
+    }
+    return nil
+}
+
+/// Text that is compared by its bytes. Swift's strings are equal where Unicode calls them equivalent.
+struct Bytes: Hashable {
+    var bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(of text: String) { bytes = Array(text.utf8) }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    var percentEncoded: String {
+        let digits = Array("0123456789abcdef".utf8)
+        let encoded = bytes.flatMap { [UInt8(ascii: "%"), digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: encoded, as: UTF8.self)
+    }
+}
+
+/// A query string, read the plain way; nil where it can't be.
+func referenceQuery(_ query: [UInt8], maximumCount: Int) -> [(name: Bytes, value: Bytes)]? {
+    var pairs: [(name: Bytes, value: Bytes)] = []
+    for pair in query.split(separator: UInt8(ascii: "&")) {
+        let pieces = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            .map { referenceDecoded(Array($0)) }
+        let (name, value) = (pieces[0], pieces.count > 1 ? pieces[1] : [])
+        guard String(validating: name, as: UTF8.self) != nil, String(validating: value, as: UTF8.self) != nil else {
+            return nil
+        }
+        pairs.append((Bytes(name), Bytes(value)))
+    }
+    return pairs.count <= maximumCount ? pairs : nil
+}
+
+private func referenceDecoded(_ bytes: [UInt8]) -> [UInt8] {
+    let digits = Array("0123456789abcdef".utf8)
+    func value(_ index: Int) -> Int? {
+        guard index < bytes.count else { return nil }
+        let isUpper = bytes[index] >= 0x41 && bytes[index] <= 0x46
+        return digits.firstIndex(of: isUpper ? bytes[index] + 0x20 : bytes[index])
+    }
+    var decoded: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+        if bytes[index] == UInt8(ascii: "%"), let high = value(index + 1), let low = value(index + 2) {
+            decoded.append(UInt8(high * 16 + low))
+            index += 3
+        } else {
+            decoded.append(bytes[index] == UInt8(ascii: "+") ? UInt8(ascii: " ") : bytes[index])
+            index += 1
+        }
+    }
+    return decoded
+}
+
+/// What a request says, by name.
+struct ReferenceParameters {
+    let limits: ParameterLimits
+    var bytes = 0
+    var query: [String: Bytes] = [:]
+    var fields: [String: Bytes] = [:]
+
+    init(limits: ParameterLimits) { self.limits = limits }
+
+    var all: [String: Bytes] { query.merging(fields) { $1 } }
+
+    /// False where the request ends with that.
+    mutating func add(_ name: String, _ value: Bytes, toFields: Bool) -> Bool {
+        bytes += name.utf8.count + value.bytes.count
+        if bytes > limits.bytes || query.count + fields.count >= limits.count { return false }
+        let former = toFields ? fields.updateValue(value, forKey: name) : query.updateValue(value, forKey: name)
+        return former == nil || former == value
+    }
+}
+
+/// The contract's rules ("Requests"), each looked at for itself.
+struct ReferenceRequest {
+    var identifier: Bytes
+    var filename: Bytes
+    var number: UInt64
+    /// Nil where only the chunks are counted.
+    var sizes: (total: UInt64, chunkSize: UInt64, offset: UInt64, lengths: Set<UInt64>)?
+
+    /// Nil where a rule is broken.
+    init?(_ parameters: [String: Bytes], isTest: Bool, maximumFileSize: UInt64) {
+        func text(_ name: String) -> Bytes? { parameters["resumable" + name] }
+        var isWrong = false
+        func number(_ name: String, _ range: ClosedRange<UInt64>) -> UInt64? {
+            guard let digits = text(name)?.bytes else { return nil }
+            var value: UInt128 = 0
+            for digit in digits.prefix(21) {
+                if !(0x30...0x39).contains(digit) { isWrong = true }
+                value = value * 10 + UInt128(digit & 15)
+            }
+            if digits.isEmpty || digits.count > 20 || value < range.lowerBound || value > range.upperBound {
+                isWrong = true
+            }
+            return isWrong ? nil : UInt64(value)
+        }
+        guard let identifier = text("Identifier"), (1...1024).contains(identifier.bytes.count),
+            !identifier.bytes.contains(0), let filename = text("Filename"), isPlain(filename.bytes)
+        else { return nil }
+        if let path = text("RelativePath")?.bytes, !path.isEmpty {
+            var components = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
+            if components.count > 1, components[0].isEmpty { components.removeFirst() }
+            if components.count > 64 || !components.allSatisfy(isPlain) { return nil }
+        }
+        self.identifier = identifier
+        self.filename = filename
+        let stated = number("ChunkNumber", 1...0x7FFF_FFFF)
+        let count = number("TotalChunks", 0...0x7FFF_FFFF)
+        let total = number("TotalSize", 0...UInt64(Int64.max))
+        let chunkSize = number("ChunkSize", 1...1 << 40)
+        let length = number("CurrentChunkSize", 0...1 << 41)
+        if isWrong || (isTest && stated == nil) { return nil }
+        if let total, total > maximumFileSize { return nil }
+        self.number = stated ?? 1
+        guard let total, let chunkSize else {
+            guard let count, self.number <= count else { return nil }
+            return
+        }
+        // Both ways in which clients cut: the last chunk takes the rest with it, or is the rest.
+        let offset = UInt128(self.number - 1) * UInt128(chunkSize)
+        var lengths: Set<UInt64> = []
+        let (floor, ceiling) = (max(total / chunkSize, 1), max((total + chunkSize - 1) / chunkSize, 1))
+        for count in [floor, ceiling] where self.number <= count {
+            lengths.insert(self.number == count ? total - UInt64(offset) : chunkSize)
+        }
+        if let length {
+            lengths.formIntersection([length])
+        } else if stated != nil, count == self.number + 1, lengths.count == 2 {
+            // Only who cuts the second way has a chunk behind this one.
+            lengths = [chunkSize]
+        }
+        if lengths.isEmpty { return nil }
+        sizes = (total, chunkSize, UInt64(offset), lengths)
+    }
+}

@@ -1,0 +1,1 @@
+../../UploadStoreTests/MemoryDisk.swift

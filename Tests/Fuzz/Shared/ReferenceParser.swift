@@ -1,0 +1,1 @@
+../../MultipartTests/ReferenceParser.swift

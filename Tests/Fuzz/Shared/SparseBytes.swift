@@ -1,0 +1,1 @@
+../../UploadStoreTests/SparseBytes.swift

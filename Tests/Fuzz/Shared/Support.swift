@@ -1,0 +1,1 @@
+../../MultipartTests/Support.swift
