@@ -49,6 +49,10 @@ extension Outcome {
                 .refused("This path is used by the server itself")
             case .finished:
                 .refused("The file is complete already")
+            case .notAdmitted(let reason):
+                .refused(reason)
+            case .undecided:
+                .retry("The server cannot say at the moment whether it takes this file", after: 5)
             case .busy:
                 .retry("The same part of the file is being sent by another request", after: 1)
             case .full:
@@ -80,7 +84,7 @@ struct Ended: Error {
             case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
             case .noMemory: "no memory"
             case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved,
-                .finished:
+                .finished, .notAdmitted, .undecided:
                 nil
             }
     }

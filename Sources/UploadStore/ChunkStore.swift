@@ -90,6 +90,10 @@ public enum StoreError: Error, Equatable {
     case nameReserved
     /// The file is complete, so there is no upload to give up.
     case finished
+    /// Who is asked about new uploads will not have this one, and says why.
+    case notAdmitted(String)
+    /// Who is asked about new uploads could not say.
+    case undecided
     /// Somebody else is writing here, and didn't end in time or wrote something else.
     case busy
     /// The disk is full or the quota used up.
@@ -105,6 +109,11 @@ public enum StoreError: Error, Equatable {
         self = error.isFull ? .full(error) : .failed(error)
     }
 }
+
+/// Decides whether an upload may be begun. It may be asked more than once about the same one, by several threads.
+///
+/// - Throws: `StoreError.notAdmitted` or `.undecided`.
+public typealias Admission = @Sendable (ChunkRequest) throws(StoreError) -> Void
 
 /// Runs disk calls, and says a failure in the store's words.
 func onDisk<Result>(_ calls: () throws(FileError) -> Result) throws(StoreError) -> Result {

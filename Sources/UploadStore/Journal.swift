@@ -18,6 +18,10 @@ struct Journal {
     private(set) var losses = 0
     /// The last step towards the final name.
     private(set) var publication = Publication.none
+    /// Who is still to be told that the upload is finished, once it is.
+    private(set) var owed: Recipients = []
+    /// What came of trying to tell them.
+    private(set) var attempts: [Recipients: Attempts] = [:]
     /// The boot that the last records were written in.
     private(set) var boot: BootID?
     /// Held ranges that no `durable` covers, with their checksums: what a power cut puts in doubt. Collected while a
@@ -159,7 +163,8 @@ struct Journal {
             doubtful?.removeAll { $0.index < number }
         case .boot(let id):
             boot = id
-        case .publishing(let number, let inode):
+        case .publishing(let number, let inode, let recipients):
+            owed = recipients
             publication = .announced(number: number, inode: inode)
         case .published(let number, let inode, let time):
             publication = .done(number: number, inode: inode, time: time)
@@ -175,6 +180,11 @@ struct Journal {
             tail = nil
         case .described(let metadata):
             self.metadata = metadata
+        case .settled(let recipients, _, _):
+            owed.subtract(recipients)
+            attempts[recipients] = nil
+        case .attempted(let recipients, let attempts):
+            self.attempts[recipients] = attempts
         }
         records += count
     }

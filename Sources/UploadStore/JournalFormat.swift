@@ -20,7 +20,8 @@ import UploadModel
 //     3  durable    number      -        -             what the records before that number hold would survive a
 //                                                      power cut: it was synced
 //     4  boot       id (low)    id (high) -            what follows was written while the machine with this boot id ran
-//     5  publishing number      inode    -             the data file, of this inode, is about to get its numbered name
+//     5  publishing number      inode    recipients    the data file, of this inode, is about to get its numbered name;
+//                                                      once it has, these recipients, a bit each, are owed an event
 //     6  published  number      inode    Unix seconds  it has that name: the upload is complete
 //     7  adopted    offset      length   -             held, and synced before this was written
 //     8  chunk size bytes       -        -             the size of all chunks but the last
@@ -29,6 +30,12 @@ import UploadModel
 //     11 described  n           checksum -             the following n bytes, filled up with zeros to a whole number of
 //                                                      records, are what the client says of the file: names and values,
 //                                                      each a length (4) and UTF-8
+//     12 settled    recipients  how      Unix seconds  these are owed no event any more: it was delivered (0) or an
+//                                                      operator has dropped it (1)
+//     13 attempted  r, m, n     checksum Unix seconds  the event could not be delivered to the recipients r (the lowest
+//                                                      8 bits) for the mth time (24 bits), and is tried again at that
+//                                                      time. The following n (32 bits) bytes, filled up like those of
+//                                                      11, say why: one text, a length (4) and UTF-8
 //
 // Validity rule: the header counts if its length, texts and checksum fit; else the file is half made and as good as
 // none. Records count in order up to the first whose check (or that of its payload) differs, which is cut off, or which
@@ -104,13 +111,15 @@ enum JournalRecord: Equatable {
     case lost(ByteRange)
     case durable(records: UInt64)
     case boot(BootID)
-    case publishing(number: UInt64, inode: UInt64)
+    case publishing(number: UInt64, inode: UInt64, owed: Recipients = [])
     case published(number: UInt64, inode: UInt64, time: UInt64)
     case adopted(ByteRange)
     case chunkSize(UInt64)
     case tail(Tail)
     case size(UInt64)
     case described(Metadata)
+    case settled(Recipients, isDropped: Bool, time: UInt64)
+    case attempted(Recipients, Attempts)
 
     /// In bytes.
     static let length = 32
@@ -124,7 +133,7 @@ enum JournalRecord: Equatable {
         case .lost(let range): (kind, a, b, c) = (2, range.start, range.length, 0)
         case .durable(let records): (kind, a, b, c) = (3, records, 0, 0)
         case .boot(let id): (kind, a, b, c) = (4, id.low, id.high, 0)
-        case .publishing(let number, let inode): (kind, a, b, c) = (5, number, inode, 0)
+        case .publishing(let number, let inode, let owed): (kind, a, b, c) = (5, number, inode, UInt64(owed.rawValue))
         case .published(let number, let inode, let time): (kind, a, b, c) = (6, number, inode, time)
         case .adopted(let range): (kind, a, b, c) = (7, range.start, range.length, 0)
         case .chunkSize(let bytes): (kind, a, b, c) = (8, bytes, 0, 0)
@@ -133,8 +142,15 @@ enum JournalRecord: Equatable {
         case .described(let metadata):
             payload = [UInt8](texts: metadata.pairs.flatMap { [$0.name, $0.value] })
             (kind, a, b, c) = (11, UInt64(payload.count), payload.withUnsafeBytes { Checksum.of($0) }, 0)
-            payload += [UInt8](repeating: 0, count: JournalRecord.padding(payload.count))
+        case .settled(let recipients, let isDropped, let time):
+            (kind, a, b, c) = (12, UInt64(recipients.rawValue), isDropped ? 1 : 0, time)
+        case .attempted(let recipients, let attempts):
+            payload = [UInt8](texts: [attempts.reason])
+            let count = UInt64(min(attempts.count, Attempts.maximumCount))
+            a = UInt64(recipients.rawValue) | count << 8 | UInt64(payload.count) << 32
+            (kind, b, c) = (13, payload.withUnsafeBytes { Checksum.of($0) }, attempts.next)
         }
+        payload += [UInt8](repeating: 0, count: JournalRecord.padding(payload.count))
         var bytes: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0]
         bytes.append(littleEndian: a)
         bytes.append(littleEndian: b)
@@ -160,7 +176,7 @@ enum JournalRecord: Equatable {
         case 2: return ByteRange(possibleFrom: a, length: b).map { (.lost($0), 1) }
         case 3: return (.durable(records: a), 1)
         case 4: return (.boot(BootID(low: a, high: b)), 1)
-        case 5: return (.publishing(number: a, inode: b), 1)
+        case 5: return (.publishing(number: a, inode: b, owed: Recipients(rawValue: UInt8(truncatingIfNeeded: c))), 1)
         case 6: return c.isPossible ? (.published(number: a, inode: b, time: c), 1) : nil
         case 7: return ByteRange(possibleFrom: a, length: b).map { (.adopted($0), 1) }
         case 8: return a.isPossible && a > 0 ? (.chunkSize(a), 1) : nil
@@ -169,19 +185,36 @@ enum JournalRecord: Equatable {
             return (.tail(Tail(number: a, length: b)), 1)
         case 10: return a.isPossible ? (.size(a), 1) : nil
         case 11:
-            guard a <= maximumPayload, length + Int(a) <= bytes.count else { return nil }
-            let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<(length + Int(a))])
-            guard Checksum.of(payload) == b, let texts = payload.texts, texts.count % 2 == 0 else { return nil }
+            guard let texts = payload(of: bytes, count: a, checksum: b), texts.count % 2 == 0 else { return nil }
             let pairs = stride(from: 0, to: texts.count, by: 2).map {
                 Metadata.Pair(name: texts[$0], value: texts[$0 + 1])
             }
-            return (.described(Metadata(pairs)), 1 + (Int(a) + padding(Int(a))) / length)
+            return (.described(Metadata(pairs)), 1 + room(a))
+        case 12:
+            guard c.isPossible else { return nil }
+            return (.settled(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), isDropped: b != 0, time: c), 1)
+        case 13:
+            guard let texts = payload(of: bytes, count: a >> 32, checksum: b), texts.count == 1, c.isPossible
+            else { return nil }
+            let attempts = Attempts(count: Int(a >> 8 & 0xff_ffff), next: c, reason: texts[0])
+            return (.attempted(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), attempts), 1 + room(a >> 32))
         default: return nil
         }
     }
 
     /// The most bytes that may follow a record: more than the parameters of a request may have.
     static let maximumPayload = 128 << 10
+
+    /// The texts behind a record; nil if they are not all there, or others.
+    private static func payload(of bytes: UnsafeRawBufferPointer, count: UInt64, checksum: UInt64) -> [String]? {
+        guard count <= maximumPayload, (1 + room(count)) * length <= bytes.count else { return nil }
+        let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<(length + Int(count))])
+        guard Checksum.of(payload) == checksum else { return nil }
+        return payload.texts
+    }
+
+    /// How many records' room that many bytes take.
+    private static func room(_ count: UInt64) -> Int { (Int(count) + padding(Int(count))) / length }
 
     /// What fills `count` bytes up to a whole number of records.
     private static func padding(_ count: Int) -> Int { (length - count % length) % length }

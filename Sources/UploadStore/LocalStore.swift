@@ -8,6 +8,7 @@ public import UploadModel
 ///     <root>/.resumabled/<key>-<nonce>.data     an upload's bytes, each at its place in the file
 ///     <root>/.resumabled/<key>.journal          what is held of them (`JournalFormat`); stays after the end, as the
 ///                                               answer to late duplicates, until it expires (`Sweep`)
+///     <root>/.resumabled/events                 what is to be told of finished files whose journal is gone (`Outbox`)
 ///
 /// Whoever writes has a lock on exactly his range of the data file, and publishing needs one on the whole (`Publishing`):
 /// so nobody writes where another writes, and no byte changes once the file has its final name. Locks belong to an
@@ -23,6 +24,7 @@ public final class LocalStore: ChunkStore {
     let cache: UploadCache
     private let now: @Sendable () -> UInt64
     let observe: StoreObserver
+    let admit: Admission
     /// False once the file system has said that it can't reserve space.
     private let canReserve = Atomic(true)
 
@@ -32,16 +34,19 @@ public final class LocalStore: ChunkStore {
     ///   - boot: which run of the machine this is (`BootID.current`).
     ///   - now: the time in Unix seconds.
     ///   - observe: is told what happens.
+    ///   - admit: is asked before an upload is begun, on the thread of its first chunk.
     /// - Throws: `StoreError` if the state folder can't be made or opened.
     public init(
         root: any Directory, boot: BootID, settings: StoreSettings = StoreSettings(),
-        now: @escaping @Sendable () -> UInt64, observe: @escaping StoreObserver = { _ in }
+        now: @escaping @Sendable () -> UInt64, observe: @escaping StoreObserver = { _ in },
+        admit: @escaping Admission = { _ throws(StoreError) in }
     ) throws(StoreError) {
         self.root = root
         self.boot = boot
         self.settings = settings
         self.now = now
         self.observe = observe
+        self.admit = admit
         cache = UploadCache(capacity: settings.openUploads)
         state = try onDisk { () throws(FileError) in
             let state = try root.folder(LocalStore.stateFolder)

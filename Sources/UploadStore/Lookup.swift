@@ -54,6 +54,7 @@ extension LocalStore {
                 guard let contradiction = try learn(chunk, upload) else { return upload }
                 try makeWay(upload, contradiction)
             }
+            try admit(chunk)
             if let upload = try create(chunk) { return upload }
         }
         throw .busy
@@ -97,7 +98,7 @@ extension LocalStore {
                 throw .sizeDiffers(known: size)
             }
         } else {
-            _ = try upload.change { _ throws(FileError) in try state.remove(upload.files.journal) }
+            _ = try upload.change { journal throws(FileError) in try forget(journal, UploadKey(upload.id)) }
         }
         cache.drop(upload)
     }
@@ -119,7 +120,7 @@ extension LocalStore {
             if let old {
                 // A finished upload that no longer answers makes room; any other was begun by somebody faster.
                 if old.isPublished && !answers(old) {
-                    try onDisk { () throws(FileError) in try state.remove(key.journal) }
+                    try onDisk { () throws(FileError) in try forget(old, key) }
                 }
                 return nil
             }

@@ -6,7 +6,7 @@ import UploadModel
 //
 //   1. a lock on the whole data file: nobody writes, nobody else publishes
 //   2. sync the data, and the state folder: journal and data file keep their names from here on
-//   3. journal: publishing(number, inode), synced
+//   3. journal: publishing(number, inode), synced; with it, who is owed an event once the file has its name
 //   4. rename to the final name; if that is taken and not to be replaced, the next number, from 3
 //   5. sync the folder, and those on the way to it
 //   6. journal: published
@@ -74,7 +74,10 @@ extension LocalStore {
                 continue
             }
             let announced = try upload.change { journal throws(FileError) in
-                try journal.append([.durable(records: records), .publishing(number: number, inode: status.inode)])
+                try journal.append([
+                    .durable(records: records),
+                    .publishing(number: number, inode: status.inode, owed: settings.recipients),
+                ])
                 try journal.sync()
             }
             guard announced else { throw .busy }

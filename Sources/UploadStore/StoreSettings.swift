@@ -12,6 +12,8 @@ public struct StoreSettings: Sendable {
     public var onSizeChange: SizeChangePolicy
     /// After how many seconds without a chunk an upload is removed, and the record of a finished one; 0: never.
     public var expire: UInt64
+    /// Who is owed an event of each file that is finished from now on (`Outbox`).
+    public var recipients: Recipients
     /// How many uploads stay open between requests. 1 and up.
     public var openUploads: Int
 
@@ -19,7 +21,7 @@ public struct StoreSettings: Sendable {
     public init(
         durability: Durability = .file, minimumFree: UInt64 = 64 << 20, layout: Layout = .flat,
         onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
-        expire: UInt64 = 7 * 24 * 3600, openUploads: Int = 256
+        expire: UInt64 = 7 * 24 * 3600, recipients: Recipients = [], openUploads: Int = 256
     ) {
         self.durability = durability
         self.minimumFree = minimumFree
@@ -27,6 +29,7 @@ public struct StoreSettings: Sendable {
         self.onConflict = onConflict
         self.onSizeChange = onSizeChange
         self.expire = expire
+        self.recipients = recipients
         self.openUploads = openUploads
     }
 }

@@ -31,9 +31,11 @@ extension LocalStore {
                     report.failures.append(error)
                 }
             }
-            for name in names where !name.hasSuffix(UploadFiles.journalSuffix) && !wanted.contains(name) {
+            for name in names
+            where !name.hasSuffix(UploadFiles.journalSuffix) && !wanted.contains(name) && name != Outbox.folder {
                 do throws(StoreError) { try clear(name) } catch { report.failures.append(error) }
             }
+            try Outbox(self).sweep()
         } catch {
             report.failures.append(error)
         }
@@ -83,7 +85,11 @@ extension LocalStore {
         if let data, try !data.lock(offset: 0, length: 0, wait: false) { return nil }
         let summary = UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
         if data != nil { try state.remove(files.data) }
-        try state.remove(files.journal)
+        if journal.isPublished, let id = journal.header.uploadID {
+            try forget(journal, UploadKey(id))
+        } else {
+            try state.remove(files.journal)
+        }
         if let summary { observe(summary.finished == nil ? .removed(summary, cause) : .forgotten(summary)) }
         return summary
     }

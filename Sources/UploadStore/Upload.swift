@@ -1,6 +1,6 @@
 import Linux
 import Synchronization
-import UploadModel
+public import UploadModel
 
 /// One upload as this process knows it: its journal, shared by all threads that work on it.
 ///
@@ -150,10 +150,11 @@ struct UploadFiles: Hashable, Sendable {
 
 /// What stands for an upload in the names of its files. Identifier and name can say anything: only their SHA-256 becomes
 /// part of a name.
-struct UploadKey: Hashable, Sendable {
+public struct UploadKey: Hashable, Sendable {
     let text: String
 
-    init(_ id: UploadID) {
+    /// The key of that upload.
+    public init(_ id: UploadID) {
         let identifier = Array(id.identifier.utf8)
         // The length in front keeps "ab" + "c" apart from "a" + "bc".
         text = sha256Hex(Array("\(identifier.count):".utf8) + identifier + id.filename.text.utf8)

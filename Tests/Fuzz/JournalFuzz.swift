@@ -67,7 +67,7 @@ func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> 
     let start = file.count
     var ends: [Int] = []
     while !input.isEmpty {
-        let kind = input.byte() % 13
+        let kind = input.byte() % 14
         let numbers = [input.word(), input.word(), input.word()]
         var record: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0] + numbers.flatMap(littleEndian)
         let index = UInt64((file.count - start) / 32)

@@ -158,6 +158,27 @@ struct Clients {
         return (status?.receipt != nil, status?.complete == true)
     }
 
+    /// Delivers what is owed of one upload, or fails to; as a dispatcher does.
+    mutating func deliver(from store: LocalStore) throws {
+        let outbox = Outbox(store)
+        do throws(StoreError) {
+            guard let key = try outbox.events().events.randomElement(using: &generator)?.key,
+                let turn = try outbox.turn(key, for: CrashPlan.recipient)
+            else { return }
+            while let event = try turn.next() {
+                if chance(30) {
+                    return try turn.failed(event, Attempts(count: 1, next: disk.time, reason: "nobody is there"))
+                }
+                if let client = plan.clients.firstIndex(where: { $0.id == event.upload.id }) {
+                    diary.write { $0.tell(client, event.id) }
+                }
+                try turn.delivered(event)
+            }
+        } catch {
+            if disk.failures.isEmpty && !disk.isDead { throw Violation("an event could not be delivered: \(error)") }
+        }
+    }
+
     private func expectWhole(_ path: String, _ client: Int) throws {
         let ledger = diary.now
         let state = disk.inspect { $0 }

@@ -30,6 +30,8 @@ struct Ledger {
         var isRefused = false
         /// Its record has expired: the next request for it begins a new upload.
         var isForgotten = false
+        /// The events that a recipient has got of it.
+        var told: Set<String> = []
     }
 
     var uploads: [Upload]
@@ -95,6 +97,12 @@ struct Ledger {
         changes += 1
         completions += 1
         uploads[client].completed = completions
+    }
+
+    /// A recipient has got that event.
+    mutating func tell(_ client: Int, _ event: String) {
+        changes += 1
+        uploads[client].told.insert(event)
     }
 
     /// The upload was given up or has expired: nothing of it needs to be held any more, all of it may still be.

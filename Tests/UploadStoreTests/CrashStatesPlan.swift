@@ -38,6 +38,8 @@ struct CrashPlan {
     let expires: Bool
 
     static let expire: UInt64 = 7 * 24 * 3600
+    /// Who is told of finished files, if anybody is.
+    static let recipient = Recipients(rawValue: 2)
 
     init(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
@@ -49,6 +51,7 @@ struct CrashPlan {
         settings = StoreSettings(
             durability: pick(Durability.allCases), layout: layout,
             onConflict: pick([.rename, .rename, .replace, .refuse]), expire: CrashPlan.expire,
+            recipients: pick([[], CrashPlan.recipient]),
             // With one, each upload is opened again at nearly every request.
             openUploads: pick([1, 8]))
         var clients: [Client] = []

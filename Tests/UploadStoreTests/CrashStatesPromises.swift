@@ -91,6 +91,8 @@ struct Aftermath {
         }
         for client in plan.clients.indices { try finish(client, &clients, store) }
         try expectFiles(disk, diary.now)
+        try clients.deliver(from: store)
+        try expectEvents(Outbox(store), disk, diary.now)
     }
 
     /// The first look, before any client comes: nothing under a final name that isn't whole, and all that was complete.
@@ -193,6 +195,33 @@ struct Aftermath {
         }
     }
 
+    // MARK: Events
+
+    /// Each finished file is owed an event or somebody has got it; nothing else is.
+    private func expectEvents(_ outbox: Outbox, _ disk: MemoryDisk, _ ledger: Ledger) throws {
+        let events = try outbox.events().events
+        guard !plan.settings.recipients.isEmpty else {
+            guard events.isEmpty else { throw Violation("nobody is to be told, and there are events: \(events)") }
+            return
+        }
+        let files = disk.inspect { $0.files }
+        for client in plan.clients.indices {
+            let upload = ledger.uploads[client]
+            let owed = events.filter { $0.upload.id == plan.clients[client].id }
+            for event in owed where plan.settings.onConflict != .replace {
+                let bytes = event.upload.path.flatMap { files[$0] }
+                guard bytes.map({ plan.clients[client].isFile($0, upload) }) == true else {
+                    throw Violation("\(plan.clients[client].id.identifier) has an event and no whole file")
+                }
+            }
+            guard upload.completed != nil && !isReplaced(client, ledger) else { continue }
+            let ids = upload.told.union(owed.map(\.id))
+            guard ids.count == 1 else {
+                throw Violation("\(plan.clients[client].id.identifier) is complete and has the events \(ids)")
+            }
+        }
+    }
+
     // MARK: The end
 
     /// Nothing stays but records of what is finished, and those not for ever.
@@ -200,15 +229,19 @@ struct Aftermath {
         let store = try open(disk)
         disk.wait(seconds: 2 * 3600)
         try sweep(store)
-        let names = disk.inspect { $0.stateNames }
+        let names = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
         // Whose file was replaced by another may have begun anew, with parts that Flask left.
         let mayBeUnfinished = plan.clients.indices.contains { ledger.uploads[$0].isRefused || isReplaced($0, ledger) }
         guard mayBeUnfinished || names.allSatisfy({ $0.hasSuffix(UploadFiles.journalSuffix) }) else {
             throw Violation("left over: \(names)")
         }
         disk.wait(seconds: plan.settings.expire)
+        let owed = try Set(Outbox(store).events().events.map(\.id))
         try sweep(store)
-        let rest = disk.inspect { $0.stateNames }
+        guard try Set(Outbox(store).events().events.map(\.id)) == owed else {
+            throw Violation("events have expired")
+        }
+        let rest = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
         guard rest.isEmpty else { throw Violation("left over when everything has expired: \(rest)") }
         // A removal that could not be synced may have been taken back.
         if ledger.syncFailed { return }

@@ -46,6 +46,10 @@ import UploadModel
                 [5, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
             ),
             (
+                .publishing(number: 7, inode: 8, owed: Recipients(rawValue: 5)),
+                [5, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]
+            ),
+            (
                 .published(number: 7, inode: 8, time: 9),
                 [6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]
             ),
@@ -59,6 +63,14 @@ import UploadModel
                 [9, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 3] + [UInt8](repeating: 0, count: 15)
             ),
             (.size(258), [10, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
+            (
+                .settled(Recipients(rawValue: 5), isDropped: false, time: 258),
+                [12, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]
+            ),
+            (
+                .settled(Recipients(rawValue: 2), isDropped: true, time: 9),
+                [12, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]
+            ),
         ]
     }
 
@@ -203,6 +215,36 @@ import UploadModel
             #expect(decodeRecord(bytes, nonce: 78) == nil)
             #expect(decodeRecord(bytes, nonce: 0) == nil)
         }
+    }
+
+    /// Records that texts follow.
+    static let long: [JournalRecord] = [
+        .described(Metadata([.init(name: "title", value: "Größe")])),
+        .attempted(
+            Recipients(rawValue: 5), Attempts(count: 258, next: 1_700_000_000, reason: "nobody answers at this port")),
+    ]
+
+    @Test("A record with texts behind it is read as it was written, and only when all of it is there", arguments: long)
+    func textsBehind(record: JournalRecord) throws {
+        let bytes = record.encoded(nonce: 77, index: 3)
+        #expect(bytes.count % 32 == 0)
+        #expect(decodeRecord(bytes) == record)
+        for length in 0..<bytes.count { #expect(decodeRecord(Array(bytes[..<length])) == nil, "\(length) bytes") }
+        for byte in 0..<(bytes.count - 1) where bytes[byte] != 0 || byte < 32 {
+            var spoiled = bytes
+            spoiled[byte] ^= 4
+            #expect(decodeRecord(spoiled) == nil, "byte \(byte)")
+        }
+    }
+
+    @Test("An attempt's numbers lie where the table says")
+    func attempt() {
+        let bytes = Self.long[1].encoded(nonce: 77, index: 3)
+        let text = Array("nobody answers at this port".utf8)
+        #expect(Array(bytes[..<4]) == [13, 0, 0, 0])
+        #expect(Array(bytes[8..<16]) == [5, 2, 1, 0, UInt8(4 + text.count), 0, 0, 0])
+        #expect(Array(bytes[24..<32]) == [0x00, 0xf1, 0x53, 0x65, 0, 0, 0, 0])
+        #expect(Array(bytes[32...]) == [UInt8(text.count), 0, 0, 0] + text + [0])
     }
 
     @Test("Zeros, as a file has them where nothing was written, are no record")

@@ -1,0 +1,340 @@
+import UploadModel
+
+// Who is owed an event of a finished file, and how that survives.
+//
+// The journal of an upload is the outbox: the record that announces the final name says who is owed an event, is synced
+// before the file gets the name, and counts once the file has it. So there is an event if and only if there is a finished
+// file, whatever crashes. That it was delivered is written behind it, unsynced: after a power cut it is delivered again.
+//
+// A finished upload's journal goes when it has expired, or when a new upload of the same name takes its place. What is
+// still owed then is first copied into a folder of its own, as a short journal of the same format and nonce:
+//
+//     <state>/events/<key>-<number>-<nonce>.journal    an older upload of that key, numbered in the order of finishing
+//     <state>/events/turns                             is locked by whoever delivers; grows when somebody wants all who
+//                                                      deliver to look again
+//
+// A copy of which the journal itself is still there counts for nothing: who made it died before it was needed.
+//
+// Who delivers has the turn of that upload and recipient: a kernel lock on a byte of `turns` that the key tells. It ends
+// with its holder, shuts out other processes and threads alike, and keeps the events of one upload in order.
+
+/// What is to be told of finished files.
+public struct Outbox: Sendable {
+    static let folder = "events"
+    private static let turns = "turns"
+
+    private let store: LocalStore
+
+    /// The outbox of that store.
+    public init(_ store: LocalStore) {
+        self.store = store
+    }
+
+    /// A finished file of which somebody is still to be told.
+    public struct Event: Sendable {
+        /// Names the event: the same at each delivery, and no other has it. 32 hexadecimal digits.
+        public let id: String
+        /// The finished upload.
+        public let upload: UploadSummary
+        /// Who is to be told.
+        public let owed: Recipients
+        /// What came of trying, by recipient.
+        public let attempts: [Recipients: Attempts]
+        /// Which upload it is of.
+        public var key: UploadKey { UploadKey(upload.id) }
+        fileprivate let nonce: UInt64
+
+        fileprivate init?(_ journal: Journal, touched: UInt64, layout: Layout) {
+            guard journal.isPublished, !journal.owed.isEmpty,
+                let upload = UploadSummary(journal, touched: touched, layout: layout)
+            else { return nil }
+            self.upload = upload
+            owed = journal.owed
+            attempts = journal.attempts
+            nonce = journal.header.nonce
+            // The nonce is random; a part of the key makes sure of two uploads that drew the same.
+            id = hexadecimal(nonce) + UploadKey(upload.id).text.prefix(16)
+        }
+    }
+
+    // MARK: Looking
+
+    /// All that is owed to those recipients, the oldest first, and at most so many.
+    ///
+    /// - Returns: also whether there is more.
+    /// - Throws: `StoreError` if a folder can't be read. A journal that can't be is left out; `verify` tells.
+    public func events(
+        owedTo recipients: Recipients = Recipients(rawValue: .max), atMost limit: Int = .max
+    ) throws(StoreError) -> (events: [Event], isMore: Bool) {
+        var events: [Event] = []
+        var isMore = false
+        func oldest() {
+            events.sort { ($0.upload.finished ?? 0, $0.id) < ($1.upload.finished ?? 0, $1.id) }
+            if events.count > limit {
+                events.removeLast(events.count - limit)
+                isMore = true
+            }
+        }
+        try visit { event in
+            guard !event.owed.isDisjoint(with: recipients) else { return }
+            events.append(event)
+            if events.count / 2 >= limit { oldest() }
+        }
+        oldest()
+        return (events, isMore)
+    }
+
+    /// Shows every event once.
+    private func visit(_ body: (Event) -> Void) throws(StoreError) {
+        // Copies first: a journal that is copied meanwhile is then seen twice, not missed.
+        var copies: [UInt64: Event] = [:]
+        if let folder = try onDisk({ () throws(FileError) in try existing() }) {
+            for name in try onDisk({ () throws(FileError) in try folder.names() }) where CopyName(name) != nil {
+                if let event = read(name, in: folder) { copies[event.nonce] = event }
+            }
+        }
+        for name in try store.journals() {
+            guard let event = read(name, in: store.state) else { continue }
+            copies[event.nonce] = nil
+            body(event)
+        }
+        for event in copies.values { body(event) }
+    }
+
+    private func read(_ name: String, in folder: any Directory) -> Event? {
+        guard let file = try? folder.open(name), let journal = try? Journal.read(file) else { return nil }
+        return event(journal)
+    }
+
+    private func event(_ journal: Journal) -> Event? {
+        Event(journal, touched: store.time, layout: store.settings.layout)
+    }
+
+    private func existing() throws(FileError) -> (any Directory)? { try store.state.existingFolder(Outbox.folder) }
+
+    // MARK: Delivering
+
+    /// The right to deliver what one recipient is owed of one upload; nobody else has it at the same time.
+    public final class Turn {
+        private let outbox: Outbox
+        private let key: UploadKey
+        private let recipient: Recipients
+        /// Holds the lock.
+        private let turns: any File
+
+        fileprivate init(_ outbox: Outbox, _ key: UploadKey, _ recipient: Recipients, _ turns: any File) {
+            self.outbox = outbox
+            self.key = key
+            self.recipient = recipient
+            self.turns = turns
+        }
+
+        /// The oldest event of that upload that the recipient is owed; nil if there is none.
+        public func next() throws(StoreError) -> Event? {
+            try onDisk { () throws(FileError) in
+                // In this order: a journal may become a copy in between, a copy never becomes a journal.
+                let current = try outbox.journal(of: key).flatMap(outbox.event)
+                for name in try outbox.copies(of: key) {
+                    if name.nonce != current?.nonce, let copy = try outbox.open(name).flatMap(outbox.event),
+                        copy.owed.isSuperset(of: recipient)
+                    {
+                        return copy
+                    }
+                }
+                return current?.owed.isSuperset(of: recipient) == true ? current : nil
+            }
+        }
+
+        /// Writes down that the recipient has got the event.
+        public func delivered(_ event: Event) throws(StoreError) {
+            let record = JournalRecord.settled(recipient, isDropped: false, time: outbox.store.time)
+            try outbox.append(record, to: event)
+        }
+
+        /// Writes down that the recipient could not be told.
+        public func failed(_ event: Event, _ attempts: Attempts) throws(StoreError) {
+            try outbox.append(.attempted(recipient, attempts), to: event)
+        }
+    }
+
+    /// Takes the turn to deliver; nil if somebody else has it.
+    public func turn(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> Turn? {
+        try onDisk { () throws(FileError) in
+            let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
+            // 55 bits of the key, and the recipient's bit.
+            let place = (UInt64(key.text.prefix(13), radix: 16) ?? 0) << 3
+            let offset = place + UInt64(recipient.rawValue.trailingZeroBitCount & 7)
+            guard try turns.lock(offset: offset, length: 1, wait: false) else { return nil }
+            return Turn(self, key, recipient, turns)
+        }
+    }
+
+    /// A number that changes when somebody wants all who deliver to look again.
+    public func wishes() throws(StoreError) -> UInt64 {
+        try onDisk { () throws(FileError) in try existing()?.status(Outbox.turns)?.size ?? 0 }
+    }
+
+    // MARK: What an operator may do
+
+    /// Has an event delivered as soon as can be, whatever came of it before.
+    public func retry(_ event: Event, _ recipients: Recipients) throws(StoreError) {
+        for recipient in recipients.each {
+            let before = event.attempts[recipient]
+            let attempts = Attempts(count: before?.count ?? 0, next: store.time, reason: before?.reason ?? "")
+            try append(.attempted(recipient, attempts), to: event)
+        }
+        try wish()
+    }
+
+    /// Has an event never delivered to those recipients.
+    public func drop(_ event: Event, _ recipients: Recipients) throws(StoreError) {
+        for recipient in recipients.each {
+            try append(.settled(recipient, isDropped: true, time: store.time), to: event)
+        }
+        try wish()
+    }
+
+    private func wish() throws(StoreError) {
+        try onDisk { () throws(FileError) in
+            let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
+            let size = try turns.status().size
+            try turns.truncate(to: size + 1)
+        }
+    }
+
+    // MARK: Writing
+
+    /// Appends to the journal that an event stands in, wherever that is now. Nothing happens if it is gone.
+    private func append(_ record: JournalRecord, to event: Event) throws(StoreError) {
+        try onDisk { () throws(FileError) in
+            if let file = try store.state.open(event.key.journal), try append(record, to: file, event.nonce) != nil {
+                return
+            }
+            for name in try copies(of: event.key) where name.nonce == event.nonce {
+                guard let folder = try existing(), let file = try folder.open(name.text) else { continue }
+                if try append(record, to: file, event.nonce) == [] { try folder.remove(name.text) }
+            }
+        }
+    }
+
+    /// - Returns: who is still owed; nil if the file is another upload's by now, or has no name any more.
+    private func append(_ record: JournalRecord, to file: any File, _ nonce: UInt64) throws(FileError) -> Recipients? {
+        _ = try file.lock(offset: 0, length: 1, wait: true)
+        defer { file.unlock(offset: 0, length: 1) }
+        guard try file.status().names > 0, var journal = try Journal.read(file), journal.header.nonce == nonce else {
+            return nil
+        }
+        try journal.append([record])
+        return journal.owed
+    }
+
+    private func journal(of key: UploadKey) throws(FileError) -> Journal? {
+        guard let file = try store.state.open(key.journal) else { return nil }
+        return try Journal.read(file)
+    }
+
+    // MARK: Copies
+
+    private struct CopyName {
+        let text: String
+        let key: Substring
+        let number: UInt64
+        let nonce: UInt64
+
+        /// Nil if that is another file.
+        init?(_ text: String) {
+            let parts = text.prefix { $0 != "." }.split(separator: "-")
+            guard text.hasSuffix(UploadFiles.journalSuffix), parts.count == 3,
+                let number = UInt64(parts[1], radix: 16), let nonce = UInt64(parts[2], radix: 16)
+            else { return nil }
+            self.text = text
+            self.number = number
+            self.nonce = nonce
+            key = parts[0]
+        }
+
+        init(_ key: UploadKey, number: UInt64, nonce: UInt64) {
+            text = "\(key.text)-\(hexadecimal(number))-\(hexadecimal(nonce))" + UploadFiles.journalSuffix
+            self.key = key.text[...]
+            self.number = number
+            self.nonce = nonce
+        }
+    }
+
+    /// The copies of that upload, the oldest first.
+    private func copies(of key: UploadKey) throws(FileError) -> [CopyName] {
+        guard let names = try existing()?.names() else { return [] }
+        return names.compactMap { CopyName($0) }.filter { $0.key == key.text }.sorted { $0.number < $1.number }
+    }
+
+    private func open(_ name: CopyName) throws(FileError) -> Journal? {
+        guard let file = try existing()?.open(name.text) else { return nil }
+        return try Journal.read(file)
+    }
+
+    /// Copies what is owed of a finished upload whose journal is about to go, so that it would survive a power cut. The
+    /// journal is locked.
+    fileprivate func keep(_ journal: Journal, _ key: UploadKey) throws(FileError) {
+        guard let done = journal.finalRecords else { return }
+        let copies = try copies(of: key)
+        let nonce = journal.header.nonce
+        let folder = try store.state.folder(Outbox.folder)
+        // One that somebody has left half made is made again, also its name: if that was what could not be synced, a
+        // second sync alone would have nothing to write.
+        for half in copies where half.nonce == nonce { try folder.remove(half.text) }
+        let name = CopyName(key, number: (copies.last?.number ?? 0) + 1, nonce: nonce)
+        var header = journal.header
+        header.size = journal.size
+        var copy = try Journal.begin(try folder.create(name.text), header: header, boot: store.boot)
+        try copy.append(done)
+        try copy.sync()
+        try folder.sync()
+        try store.state.sync()
+    }
+
+    private func isCurrent(_ file: (any File)?, _ nonce: UInt64) throws(FileError) -> Bool {
+        guard let file, try file.status().names > 0 else { return false }
+        return try Journal.read(file)?.header.nonce == nonce
+    }
+
+    /// Removes copies that count for nothing: their journal is still there, or they are half made, or all is settled.
+    func sweep() throws(StoreError) {
+        try onDisk { () throws(FileError) in
+            guard let folder = try existing() else { return }
+            for name in try folder.names().compactMap({ CopyName($0) }) {
+                // Who makes a copy has the journal's lock.
+                let file = try store.state.open(name.key + UploadFiles.journalSuffix)
+                _ = try file?.lock(offset: 0, length: 1, wait: true)
+                defer { file?.unlock(offset: 0, length: 1) }
+                let isOwed = try open(name)?.owed.isEmpty == false
+                let isCurrent = try isCurrent(file, name.nonce)
+                if !isOwed || isCurrent { try folder.remove(name.text) }
+            }
+        }
+    }
+}
+
+extension LocalStore {
+    /// Removes the journal of a finished upload, but keeps what is still owed of it. The journal is locked.
+    func forget(_ journal: Journal, _ key: UploadKey) throws(FileError) {
+        if !journal.owed.isEmpty { try Outbox(self).keep(journal, key) }
+        try state.remove(key.journal)
+    }
+}
+
+extension Journal {
+    /// What an event needs of the records; nil while the upload is under way.
+    fileprivate var finalRecords: [JournalRecord]? {
+        guard case .done(let number, let inode, let time) = publication else { return nil }
+        return (metadata.isEmpty ? [] : [.described(metadata)]) + [
+            .publishing(number: number, inode: inode, owed: owed),
+            .published(number: number, inode: inode, time: time),
+        ] + attempts.filter { owed.isSuperset(of: $0.key) }.map { .attempted($0.key, $0.value) }
+    }
+}
+
+/// 16 digits.
+private func hexadecimal(_ number: UInt64) -> String {
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}
