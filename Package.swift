@@ -29,6 +29,8 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         // OpenSSL's libcrypto: SHA-256, for a client's identifier as a file name nobody can forge, and for chunks' digests.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        // libmagic: what a file is by its first bytes.
+        .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
         // The Linux calls that Swift's Glibc module leaves out (they stand behind _GNU_SOURCE).
         .target(name: "CLinux"),
         // What each room that talks to Linux needs: who closes a descriptor, how an errno reads.
@@ -45,7 +47,7 @@ let package = Package(
         .target(
             name: "UploadService",
             dependencies: [
-                "CCrypto", "HTTP", "Multipart", "UploadModel", "UploadStore",
+                "CCrypto", "CMagic", "HTTP", "Linux", "Multipart", "UploadModel", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -24,6 +24,10 @@ extension Request {
             accept: filled("HTTP_ACCEPT"),
             contentDigest: filled("HTTP_CONTENT_DIGEST"),
             authorization: filled("HTTP_AUTHORIZATION"),
+            host: filled("HTTP_HOST"),
+            origin: filled("HTTP_ORIGIN"),
+            requestedHeaders: filled("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
+            remoteAddress: parameter("REMOTE_ADDR") ?? "",
             requestID: parameter("REQUEST_ID") ?? "")
     }
 }

@@ -16,6 +16,15 @@ public struct Request: Sendable {
     public var contentDigest: String?
     /// The client's credentials, as sent (RFC 9110, section 11.6.2).
     public var authorization: String?
+    /// The authority that the client asked, as sent: host, and port where it is not the scheme's own (RFC 9110, section
+    /// 7.2).
+    public var host: String?
+    /// The origin of the page that sends the request, as sent (RFC 6454, section 7).
+    public var origin: String?
+    /// In a preflight, the headers that the request to come will have, as sent (Fetch standard, "CORS protocol").
+    public var requestedHeaders: String?
+    /// The address of the client, as the web server saw it; empty where that doesn't say.
+    public var remoteAddress: String
     /// The name under which the web server logs this request; empty where it gives none.
     public var requestID: String
 
@@ -29,6 +38,10 @@ public struct Request: Sendable {
         accept: String? = nil,
         contentDigest: String? = nil,
         authorization: String? = nil,
+        host: String? = nil,
+        origin: String? = nil,
+        requestedHeaders: String? = nil,
+        remoteAddress: String = "",
         requestID: String = ""
     ) {
         self.method = method
@@ -39,6 +52,10 @@ public struct Request: Sendable {
         self.accept = accept
         self.contentDigest = contentDigest
         self.authorization = authorization
+        self.host = host
+        self.origin = origin
+        self.requestedHeaders = requestedHeaders
+        self.remoteAddress = remoteAddress
         self.requestID = requestID
     }
 

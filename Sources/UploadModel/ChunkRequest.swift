@@ -1,5 +1,7 @@
 /// What a request says about its chunk, read once into a value that can't be wrong.
 public struct ChunkRequest: Sendable, Equatable {
+    /// How the client names its parameters.
+    public let dialect: Dialect
     /// The upload that the chunk belongs to.
     public let upload: UploadID
     /// The chunk's number, from 1.
@@ -29,6 +31,7 @@ public struct ChunkRequest: Sendable, Equatable {
         upload: UploadID, number: UInt64, place: Place, relativePath: RelativePath? = nil,
         maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata()
     ) {
+        dialect = .resumable
         self.upload = upload
         self.number = number
         self.place = place
@@ -42,7 +45,7 @@ public struct ChunkRequest: Sendable, Equatable {
     /// - Parameter maximumFileSize: how many bytes a file may have.
     /// - Throws: `ParameterError`.
     public init(
-        _ parameters: Parameters, dialect: Dialect = .resumable, for purpose: Purpose, maximumFileSize: UInt64
+        _ parameters: Parameters, for purpose: Purpose, maximumFileSize: UInt64
     ) throws(ParameterError) {
         func integer(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
             guard let text = parameters[name] else { return nil }
@@ -52,6 +55,8 @@ public struct ChunkRequest: Sendable, Equatable {
             return value
         }
 
+        let dialect = Dialect(of: parameters)
+        self.dialect = dialect
         upload = try UploadID(parameters, dialect: dialect)
         self.maximumFileSize = maximumFileSize
         if let path = parameters[dialect.relativePath], !path.isEmpty {
@@ -61,7 +66,8 @@ public struct ChunkRequest: Sendable, Equatable {
         }
         metadata = Metadata(parameters.all.filter { !dialect.placing.contains($0.name) })
 
-        let stated = try integer(dialect.chunkNumber, in: 1...0x7fff_ffff)
+        let first = dialect.firstNumber
+        let stated = try integer(dialect.chunkNumber, in: first...0x7fff_fffe + first).map { $0 + 1 - first }
         if stated == nil && purpose == .test { throw .missing(dialect.chunkNumber) }
         let number = stated ?? 1
         self.number = number
@@ -78,6 +84,11 @@ public struct ChunkRequest: Sendable, Equatable {
         }
         guard let layout = ChunkLayout(number: number, chunkSize: chunkSize, total: total) else {
             throw .contradiction(dialect.chunkNumber, dialect.totalSize)
+        }
+        if let name = dialect.chunkOffset, let offset = try integer(name, in: 0...UInt64(Int64.max)),
+            offset != layout.offset
+        {
+            throw .contradiction(name, dialect.chunkNumber)
         }
         if let length {
             guard let settled = layout.settled(length: length) else {
@@ -115,7 +126,11 @@ extension UploadID {
     /// The upload that the parameters name.
     ///
     /// - Throws: `ParameterError`.
-    public init(_ parameters: Parameters, dialect: Dialect = .resumable) throws(ParameterError) {
+    public init(_ parameters: Parameters) throws(ParameterError) {
+        try self.init(parameters, dialect: Dialect(of: parameters))
+    }
+
+    init(_ parameters: Parameters, dialect: Dialect) throws(ParameterError) {
         guard let name = parameters[dialect.filename] else { throw .missing(dialect.filename) }
         guard let identifier = parameters[dialect.identifier] else { throw .missing(dialect.identifier) }
         try self.init(

@@ -1,5 +1,5 @@
-/// The names under which one family of clients sends its parameters.
-public struct Dialect: Sendable {
+/// The names under which one family of clients sends its parameters, and what else sets it apart.
+public struct Dialect: Sendable, Equatable {
     public let chunkNumber: String
     public let chunkSize: String
     public let currentChunkSize: String
@@ -10,30 +10,93 @@ public struct Dialect: Sendable {
     public let relativePath: String
     public let type: String
     public let chunkDigest: String
+    /// Where the chunk begins in the file, in bytes, for those who say it besides its number.
+    public let chunkOffset: String?
+    /// The parameter that carries a permission to upload (seed): never kept.
+    public let token: String
+    /// What stands before the name of every parameter, and of the form's file part.
+    public let namespace: String
+    /// The number of a file's first chunk: 0 or 1.
+    public let firstNumber: UInt64
+    /// True where a client gives a file up when a test of a chunk is answered with 404 (contract, `missing`).
+    public let givesUpOnNotFound: Bool
 
     /// Those that name the upload and the chunk's place; what else a client sends is metadata.
     let placing: Set<String>
 
-    /// The parameter that carries a permission to upload (seed): never kept.
-    public static let token = "upload_token"
-
     /// Resumable.js (seed, "How do I set it up with my server?").
     public static let resumable = Dialect(prefix: "resumable")
 
-    private init(prefix: String) {
-        chunkNumber = prefix + "ChunkNumber"
-        chunkSize = prefix + "ChunkSize"
-        currentChunkSize = prefix + "CurrentChunkSize"
-        totalSize = prefix + "TotalSize"
-        totalChunks = prefix + "TotalChunks"
-        identifier = prefix + "Identifier"
-        filename = prefix + "Filename"
-        relativePath = prefix + "RelativePath"
-        type = prefix + "Type"
-        chunkDigest = prefix + "ChunkDigest"
-        placing = [
-            chunkNumber, chunkSize, currentChunkSize, totalSize, totalChunks, identifier, filename, relativePath,
-            chunkDigest, Dialect.token,
-        ]
+    /// flow.js, which descends from Resumable.js.
+    public static let flow = Dialect(prefix: "flow", givesUpOnNotFound: true)
+
+    /// simple-uploader.js, which descends from flow.js: the same names without a prefix.
+    public static let simpleUploader = Dialect(prefix: "", givesUpOnNotFound: true)
+
+    /// Dropzone, with its option `chunking`. It sends no file name but that of the form's part, and never asks.
+    public static let dropzone = Dialect(
+        chunkNumber: "dzchunkindex", chunkSize: "dzchunksize", currentChunkSize: "dzcurrentchunksize",
+        totalSize: "dztotalfilesize", totalChunks: "dztotalchunkcount", identifier: "dzuuid", filename: "dzfilename",
+        relativePath: "fullPath", type: "dztype", chunkDigest: "dzchunkdigest", chunkOffset: "dzchunkbyteoffset",
+        firstNumber: 0)
+
+    /// The dialect that these parameters are written in, known by the name of the identifier. Where several would do,
+    /// the first in this order: what is left over is metadata then. Resumable.js' own names may have anything in front
+    /// of them, its `parameterNamespace`, as long as one namespace is all there is.
+    ///
+    /// Resumable.js' where nothing tells: then what is missed is missed by its name there.
+    public init(of parameters: Parameters) {
+        let known = [Dialect.resumable, .flow, .dropzone].first { parameters[$0.identifier] != nil }
+        if let known {
+            self = known
+        } else if parameters[Dialect.simpleUploader.identifier] != nil,
+            parameters[Dialect.simpleUploader.chunkNumber] != nil
+        {
+            self = .simpleUploader
+        } else {
+            let suffix = Dialect.resumable.identifier
+            let namespaces = parameters.names.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+            self = namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : .resumable
+        }
+    }
+
+    private init(prefix: String, namespace: String = "", givesUpOnNotFound: Bool = false) {
+        func name(_ words: String) -> String {
+            let name = prefix.isEmpty ? words.prefix(1).lowercased() + words.dropFirst() : prefix + words
+            return namespace + name
+        }
+        self.init(
+            chunkNumber: name("ChunkNumber"), chunkSize: name("ChunkSize"),
+            currentChunkSize: name("CurrentChunkSize"), totalSize: name("TotalSize"),
+            totalChunks: name("TotalChunks"), identifier: name("Identifier"), filename: name("Filename"),
+            relativePath: name("RelativePath"), type: name("Type"), chunkDigest: name("ChunkDigest"),
+            namespace: namespace, givesUpOnNotFound: givesUpOnNotFound)
+    }
+
+    private init(
+        chunkNumber: String, chunkSize: String, currentChunkSize: String, totalSize: String, totalChunks: String,
+        identifier: String, filename: String, relativePath: String, type: String, chunkDigest: String,
+        chunkOffset: String? = nil, namespace: String = "", firstNumber: UInt64 = 1, givesUpOnNotFound: Bool = false
+    ) {
+        self.chunkNumber = chunkNumber
+        self.chunkSize = chunkSize
+        self.currentChunkSize = currentChunkSize
+        self.totalSize = totalSize
+        self.totalChunks = totalChunks
+        self.identifier = identifier
+        self.filename = filename
+        self.relativePath = relativePath
+        self.type = type
+        self.chunkDigest = chunkDigest
+        self.chunkOffset = chunkOffset
+        token = namespace + "upload_token"
+        self.namespace = namespace
+        self.firstNumber = firstNumber
+        self.givesUpOnNotFound = givesUpOnNotFound
+        placing = Set(
+            [
+                chunkNumber, chunkSize, currentChunkSize, totalSize, totalChunks, identifier, filename, relativePath,
+                chunkDigest, token,
+            ] + (chunkOffset.map { [$0] } ?? []))
     }
 }

@@ -33,6 +33,9 @@ public struct Parameters: Sendable {
     /// The value of that name, which may be empty.
     public subscript(name: String) -> String? { fields[name] ?? query[name] }
 
+    /// The names of all, in no order.
+    var names: Set<String> { Set(query.keys).union(fields.keys) }
+
     /// All of them, in no order.
     var all: [Metadata.Pair] {
         fields.merging(query) { field, _ in field }.map { Metadata.Pair(name: $0.key, value: $0.value) }

@@ -24,7 +24,7 @@ public struct DeleteToken: Sendable {
             let parts = value.split(separator: " ", maxSplits: 1)
             return parts.count == 2 && parts[0].lowercased() == "bearer" ? parts[1] : nil
         }
-        return matches(bearer ?? "") || matches(parameters[Dialect.token].map { $0[...] } ?? "")
+        return matches(bearer ?? "") || matches(parameters[Dialect(of: parameters).token].map { $0[...] } ?? "")
     }
 
     /// In the same time for every text of its length, so that nobody finds it letter by letter.

@@ -9,9 +9,9 @@ import UploadStore
 struct FormReceiver {
     private enum File {
         case none
-        case writing(any ChunkWriter, ChunkRequest)
+        case writing(Intake)
         case spooling(Spool)
-        case taken(any ChunkWriter, ChunkRequest)
+        case taken(Intake)
         case spooled(Spool)
     }
 
@@ -75,26 +75,22 @@ struct FormReceiver {
     /// Ends the form: the chunk is held when this returns.
     mutating func finish() throws(Ended) -> Receipt {
         try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
-        guard parameters[Dialect.resumable.chunkDigest] == digestText else {
-            throw Ended(.malformed("Parameter \(Dialect.resumable.chunkDigest) must stand before the file"))
+        let digestName = Dialect(of: parameters).chunkDigest
+        guard parameters[digestName] == digestText else {
+            throw Ended(.malformed("Parameter \(digestName) must stand before the file"))
         }
         switch file {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
-        case .taken(let writer, let chunk):
-            guard try settings.chunk(parameters, for: .upload).agrees(with: chunk) else {
+        case .taken(let intake):
+            guard try settings.chunk(parameters, for: .upload).agrees(with: intake.chunk) else {
                 throw Ended(.malformed("Parameters behind the file contradict those before it"))
             }
-            return try commit(writer)
+            return try intake.commit()
         case .spooled(let spool):
-            let chunk = try settings.chunk(parameters, for: .upload)
-            return try step(
-                { Ended($0) },
-                { () throws(StoreError) in
-                    let writer = try store.receive(chunk)
-                    try spool.replay(to: writer, through: buffer)
-                    return try writer.commit()
-                })
+            let intake = try Intake(settings.chunk(parameters, for: .upload), into: store, settings)
+            try spool.replay(through: buffer, failing: { Ended($0) }, intake.write)
+            return try intake.commit()
         }
     }
 
@@ -106,14 +102,16 @@ struct FormReceiver {
 
     private mutating func begin(_ header: PartHeader) throws(Ended) {
         guard let name = header.nameText else { throw Ended(.malformed("The name of a part is not valid UTF-8")) }
-        if name == settings.fileParameter {
+        let dialect = Dialect(of: parameters)
+        if name == settings.fileParameter || name == dialect.namespace + settings.fileParameter {
             guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()
             part = .file
-            digestText = parameters[Dialect.resumable.chunkDigest]
+            digestText = parameters[dialect.chunkDigest]
             digest = try digestText.flatMap { text throws(Ended) in
-                try DigestCheck(text, name: Dialect.resumable.chunkDigest)
+                try DigestCheck(text, name: dialect.chunkDigest)
             }
+            if dialect == .dropzone { try takeName(of: header) }
             file = try destination()
         } else if header.filename != nil {
             part = .ignored
@@ -122,15 +120,23 @@ struct FormReceiver {
         }
     }
 
+    /// Dropzone sends the file's name with the file and nowhere else.
+    private mutating func takeName(of header: PartHeader) throws(Ended) {
+        guard parameters[Dialect.dropzone.filename] == nil, let filename = header.filenameText else { return }
+        try step(
+            { Ended(Outcome($0)) },
+            { () throws(ParameterError) in
+                try parameters.add(Dialect.dropzone.filename, filename, from: .fields)
+            })
+    }
+
     /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
     /// field to come would overrule).
     private func destination() throws(Ended) -> File {
         guard (try? settings.chunk(parameters.fieldsOnly, for: .upload)) != nil else {
             return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
         }
-        let chunk = try settings.chunk(parameters, for: .upload)
-        let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
-        return .writing(writer, chunk)
+        return .writing(try Intake(settings.chunk(parameters, for: .upload), into: store, settings))
     }
 
     private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
@@ -142,15 +148,11 @@ struct FormReceiver {
             part = .field(name: name, value: value)
         case .file:
             digest?.update(bytes)
-            try step(
-                { Ended($0) },
-                { () throws(StoreError) in
-                    switch file {
-                    case .writing(let writer, _): try writer.write(bytes)
-                    case .spooling(let spool): try spool.write(bytes)
-                    case .none, .taken, .spooled: break
-                    }
-                })
+            switch file {
+            case .writing(let intake): try intake.write(bytes)
+            case .spooling(let spool): try step({ Ended($0) }, { () throws(StoreError) in try spool.write(bytes) })
+            case .none, .taken, .spooled: break
+            }
         case .between, .ignored:
             break
         }
@@ -168,7 +170,7 @@ struct FormReceiver {
         case .file:
             try digest?.finish()
             switch file {
-            case .writing(let writer, let chunk): file = .taken(writer, chunk)
+            case .writing(let intake): file = .taken(intake)
             case .spooling(let spool): file = .spooled(spool)
             case .none, .taken, .spooled: break
             }
@@ -176,9 +178,5 @@ struct FormReceiver {
             break
         }
         part = .between
-    }
-
-    private func commit(_ writer: any ChunkWriter) throws(Ended) -> Receipt {
-        try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
     }
 }

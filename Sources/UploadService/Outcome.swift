@@ -10,8 +10,8 @@ enum Outcome {
     case held(Receipt)
     /// The upload was given up.
     case removed(Removal)
-    /// The chunk that is asked for is not there.
-    case missing
+    /// The chunk that is asked for is not there. `quietly`, with 204, to clients that would give the file up on 404.
+    case missing(quietly: Bool)
     /// The request breaks the rules; the text says which.
     case malformed(String)
     /// The file will never be accepted; the text says why.
@@ -29,7 +29,8 @@ enum Outcome {
         case .stored: ("stored", 200, "OK")
         case .held: ("held", 200, "OK")
         case .removed: ("removed", 200, "OK")
-        case .missing: ("missing", 404, "Not found")
+        case .missing(quietly: true): ("missing", 204, "")
+        case .missing(quietly: false): ("missing", 404, "Not found")
         case .malformed(let line): ("malformed", 500, line)
         case .refused(let line): ("refused", 415, line)
         case .unsupported(let line): ("unsupported", 501, line)
@@ -45,6 +46,8 @@ enum Outcome {
         switch self {
         case .allowed(let methods):
             response.headers.append(.init("Allow", methods))
+            return response
+        case .missing(quietly: true):
             return response
         case .retry(_, let seconds):
             response.headers.append(.init("Retry-After", "\(seconds)"))

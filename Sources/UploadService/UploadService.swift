@@ -23,9 +23,20 @@ public struct UploadService: RequestHandler {
     public func respond(
         to request: Request, body: inout some RequestBody, using buffer: UnsafeMutableRawBufferPointer
     ) -> Response {
+        var response = answer(request, &body, buffer)
+        response.headers += settings.origins.headers(for: request, methods: methods)
+        return response
+    }
+
+    private func answer(
+        _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
+    ) -> Response {
         do throws(Ended) {
             guard UploadService.routes.contains(request.path) else {
                 throw Ended(.unsupported("There is no upload service at this address"))
+            }
+            guard settings.origins.judge(request) != .refused else {
+                throw Ended(.refused("Pages of this origin may not upload here"))
             }
             switch request.method {
             case .get, .head:
@@ -49,8 +60,11 @@ public struct UploadService: RequestHandler {
     private func test(_ request: Request) throws(Ended) -> Response {
         let chunk = try settings.chunk(try parameters(of: request), for: .test)
         let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk) })
-        let outcome = status?.receipt.map { Outcome.held($0) } ?? .missing
-        guard request.accepts("application/json") else { return outcome.response }
+        let wantsJSON = request.accepts("application/json")
+        // Who asks for JSON knows this server, and an answer with 204 has no body that could tell it anything.
+        let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
+        let outcome = status?.receipt.map { Outcome.held($0) } ?? .missing(quietly: quietly)
+        guard wantsJSON else { return outcome.response }
         let response = Response(
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name)])
         return response.with(HeldRanges(chunk, status).json, type: "application/json")
@@ -98,14 +112,13 @@ public struct UploadService: RequestHandler {
             try digest?.finish()
             receipt = try form.finish()
         case "application/octet-stream":
-            let chunk = try settings.chunk(parameters, for: .upload)
-            let writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
+            let intake = try Intake(settings.chunk(parameters, for: .upload), into: store, settings)
             try pull(&body, into: buffer) { bytes throws(Ended) in
                 digest?.update(bytes)
-                try step({ Ended($0) }, { () throws(StoreError) in try writer.write(bytes) })
+                try intake.write(bytes)
             }
             try digest?.finish()
-            receipt = try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
+            receipt = try intake.commit()
         default:
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))
         }

@@ -11,6 +11,14 @@ public struct UploadSettings: Sendable {
     public var parameters: ParameterLimits
     /// Bounds on the form.
     public var form: MultipartLimits
+    /// Which pages may send.
+    public var origins: OriginPolicy
+    /// Which types of file are accepted; nil: all.
+    public var types: TypePolicy?
+    /// Looks at a file's first bytes, to hold them against `types`; nil: names and the client's word are enough.
+    public var sniffer: ContentSniffer?
+    /// How a test of a chunk that is missing is answered, where the client's dialect doesn't decide.
+    public var missingStatus: MissingStatus
     /// What allows to give an upload up; nil where nobody may.
     public var deleteToken: DeleteToken?
 
@@ -20,21 +28,46 @@ public struct UploadSettings: Sendable {
         fileParameter: String = "file",
         parameters: ParameterLimits = ParameterLimits(),
         form: MultipartLimits = MultipartLimits(),
+        origins: OriginPolicy = OriginPolicy(),
+        types: TypePolicy? = nil,
+        sniffer: ContentSniffer? = nil,
+        missingStatus: MissingStatus = .notFound,
         deleteToken: DeleteToken? = nil
     ) {
         self.maximumFileSize = maximumFileSize
         self.fileParameter = fileParameter
         self.parameters = parameters
         self.form = form
+        self.origins = origins
+        self.types = types
+        self.sniffer = sniffer
+        self.missingStatus = missingStatus
         self.deleteToken = deleteToken
     }
 
     /// What a request says about its chunk, held against the limits.
     func chunk(_ parameters: Parameters, for purpose: ChunkRequest.Purpose) throws(Ended) -> ChunkRequest {
-        try step(
+        let chunk = try step(
             { Ended(Outcome($0)) },
             { () throws(ParameterError) in
                 try ChunkRequest(parameters, for: purpose, maximumFileSize: maximumFileSize)
             })
+        if let types {
+            switch types.judge(name: chunk.upload.filename, type: parameters[chunk.dialect.type]) {
+            case .accepted: break
+            case .undecided where sniffer != nil: break
+            case .undecided, .refused:
+                throw Ended(.refused("Files of this type are not accepted here (\(types))"))
+            }
+        }
+        return chunk
     }
+}
+
+/// The status code that says that a chunk isn't there yet (contract, `missing`).
+public enum MissingStatus: Int, Sendable, CaseIterable {
+    /// As the Flask backend says it.
+    case notFound = 404
+    /// For clients that take 404 for the end of the file.
+    case noContent = 204
 }

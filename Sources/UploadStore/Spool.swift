@@ -18,11 +18,24 @@ public final class Spool {
     public func replay(
         to writer: any ChunkWriter, through buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
+        try replay(through: buffer, failing: { $0 }, { bytes throws(StoreError) in try writer.write(bytes) })
+    }
+
+    /// The same, to whoever takes them.
+    ///
+    /// - Parameter failing: says a failure to read in the taker's words.
+    public func replay<Failure: Error>(
+        through buffer: UnsafeMutableRawBufferPointer, failing: (StoreError) -> Failure,
+        _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
         var position: UInt64 = 0
         while position < length {
-            let count = try onDisk { () throws(FileError) in try file.read(into: buffer, at: position) }
+            var count = 0
+            do throws(FileError) { count = try file.read(into: buffer, at: position) } catch {
+                throw failing(StoreError(error))
+            }
             guard count > 0 else { return }
-            try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             position += UInt64(count)
         }
     }

@@ -2,11 +2,18 @@ public import ArgumentParser
 import FastCGI
 import Glibc
 public import Logging
-import UploadModel
-import UploadService
+public import UploadModel
+public import UploadService
 import UploadStore
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension MissingStatus: ExpressibleByArgument {}
+
+extension TypePolicy: ExpressibleByArgument {
+    public init?(argument: String) {
+        self.init(argument)
+    }
+}
 
 /// `resumabled serve`: answers requests until it is told to stop.
 struct Serve: ParsableCommand {
@@ -34,6 +41,27 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Which types of file are accepted: endings and media types, such as .pdf,video/*; all if left out.",
+            valueName: "patterns"))
+    var allowType: TypePolicy?
+
+    @Flag(help: "Look at a file's first bytes, too, to tell its type (with --allow-type).")
+    var sniff = false
+
+    @Option(
+        help: ArgumentHelp(
+            "A page of this origin may upload, too, such as https://app.example.org; * for all. May be repeated.",
+            valueName: "origin"))
+    var allowOrigin: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The status that says that a chunk is missing, for clients that take 404 for the end of the file.",
+            valueName: "404|204"))
+    var missingStatus = MissingStatus.notFound
+
+    @Option(
+        help: ArgumentHelp(
             "Let clients give uploads up with DELETE that carry the token in this file.", valueName: "file"))
     var deleteToken: SecretFile?
 
@@ -50,6 +78,10 @@ struct Serve: ParsableCommand {
         guard socket == nil || listen == nil else { throw ValidationError("Give --socket or --listen, not both.") }
         guard (1...1024).contains(threads) else { throw ValidationError("--threads must be from 1 to 1024.") }
         guard (0...3600).contains(stopTimeout) else { throw ValidationError("--stop-timeout must be from 0 to 3600.") }
+        guard !sniff || allowType != nil else { throw ValidationError("--sniff needs --allow-type.") }
+        if let wrong = allowOrigin.first(where: { !OriginPolicy.isOrigin($0) }) {
+            throw ValidationError("--allow-origin needs an origin such as https://app.example.org, not \(wrong).")
+        }
         guard !root.isEmpty else { throw ValidationError("--root must not be empty.") }
     }
 
@@ -67,7 +99,7 @@ struct Serve: ParsableCommand {
         for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
         let service = UploadService(
             store: store,
-            settings: UploadSettings(maximumFileSize: maxFileSize.bytes, deleteToken: try deleteToken?.token()),
+            settings: try uploadSettings(),
             log: log)
         let listener = try listener()
         let responder = try Responder(listener, threads: threads, handler: service) { [log] line in
@@ -85,6 +117,13 @@ struct Serve: ParsableCommand {
             _ = consume listener
             _exit(1)
         }
+    }
+
+    private func uploadSettings() throws -> UploadSettings {
+        UploadSettings(
+            maximumFileSize: maxFileSize.bytes, origins: OriginPolicy(allowed: allowOrigin), types: allowType,
+            sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
+            deleteToken: try deleteToken?.token())
     }
 
     /// Removes what has expired, now and then, until a signal comes.

@@ -1,0 +1,68 @@
+import UploadModel
+import UploadStore
+
+/// The way of one chunk's bytes into the store. Where the file's first bytes are to be looked at, they are held back until
+/// it is known what they are: of a file that isn't accepted nothing reaches the disk.
+final class Intake {
+    let chunk: ChunkRequest
+    private let store: any ChunkStore
+    private let settings: UploadSettings
+    private var writer: (any ChunkWriter)?
+    /// What came so far, while it isn't enough to tell; nil once that is over.
+    private var firstBytes: [UInt8]?
+
+    /// - Throws: `Ended`, if the store won't have the chunk.
+    init(_ chunk: ChunkRequest, into store: any ChunkStore, _ settings: UploadSettings) throws(Ended) {
+        self.chunk = chunk
+        self.store = store
+        self.settings = settings
+        firstBytes = settings.sniffer != nil && settings.types != nil && chunk.isFirst ? [] : nil
+        writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
+    }
+
+    /// Takes the next bytes.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+        guard firstBytes == nil else {
+            firstBytes?.append(contentsOf: bytes)
+            if let count = firstBytes?.count, count >= ContentSniffer.wanted { try letThrough() }
+            return
+        }
+        try step({ Ended($0) }, { () throws(StoreError) in try writer?.write(bytes) })
+    }
+
+    /// Ends the chunk: it is held when this returns.
+    func commit() throws(Ended) -> Receipt {
+        try letThrough()
+        guard let writer else { throw Ended(.retry("The chunk was cut short; please send it again", after: 1)) }
+        return try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
+    }
+
+    /// Looks at the first bytes, and writes them if they are of an accepted type.
+    private func letThrough() throws(Ended) {
+        guard let bytes = firstBytes else { return }
+        firstBytes = nil
+        if let types = settings.types, let sniffer = settings.sniffer {
+            let found = sniffer.look(at: bytes)
+            guard
+                types.acceptsContent(
+                    media: found.media, endings: found.endings, name: chunk.upload.filename)
+            else {
+                // What other chunks have brought of it meanwhile goes, too. Best effort: the client is told to give the
+                // file up, and what is left of it expires.
+                writer = nil
+                _ = try? store.remove(chunk.upload)
+                throw Ended(.refused("The content of the file is of a type that is not accepted here (\(types))"))
+            }
+        }
+        var failure: Ended?
+        bytes.withUnsafeBytes { bytes in
+            do throws(Ended) { try write(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}
+
+extension ChunkRequest {
+    /// True where the file's first bytes are in this chunk.
+    fileprivate var isFirst: Bool { number == 1 }
+}
