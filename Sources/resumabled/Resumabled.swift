@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// The program: one command a task.
 @main
@@ -8,4 +9,32 @@ struct Resumabled: ParsableCommand {
         abstract: "Takes large uploads over bad networks, as a FastCGI program behind nginx.",
         version: "0.1.0",
         subcommands: [Serve.self, Status.self, Sweep.self, Verify.self])
+
+    /// As ArgumentParser would do it, but with what the environment sets.
+    static func main() {
+        var environment: Environment?
+        do {
+            let settings = try Environment(
+                Resumabled.self, typed: Array(CommandLine.arguments.dropFirst()), variables: environmentVariables())
+            environment = settings
+            var command = try parseAsRoot(settings.arguments)
+            try command.run()
+        } catch {
+            if !exitCode(for: error).isSuccess, let blame = environment?.blame(for: message(for: error)) {
+                printError(blame)
+            }
+            exit(withError: error)
+        }
+    }
+}
+
+/// All variables of the environment, as `NAME=value`.
+func environmentVariables() -> [String] {
+    var variables: [String] = []
+    var next = environ
+    while let variable = next.pointee {
+        variables.append(String(cString: variable))
+        next += 1
+    }
+    return variables
 }

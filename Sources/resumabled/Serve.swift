@@ -21,7 +21,8 @@ struct Serve: ParsableCommand {
         abstract: "Answer requests until SIGTERM or SIGINT comes.",
         discussion: """
             Listens on --socket or --listen, or on a socket that it was started with: systemd's (LISTEN_FDS) or \
-            descriptor 0. Requests in flight are finished before it ends.
+            descriptor 0. Requests in flight are finished before it ends. Each option may be set by a variable of the \
+            environment instead: --max-file-size by RESUMABLED_MAX_FILE_SIZE.
             """)
 
     @Option(help: "The path of the Unix socket to listen on.")
@@ -88,6 +89,9 @@ struct Serve: ParsableCommand {
     func run() throws {
         var log = Logger(label: "resumabled") { StreamLogHandler.standardError(label: $0) }
         log.logLevel = logLevel
+        for name in Environment.unknown(environmentVariables()) {
+            log.warning("a variable that sets nothing", metadata: ["name": "\(name)"])
+        }
         // Threads inherit the mask: no worker is ever interrupted, and one place takes the signals.
         let signals = StopSignals()
 

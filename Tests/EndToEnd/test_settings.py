@@ -1,0 +1,126 @@
+"""Settings from the environment: every option of `serve` has a variable, and the command line wins."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from server import PROGRAM, Server, wait_until
+
+
+def definitions(command: str = "serve") -> list[dict]:
+    """A command's options, as ArgumentParser describes them itself."""
+    told = subprocess.run([PROGRAM, command, "--experimental-dump-help"], capture_output=True, text=True, check=True)
+    return [
+        argument | {"name": argument["preferredName"]["name"]}
+        for argument in json.loads(told.stdout)["command"]["arguments"]
+        if argument["preferredName"]["name"] not in ("help", "version")
+    ]
+
+
+def variable(name: str) -> str:
+    return "RESUMABLED_" + name.upper().replace("-", "_")
+
+
+OPTIONS = definitions()
+# Whatever stands there is a path, so nothing is wrong with it until it is used.
+PATHS = {"root", "socket"}
+
+
+def serve(*arguments, **variables) -> subprocess.CompletedProcess:
+    """A start that cannot succeed: descriptor 0 is no socket."""
+    return subprocess.run(
+        [PROGRAM, "serve", *map(str, arguments)], env=os.environ | {k: str(v) for k, v in variables.items()},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+
+
+def test_the_definitions_are_all_there():
+    assert {"root", "socket", "max-file-size", "allow-origin", "sniff"} <= {option["name"] for option in OPTIONS}
+
+
+@pytest.mark.parametrize("name", [option["name"] for option in OPTIONS if option["name"] not in PATHS])
+def test_a_value_that_the_command_line_would_refuse_is_refused_and_its_variable_named(name, tmp_path):
+    wrong = "/no/such/file" if name.endswith(("-token", "-key", "-keys", "-file")) else "\x01"
+    done = serve("--root", tmp_path / "root", **{variable(name): wrong})
+    assert done.returncode not in (0, -5)
+    assert variable(name) in done.stderr or "/no/such/file" in done.stderr, done.stderr
+
+
+def test_a_program_starts_with_nothing_but_variables(tmp_path):
+    address = tmp_path / "socket"
+    variables = {"RESUMABLED_ROOT": tmp_path / "root", "RESUMABLED_SOCKET": address, "RESUMABLED_LOG_LEVEL": "debug"}
+    process = subprocess.Popen(
+        [PROGRAM, "serve"], env=os.environ | {name: str(value) for name, value in variables.items()},
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(address.exists, 10, "it listens")
+        assert (tmp_path / "root").is_dir()
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=10)
+    assert process.returncode == 0, log
+
+
+def origins_of(server: Server, *origins: str) -> list[str | None]:
+    with server.client() as client:
+        return [
+            client.request("GET", "/resumable_upload", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"]
+            for origin in origins
+        ]
+
+
+BOTH = ("https://a.example", "https://b.example")
+
+
+def test_an_option_that_may_be_repeated_takes_several_values(tmp_path):
+    with Server(tmp_path / "root", environment={"RESUMABLED_ALLOW_ORIGIN": "  ".join(BOTH)}) as server:
+        assert origins_of(server, *BOTH) == list(BOTH)
+
+
+@pytest.mark.parametrize("typed", [("--allow-origin", BOTH[1]), (f"--allow-origin={BOTH[1]}",)])
+def test_what_is_typed_wins_over_the_variable(tmp_path, typed):
+    with Server(tmp_path / "root", options=typed, environment={"RESUMABLED_ALLOW_ORIGIN": BOTH[0]}) as server:
+        assert origins_of(server, *BOTH) == [None, BOTH[1]]
+
+
+@pytest.mark.parametrize("value, refused", [("yes", True), ("1", True), ("no", False), ("0", False), ("", False)])
+def test_a_switch_takes_yes_or_no(tmp_path, value, refused):
+    # Alone it is an error, which shows that it was heard.
+    done = serve("--root", tmp_path / "root", RESUMABLED_SNIFF=value)
+    assert ("--sniff was set by RESUMABLED_SNIFF" in done.stderr) == refused, done.stderr
+
+
+def test_what_was_typed_is_not_blamed_on_the_environment(tmp_path):
+    done = serve("--root", tmp_path / "root", "--threads", "0", RESUMABLED_THREADS=8)
+    assert "--threads must be" in done.stderr and "RESUMABLED" not in done.stderr
+    done = serve("--root", tmp_path / "root", RESUMABLED_THREADS=0)
+    assert "--threads was set by RESUMABLED_THREADS" in done.stderr
+    # It alone: other variables are in order.
+    assert "RESUMABLED_MIN_FREE" not in serve(
+        "--root", tmp_path / "root", RESUMABLED_THREADS=0, RESUMABLED_MIN_FREE="1M").stderr
+
+
+def test_an_empty_variable_sets_nothing(server):
+    server.stop_program()
+    server.environment = {variable(option["name"]): "" for option in OPTIONS}
+    server.start_program()
+    assert "sets nothing" not in server.program_log()
+
+
+def test_a_variable_that_sets_nothing_is_told(tmp_path):
+    with Server(tmp_path / "root", environment={"RESUMABLED_MAX_FILESIZE": "1K"}) as server:
+        assert "RESUMABLED_MAX_FILESIZE" in server.program_log()
+
+
+def test_other_commands_heed_the_variables_of_shared_options(server):
+    environment = os.environ | {"RESUMABLED_ROOT": str(server.root), "RESUMABLED_THREADS": "0"}
+    done = subprocess.run([PROGRAM, "verify"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "uploads: 0, bytes compared: 0, findings: 0\n")
+    elsewhere = subprocess.run(
+        [PROGRAM, "verify", "--root", server.root / "nowhere"], env=environment, capture_output=True, text=True)
+    assert elsewhere.returncode != 0
+
+
+def test_help_is_there_whatever_the_environment_says():
+    assert serve("--help", RESUMABLED_THREADS="many").returncode == 0
