@@ -44,6 +44,12 @@ public final class Responder: Sendable {
         for worker in workers { try worker.start() }
     }
 
+    /// Whether requests are still answered: false if every thread has been at one request for more than so many seconds,
+    /// which means that all of them are stuck.
+    public func isAlive(patience seconds: Int) -> Bool {
+        workers.contains { $0.isAlive(patience: seconds) }
+    }
+
     /// Ends the threads: idle ones at once, busy ones after their request. No new request is taken.
     ///
     /// - Parameters:

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import HTTP
 import Linux
+import Synchronization
 
 /// One thread of the responder.
 final class Worker: Sendable {
@@ -20,6 +21,8 @@ final class Worker: Sendable {
     private let report: @Sendable (String) -> Void
     /// Nil before the start and after the end.
     private let thread = Lock<pthread_t?>(nil)
+    /// When it took the request it is at, in seconds of the monotonic clock; 0 while it waits for one.
+    private let busySince = Atomic<Int>(0)
 
     init(
         socket: Int32, stopping: Int32, handler: some RequestHandler, report: @escaping @Sendable (String) -> Void
@@ -63,11 +66,25 @@ final class Worker: Sendable {
         }
     }
 
+    /// Whether it waits for a request, or took the one that it is at in the last so many seconds.
+    func isAlive(patience seconds: Int) -> Bool {
+        let since = busySince.load(ordering: .relaxed)
+        return since == 0 || Worker.now() - since <= seconds
+    }
+
+    private static func now() -> Int {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return now.tv_sec
+    }
+
     private func run() {
         let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.bufferSize, alignment: 4096)
         FCGX_InitRequest(request, socket, 0)
         while waitForCall() {
+            busySince.store(Worker.now(), ordering: .relaxed)
+            defer { busySince.store(0, ordering: .relaxed) }
             let result = FCGX_Accept_r(request)
             if result == 0 {
                 answer(request, buffer)

@@ -94,6 +94,7 @@ struct Serve: ParsableCommand {
         }
         // Threads inherit the mask: no worker is ever interrupted, and one place takes the signals.
         let signals = StopSignals()
+        let manager = ServiceManager.current()
 
         let openUploads = OpenFiles.uploads(limit: OpenFiles.raiseLimit(), threads: threads)
         let store = try LocalStore(
@@ -110,8 +111,10 @@ struct Serve: ParsableCommand {
             log.error("\(line)")
         }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
+        manager.ready()
 
-        let signal = sweeping(store, log, until: signals)
+        let signal = attend(store, responder, manager, log, until: signals)
+        manager.stopping()
         log.info("stopping", metadata: ["signal": "\(signal)"])
         let busy = responder.stop(within: stopTimeout)
         if busy > 0 { log.warning("requests were cut off", metadata: ["count": "\(busy)"]) }
@@ -130,15 +133,33 @@ struct Serve: ParsableCommand {
             deleteToken: try deleteToken?.token())
     }
 
-    /// Removes what has expired, now and then, until a signal comes.
-    private func sweeping(_ store: LocalStore, _ log: Logger, until signals: StopSignals) -> Int32 {
+    /// Until a signal comes: removes what has expired, now and then, and tells the service manager that requests are
+    /// still answered.
+    private func attend(
+        _ store: LocalStore, _ responder: Responder, _ manager: ServiceManager, _ log: Logger,
+        until signals: StopSignals
+    ) -> Int32 {
         let expire = self.store.expire.seconds
+        // Half made things are swept also where nothing expires.
+        let sweepInterval = Duration.seconds(expire == 0 ? 3600 : min(max(expire / 8, 1), 3600))
+        var nextSweep = ContinuousClock.now
         while true {
-            let report = store.sweep()
-            for failure in report.failures { log.error("sweep failed", metadata: ["cause": "\(failure)"]) }
-            // Half made things are swept also where nothing expires.
-            let interval = expire == 0 ? 3600 : min(max(expire / 8, 1), 3600)
-            if let signal = signals.wait(seconds: Int(interval)) { return signal }
+            if ContinuousClock.now >= nextSweep {
+                let report = store.sweep()
+                for failure in report.failures { log.error("sweep failed", metadata: ["cause": "\(failure)"]) }
+                nextSweep = .now + sweepInterval
+            }
+            if let patience = manager.watchdogSeconds {
+                if responder.isAlive(patience: patience) {
+                    manager.alive()
+                } else {
+                    log.critical("no thread has finished a request for long", metadata: ["seconds": "\(patience)"])
+                }
+            }
+            let pause = max(.seconds(1), nextSweep - .now).components.seconds
+            // Twice in the time that systemd gives, as it advises.
+            let pulse = manager.watchdogSeconds.map { max(1, Int64($0) / 2) } ?? pause
+            if let signal = signals.wait(seconds: Int(min(pause, pulse))) { return signal }
         }
     }
 

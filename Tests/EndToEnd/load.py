@@ -55,11 +55,13 @@ class Load:
     Used as a context the senders run until its end, when each finishes the file it is at.
     """
 
-    def __init__(self, server: Server, seed: int, *, forgetful: bool = False):
-        """`forgetful`: power may fail, so chunks of files that are not complete may be asked for again."""
+    def __init__(self, server: Server, seed: int, *, forgetful: bool = False, gapless: bool = False):
+        """`forgetful`: power may fail, so chunks of files that are not complete may be asked for again. `gapless`: there
+        is always a program to answer, so nobody may be told to come again."""
         self.server = server
         self.seed = seed
         self.forgetful = forgetful
+        self.excuses = () if gapless else (502, 503)
         self.enough = threading.Event()
         # The SHA-256 of every file that was begun, by its name. (The files themselves would fill the memory.)
         self.digests: dict[str, bytes] = {}
@@ -155,7 +157,7 @@ class Sender:
             self.load.count("acknowledged")
             return True
         # nginx's answer while the program is down, or the program's that it could not finish.
-        assert answer.status in (502, 503) and answer.outcome == "retry", (answer.status, answer.body)
+        assert answer.status in self.load.excuses and answer.outcome == "retry", (answer.status, answer.body)
         self.load.count("cut off")
         return False
 
@@ -196,6 +198,6 @@ class Sender:
             answer = self.client.test(self.upload.fields(chunk), headers=headers)
             if answer.status in (200, 404):
                 return answer
-            assert answer.status in (502, 503) and answer.outcome == "retry", (answer.status, answer.body)
+            assert answer.status in self.load.excuses and answer.outcome == "retry", (answer.status, answer.body)
             assert time.monotonic() < deadline, f"no answer for {LONGEST_OUTAGE} s: {answer.body}"
             time.sleep(0.02)

@@ -1,0 +1,56 @@
+import Glibc
+
+/// What systemd is told of the program's state, and how often it wants to hear of it (sd_notify(3)).
+///
+/// The protocol is one datagram of text to the socket in `NOTIFY_SOCKET`, and systemd promises to keep it. Our own few
+/// lines instead of libsystemd, which would bring compression and cryptography into a program that strangers' bytes go
+/// through. Without the variables all this does nothing.
+struct ServiceManager: Sendable {
+    private let socket: String?
+    /// After how many seconds without a sign of life systemd restarts the program; nil if it doesn't watch.
+    let watchdogSeconds: Int?
+
+    /// Reads the environment and takes the variables out of it: they are for this process, not for programs it starts.
+    static func current() -> ServiceManager {
+        func take(_ name: String) -> String? {
+            defer { unsetenv(name) }
+            return getenv(name).map { String(cString: $0) }
+        }
+        let socket = take("NOTIFY_SOCKET")
+        let microseconds = take("WATCHDOG_USEC").flatMap(UInt64.init)
+        let watched = take("WATCHDOG_PID").flatMap(Int32.init)
+        // Set by an outer service for another process.
+        let isOurs = watched == nil || watched == getpid()
+        return ServiceManager(
+            socket: socket,
+            watchdogSeconds: isOurs ? microseconds.map { max(1, Int(clamping: $0 / 1_000_000)) } : nil)
+    }
+
+    func ready() { tell("READY=1") }
+    func stopping() { tell("STOPPING=1") }
+    func alive() { tell("WATCHDOG=1") }
+
+    /// Who doesn't listen, or is busy, misses it: nothing that the program does depends on it.
+    private func tell(_ state: String) {
+        guard let socket, socket.hasPrefix("/") || socket.hasPrefix("@") else { return }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        guard socket.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
+        withUnsafeMutableBytes(of: &address.sun_path) {
+            $0.copyBytes(from: socket.utf8)
+            // The abstract name space of Linux.
+            if $0[0] == UInt8(ascii: "@") { $0[0] = 0 }
+        }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + socket.utf8.count)
+        let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = Glibc.socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let bytes = Array(state.utf8)
+        withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, length)
+            }
+        }
+    }
+}

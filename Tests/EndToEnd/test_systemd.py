@@ -1,0 +1,154 @@
+"""The unit files: what systemd says of them, whether they leave the program what it needs, and what it tells systemd."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from client import layout, parameters, query, random_bytes
+from fastcgi import Request, upload_params
+from server import PROGRAM, REPOSITORY, run_program, wait_until
+
+UNITS = REPOSITORY / "deploy/systemd"
+README = (REPOSITORY / "README.md").read_text()
+DATA = random_bytes(100_000)
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    for name in ("resumabled.service", "resumabled.socket"):
+        # There has to be a program where the unit looks for it.
+        text = (UNITS / name).read_text().replace("/usr/bin/resumabled", PROGRAM)
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / "resumabled.service", tmp_path / "resumabled.socket"],
+        capture_output=True, text=True)
+    # It also speaks of whatever other units the machine has.
+    assert done.returncode == 0 and "resumabled" not in done.stderr, done.stderr
+
+
+def test_the_service_is_as_little_exposed_as_the_readme_says():
+    # A threshold of 15 is an exposure of 1.5.
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", UNITS / "resumabled.service"],
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    exposure = re.search(r"Overall exposure level for resumabled.service: ([\d.]+)", done.stdout)[1]
+    assert float(exposure) <= 1.5
+    assert f"exposure level of {exposure} " in README
+
+
+def allowed_calls() -> set[str]:
+    """The system calls that the unit's filter leaves, by systemd's own lists."""
+
+    def expand(group: str) -> set[str]:
+        lines = subprocess.run(
+            ["systemd-analyze", "syscall-filter", group], capture_output=True, text=True, check=True).stdout.split("\n")
+        names = {line.strip() for line in lines[1:] if line.strip() and not line.strip().startswith("#")}
+        return set().union(*(expand(name) if name.startswith("@") else {name} for name in names))
+
+    calls: set[str] = set()
+    for line in re.findall(r"^SystemCallFilter=(.+)$", (UNITS / "resumabled.service").read_text(), re.M):
+        groups = set().union(*map(expand, line.removeprefix("~").split()))
+        calls = calls - groups if line.startswith("~") else calls | groups
+    return calls
+
+
+def test_the_filter_of_system_calls_leaves_the_program_all_that_it_uses(server, client, tmp_path):
+    server.stop_program()
+    trace = tmp_path / "trace"
+    arguments = [PROGRAM, "serve", "--socket", server.socket, "--root", server.root, "--durability", "chunk"]
+    with open(server.state / "program.log", "ab") as log:
+        traced = subprocess.Popen(
+            ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace, *arguments], stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log)
+    try:
+        wait_until(server.socket.exists, 20, "it listens")
+        for name in ("one", "two"):
+            assert {answer.status for answer in client.upload(DATA, filename="name", identifier=name, chunk_size=30_000)
+                    } == {200}
+    finally:
+        # strace hands the end on to nobody: its child is the program.
+        child = int(pathlib.Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text().split()[0])
+        os.kill(child, signal.SIGTERM)
+        assert traced.wait(20) == 0
+    used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", trace.read_text(), re.M)) - {"execve"}
+    assert {"pwrite64", "renameat2", "fdatasync", "accept", "epoll_wait"} <= used | {"accept4"}, used
+    # Asking for the limit is prlimit64; raising it fails there, and does no harm: the unit has raised it already.
+    assert used <= allowed_calls(), used - allowed_calls()
+    server.start_program()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_user_and_folders_are_made_by_the_files_for_it(tmp_path):
+    (tmp_path / "etc").mkdir()
+    for tool in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+        path = UNITS / ("resumabled." + tool[0].removeprefix("systemd-"))
+        done = subprocess.run([*tool, f"--root={tmp_path}", path], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    (entry,) = [line.split(":") for line in (tmp_path / "etc/passwd").read_text().splitlines()
+                if line.startswith("resumabled:")]
+    assert entry[5] == "/var/lib/resumabled" and entry[6] == "/usr/sbin/nologin"
+    for folder, mode in (("run/resumabled", 0o755), ("var/lib/resumabled", 0o750)):
+        status = (tmp_path / folder).stat()
+        assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (mode, int(entry[2]), int(entry[3]))
+
+
+@pytest.fixture(params=["path", "abstract"])
+def notices(request, tmp_path):
+    """What systemd would hear; with the name of the socket as systemd writes it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        name = f"resumabled-test.{os.getpid()}"
+        receiver.bind(f"\0{name}" if request.param == "abstract" else str(tmp_path / "n"))
+        receiver.settimeout(20)
+        yield receiver, f"@{name}" if request.param == "abstract" else str(tmp_path / "n")
+
+
+def test_systemd_hears_of_the_start_the_end_and_signs_of_life_between(server, notices):
+    receiver, name = notices
+    server.stop_program()
+    server.environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000000"}
+    server.start_program()
+    assert [receiver.recv(100) for _ in range(4)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    server.program.terminate()
+    heard = {receiver.recv(100)}
+    while b"STOPPING=1" not in heard:
+        heard.add(receiver.recv(100))
+    assert heard <= {b"WATCHDOG=1", b"STOPPING=1"}
+    server.expect_clean_end()
+    server.start_program()
+
+
+@pytest.mark.parametrize("notices", ["path"], indirect=True)
+def test_there_is_no_sign_of_life_while_all_threads_are_stuck(server, notices):
+    receiver, name = notices
+    server.stop_program()
+    server.environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1000000"}
+    server.start_program("--threads", "1")
+    (only,) = layout(len(DATA), len(DATA), False)
+    fields = parameters(only, identifier="stuck", filename="stuck", size=len(DATA), chunk_size=len(DATA))
+    # The only thread waits for the rest of this.
+    request = Request(server.socket, upload_params("POST", query(fields), "application/octet-stream", len(DATA)))
+    request.write(DATA[:10])
+    receiver.settimeout(3.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            receiver.recv(100)
+    assert "no thread has finished" in server.program_log()
+    request.write(DATA[10:])
+    assert request.answer()[0] == 200
+    receiver.settimeout(20)
+    assert receiver.recv(100) == b"WATCHDOG=1"
+
+
+@pytest.mark.parametrize("name", ["", "nonsense", "/nowhere/at/all", "/" + 200 * "x"])
+def test_a_service_manager_that_cannot_be_reached_does_no_harm(server, client, name):
+    server.stop_program()
+    server.environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "x"}
+    server.start_program()
+    assert client.test(parameters(
+        layout(1, 1, False)[0], identifier="a", filename="a", size=1, chunk_size=1)).status == 404
+    assert run_program("verify", "--root", server.root).returncode == 0
