@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "EndToEnd"))
 
 import measure
 import plan
+import readme
 import report
 import workloads
 from sides import SIDES
@@ -29,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="end with status 1 if a target is missed")
     parser.add_argument("--disk", type=pathlib.Path, metavar="DIR", help="a folder on the disk to measure with")
     parser.add_argument("--output", type=pathlib.Path, metavar="DIR", help="where the results go")
+    parser.add_argument("--readme", action="store_true", help="put the figures into the README's table")
     parser.add_argument("--work", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--tools", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -38,6 +40,8 @@ def arguments() -> argparse.Namespace:
         if options.check:
             parser.error("--check: --small measures nothing that could be checked")
         options.rounds = 1
+    if options.readme and (options.small or options.only or options.sides):
+        parser.error("--readme: the README has the figures of everything")
     return options
 
 
@@ -102,6 +106,9 @@ def main() -> int:
         raise SystemExit(f"Tests/bench: {disk} is in memory; what is to be measured needs a disk")
     output = options.output or options.work
     output.mkdir(parents=True, exist_ok=True)
+    if not options.small:
+        minutes = options.rounds * sum(each.estimate for each in wanted) / 60
+        print(f"This takes about {minutes:.0f} minutes on two processors that do nothing else.", flush=True)
 
     results = report.Results(machine(disk))
     with tempfile.TemporaryDirectory(prefix="files.", dir=disk) as folder:
@@ -126,6 +133,8 @@ def main() -> int:
         for line, is_met in verdicts:
             print(f"{'met   ' if is_met else 'MISSED'} {line}")
     print(f"The results are in {output}: results.md, results.json, results.svg")
+    if options.readme:
+        readme.write(results.summaries)
     return 1 if options.check and not all(is_met for _, is_met in verdicts) else 0
 
 

@@ -95,9 +95,11 @@ class Workload:
     name: str
     # In the table and the chart.
     title: str
-    sides: tuple[str, ...] = ("dav", "ours", "unsynced", "flask")
+    sides: tuple[str, ...] = ("dav", "ours", "flask")
     # Which figure says how fast it is: "bytes" or "requests" a second, or None.
     speed: str | None = "bytes"
+    # About how many seconds one round of all its sides takes on two processors that do nothing else.
+    estimate: int
 
     def run(self, bench: Bench, side: type[Side]) -> Sample:
         raise NotImplementedError
@@ -106,11 +108,13 @@ class Workload:
 class Upload(Workload):
     """Files, each by connections of its own or all by the same."""
 
+    estimate = 30
+
     def __init__(
         self, name: str, title: str, *, count: int, size: int, chunk_size: int, connections: int,
-        apart: bool = False, speed: str = "bytes",
+        apart: bool = False, speed: str = "bytes", sides: tuple[str, ...] = Workload.sides,
     ):
-        self.name, self.title, self.speed = name, title, speed
+        self.name, self.title, self.speed, self.sides = name, title, speed, sides
         self.chunk_size, self.connections, self.apart = chunk_size, connections, apart
         self.files = plan.files(count, size, chunk_size)
 
@@ -129,6 +133,7 @@ class Tests(Workload):
     """Questions for chunks that are held, of a file of which only the last is missing."""
 
     name = "W5"
+    estimate = 10
     sides = ("ours", "flask")
     speed = "requests"
     CONNECTIONS = 8
@@ -156,6 +161,7 @@ class Resume(Workload):
     """The one request by which our client learns what is held."""
 
     name = "W6"
+    estimate = 15
     sides = ("ours",)
     speed = None
     REQUESTS = 20
@@ -202,6 +208,7 @@ class Completion(Workload):
     """The last chunk of a file, with all that its answer waits for."""
 
     name = "W7"
+    estimate = 75
     sides = ("ours",)
     speed = None
 
@@ -255,6 +262,7 @@ class SlowClients(Workload):
     """One client with a fast line: alone, beside many with slow ones, and alone again."""
 
     name = "W8"
+    estimate = 45
     sides = ("ours", "dav")
     CONNECTIONS = 3
     RATE = 10 * KIB
@@ -318,7 +326,8 @@ def _uploads(big: int, few: int, many: int, chunk: int) -> list[Workload]:
         Upload("W2", f"8 files of {human(few)}, chunks of 1 MiB, 3 connections each",
                count=8, size=few, chunk_size=MIB, connections=3, apart=True),
         Upload("W3", f"{many:,} files of 64 KiB, 8 connections",
-               count=many, size=64 * KIB, chunk_size=MIB, connections=8, speed="requests"),
+               count=many, size=64 * KIB, chunk_size=MIB, connections=8, speed="requests",
+               sides=("dav", "ours", "unsynced", "flask")),
         Upload("W4", f"{human(chunk)}, chunks of 8 MiB, 4 connections",
                count=1, size=chunk, chunk_size=8 * MIB, connections=4),
     ]

@@ -1,5 +1,6 @@
 """What it costs. Times are compared with each other within one run, never with a clock's idea of fast."""
 
+import concurrent.futures
 import statistics
 import subprocess
 import time
@@ -45,6 +46,28 @@ def hold(server: Server, name: str, size: int, chunk_size: int, ranges) -> None:
     status, _ = exchange(server, "POST", fields, bytes(chunk_size))
     assert status == 200
     Journal(server.root, name, name).adopt(ranges)
+
+
+def test_64_connections_of_8_mib_chunks_take_less_than_32_mib_of_memory(tmp_path):
+    """All at once, four times as many as there are threads: nobody's chunk is ever whole in memory."""
+    connections, chunk_size = 64, 8 * MIB
+    size = connections * chunk_size
+    # Slices of one pool, each from a place of its own.
+    pool = random_bytes(2 * chunk_size)
+    contents = [pool[number * MIB // 8 :][:chunk_size] for number in range(connections)]
+    with Server(tmp_path / "files") as server:
+
+        def send(chunk: Chunk) -> int:
+            fields = parameters(chunk, identifier="large", filename="large", size=size, chunk_size=chunk_size)
+            return exchange(server, "POST", fields, contents[chunk.number - 1])[0]
+
+        with concurrent.futures.ThreadPoolExecutor(connections) as threads:
+            assert set(threads.map(send, layout(size, chunk_size, False))) == {200}
+        peak = server.peak_memory()
+        with open(server.root / "large", "rb") as file:
+            assert all(file.read(chunk_size) == content for content in contents)
+    print(f"64 connections with chunks of 8 MiB: {peak / MIB:.1f} MiB at the peak")
+    assert peak < 32 * MIB
 
 
 def test_completing_a_file_takes_no_longer_at_10_gib_than_at_10_mib(on_disk):

@@ -3,8 +3,12 @@
 import os
 import re
 import subprocess
+import sys
 
 from server import PROGRAM, REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "Tests/Benchmarks"))
+import readme  # noqa: E402
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -35,6 +39,16 @@ def test_the_outcomes_are_those_of_the_program():
     rows = {name: status for name, status in re.findall(r'case \.\w+(?:\([^)]*\))?: \("(\w+)", (\d+),', source)}
     assert len(rows) == 9
     assert {row[0]: row[1] for row in table("outcome")} == rows
+
+
+def test_the_workloads_and_targets_are_those_of_the_benchmark():
+    """The figures are those of whoever measured last, the rest of both tables is the tool's."""
+    uploads, others = readme.tables({})
+    for rows, names, heading in ((uploads, 1, uploads[0][1]), (others, 2, others[0][1])):
+        found = table(rf"workload \| {re.escape(heading)} ")
+        assert [row[:names] for row in found] == [row[:names] for row in rows[1:]]
+        assert [[readme.target(cell) for cell in row[names:]] for row in found] == [row[names:] for row in rows[1:]]
+        assert f"| {' | '.join(rows[0])} |" in README
 
 
 def test_every_command_runs(tmp_path):
