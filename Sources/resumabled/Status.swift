@@ -36,17 +36,16 @@ struct Status: ParsableCommand {
                 let since = last[upload.id].map { ($0.held, ($0.at.duration(to: clock)) / .seconds(1)) }
                 return StatusTable.row(upload, now: now, since: since)
             }
+            guard watch else { return print(StatusTable.text(rows)) }
             // Home, and clear to the end: what is shown doesn't flicker.
-            let lead = watch ? "\u{1b}[H\u{1b}[J" : ""
-            print(lead + StatusTable.text(rows))
-            guard watch else { return }
+            print("\u{1b}[H\u{1b}[J" + StatusTable.text(rows, size: .now))
             fflush(nil)
             last = Dictionary(uploads.map { ($0.id, ($0.held, clock)) }, uniquingKeysWith: { $1 })
             sleep(1)
         }
     }
 
-    private static func json(_ uploads: [UploadSummary]) -> JSON {
+    static func json(_ uploads: [UploadSummary]) -> JSON {
         .array(
             uploads.map { upload in
                 .object([

@@ -25,17 +25,44 @@ enum StatusTable {
         ]
     }
 
-    static func text(_ rows: [[String]]) -> String {
+    /// - Parameter size: what the terminal has room for: columns are left out, and names and the list cut short, so that
+    ///   no line is broken and nothing scrolls. Nil: all that there is.
+    static func text(_ rows: [[String]], size: TerminalSize? = nil) -> String {
         guard !rows.isEmpty else { return "No uploads under way." }
-        let all = [titles] + rows
-        let widths = titles.indices.map { column in all.map { width($0[column]) }.max() ?? 0 }
-        return all.map { row in
-            zip(row, widths).enumerated().map { column, cell in
-                let fill = String(repeating: " ", count: cell.1 - width(cell.0))
+        // The cursor needs a line, too.
+        let shown = size.map { rows.count < $0.lines - 1 ? rows.count : max(0, $0.lines - 3) } ?? rows.count
+        let all = [titles] + rows.prefix(shown)
+        var widths = titles.indices.map { column in all.map { width($0[column]) }.max() ?? 0 }
+        var columns = Array(titles.indices)
+        if let size {
+            (columns, widths[0]) = fitting(widths, size.columns)
+        }
+        var lines = all.map { row in
+            columns.map { column in
+                let cell = column == 0 ? shortened(row[column], to: widths[0]) : row[column]
+                let fill = String(repeating: " ", count: max(0, widths[column] - width(cell)))
                 // Numbers stand flush right.
-                return [1, 2, 4, 5].contains(column) ? fill + cell.0 : cell.0 + fill
-            }.joined(separator: "  ")
-        }.joined(separator: "\n")
+                return [1, 2, 4, 5].contains(column) ? fill + cell : cell + fill
+            }.joined(separator: gap)
+        }
+        if shown < rows.count { lines.append("and \(rows.count - shown) more") }
+        return lines.joined(separator: "\n")
+    }
+
+    private static let gap = "  "
+    /// In which order columns go where there is no room: when it was touched and begun, then what the bar says as well.
+    private static let leaving = [6, 5, 2, 1, 4, 3]
+    /// How far names are cut before a column goes.
+    private static let shortestName = 16
+
+    /// Which columns stay in a line of so many characters, and how wide the names may be.
+    private static func fitting(_ widths: [Int], _ room: Int) -> (columns: [Int], name: Int) {
+        var columns = Array(widths.indices)
+        func rest() -> Int { columns.dropFirst().reduce(0) { $0 + widths[$1] + gap.count } }
+        for column in leaving where rest() + min(widths[0], shortestName) > room {
+            columns.removeAll { $0 == column }
+        }
+        return (columns, min(widths[0], max(1, room - rest())))
     }
 
     private static func bar(_ held: UInt64, of size: UInt64) -> String {
@@ -71,10 +98,10 @@ enum StatusTable {
         }
     }
 
-    private static func shortened(_ name: String) -> String {
-        guard width(name) > 40 else { return name }
+    private static func shortened(_ name: String, to limit: Int = 40) -> String {
+        guard width(name) > limit else { return name }
         var short = name
-        while width(short) > 39 { short.removeLast() }
+        while width(short) >= limit, !short.isEmpty { short.removeLast() }
         return short + "…"
     }
 
