@@ -36,6 +36,9 @@ let package = Package(
         // What each room that talks to Linux needs: who closes a descriptor, how an errno reads.
         .target(name: "Linux", swiftSettings: strict),
 
+        // What is counted, and the text that Prometheus reads.
+        .target(name: "Metrics", swiftSettings: strict),
+
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CLinux", "HTTP", "Linux"], swiftSettings: strict),
         .target(name: "HTTP", swiftSettings: strict),
         .target(name: "Multipart", swiftSettings: strict),
@@ -54,7 +57,7 @@ let package = Package(
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "FastCGI", "UploadModel", "UploadService", "UploadStore",
+                "FastCGI", "HTTP", "Linux", "Metrics", "UploadModel", "UploadService", "UploadStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -65,6 +68,7 @@ let package = Package(
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
         .testTarget(name: "MultipartTests", dependencies: ["Multipart", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "UploadModelTests", dependencies: ["UploadModel", "TestSupport"], swiftSettings: strict),
         .testTarget(

@@ -9,7 +9,7 @@ extension Outcome {
     init(_ error: ParameterError) {
         self =
             switch error {
-            case .fileTooLarge: .refused(error.description)
+            case .fileTooLarge: .refused(error.description, because: .size)
             default: .malformed(error.description)
             }
     }
@@ -42,15 +42,15 @@ extension Outcome {
             case .tooLarge(let limit):
                 Outcome(ParameterError.fileTooLarge(limit: limit))
             case .neverFits:
-                .refused("The file is larger than the server has room for")
+                .refused("The file is larger than the server has room for", because: .noRoom)
             case .nameTaken:
-                .refused("There is another file of this name already")
+                .refused("There is another file of this name already", because: .nameTaken)
             case .nameReserved:
-                .refused("This path is used by the server itself")
+                .refused("This path is used by the server itself", because: .nameReserved)
             case .finished:
-                .refused("The file is complete already")
+                .refused("The file is complete already", because: .finished)
             case .notAdmitted(let reason):
-                .refused(reason)
+                .refused(reason, because: .notAdmitted)
             case .undecided:
                 .retry("The server cannot say at the moment whether it takes this file", after: 5)
             case .busy:
@@ -61,7 +61,7 @@ extension Outcome {
                 .retry("The server cannot write at the moment", after: 10)
             case .untrusted:
                 // "Again" for this chunk alone would be a lie: all of the file is needed once more.
-                .refused("The server could not save the file; please upload it again")
+                .refused("The server could not save the file; please upload it again", because: .lost)
             }
     }
 }
@@ -71,14 +71,18 @@ struct Ended: Error {
     let outcome: Outcome
     /// What the log should know beyond the outcome.
     let cause: String?
+    /// What was wrong with the store, if anything was.
+    let fault: StoreFault?
 
     init(_ outcome: Outcome, cause: String? = nil) {
         self.outcome = outcome
         self.cause = cause
+        fault = nil
     }
 
     init(_ error: StoreError) {
         outcome = Outcome(error)
+        fault = error.fault
         cause =
             switch error {
             case .full(let error), .failed(let error), .untrusted(let error): "\(error)"

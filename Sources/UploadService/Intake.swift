@@ -51,7 +51,9 @@ final class Intake {
                 // file up, and what is left of it expires.
                 writer = nil
                 _ = try? store.remove(chunk.upload)
-                throw Ended(.refused("The content of the file is of a type that is not accepted here (\(types))"))
+                throw Ended(
+                    .refused(
+                        "The content of the file is of a type that is not accepted here (\(types))", because: .type))
             }
         }
         var failure: Ended?

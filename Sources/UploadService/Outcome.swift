@@ -15,7 +15,7 @@ enum Outcome {
     /// The request breaks the rules; the text says which.
     case malformed(String)
     /// The file will never be accepted; the text says why.
-    case refused(String)
+    case refused(String, because: Refusal = .other)
     /// The route doesn't speak this method or content type.
     case unsupported(String)
     /// It may work in so many seconds; the text says what to wait for.
@@ -24,25 +24,25 @@ enum Outcome {
     case allowed(methods: String)
 
     /// The outcome's name, its status code and its line for people.
-    var row: (name: String, status: Int, line: String) {
+    var row: (name: OutcomeName, status: Int, line: String) {
         switch self {
-        case .stored: ("stored", 200, "OK")
-        case .held: ("held", 200, "OK")
-        case .removed: ("removed", 200, "OK")
-        case .missing(quietly: true): ("missing", 204, "")
-        case .missing(quietly: false): ("missing", 404, "Not found")
-        case .malformed(let line): ("malformed", 500, line)
-        case .refused(let line): ("refused", 415, line)
-        case .unsupported(let line): ("unsupported", 501, line)
-        case .retry(let line, _): ("retry", 503, line)
-        case .allowed: ("allowed", 204, "")
+        case .stored: (.stored, 200, "OK")
+        case .held: (.held, 200, "OK")
+        case .removed: (.removed, 200, "OK")
+        case .missing(quietly: true): (.missing, 204, "")
+        case .missing(quietly: false): (.missing, 404, "Not found")
+        case .malformed(let line): (.malformed, 500, line)
+        case .refused(let line, _): (.refused, 415, line)
+        case .unsupported(let line): (.unsupported, 501, line)
+        case .retry(let line, _): (.retry, 503, line)
+        case .allowed: (.allowed, 204, "")
         }
     }
 
     /// The answer as it goes out, with the line as its body.
     var response: Response {
         let row = row
-        var response = Response(status: row.status, headers: [.init("X-Upload-Outcome", row.name)])
+        var response = Response(status: row.status, headers: [.init("X-Upload-Outcome", row.name.rawValue)])
         switch self {
         case .allowed(let methods):
             response.headers.append(.init("Allow", methods))
@@ -56,6 +56,37 @@ enum Outcome {
         }
         return response.with(Array(row.line.utf8), type: "text/plain; charset=utf-8")
     }
+}
+
+/// What an outcome is called, in the answer's header `X-Upload-Outcome` and wherever outcomes are counted.
+public enum OutcomeName: String, Sendable, CaseIterable {
+    case stored, held, removed, missing, malformed, refused, unsupported, retry, allowed
+}
+
+/// Why a file will never be accepted.
+public enum Refusal: String, Sendable, CaseIterable {
+    /// It is larger than is accepted.
+    case size
+    /// The disk is smaller than the file.
+    case noRoom = "no_room"
+    /// Another file has its name.
+    case nameTaken = "name_taken"
+    /// Its path belongs to the server.
+    case nameReserved = "name_reserved"
+    /// Its type, as the client says it or by its first bytes.
+    case type
+    /// The page that sends it is of an origin that may not.
+    case origin
+    /// Its sender has no token that allows it.
+    case token
+    /// It is complete, so it can't be given up.
+    case finished
+    /// Who was asked about it said no.
+    case notAdmitted = "not_admitted"
+    /// What was held of it was lost to a failed sync.
+    case lost
+    /// Anything else.
+    case other
 }
 
 extension Response {

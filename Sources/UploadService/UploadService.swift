@@ -12,62 +12,77 @@ public struct UploadService: RequestHandler {
     private let store: any ChunkStore
     private let settings: UploadSettings
     private let log: Logger
+    private let observe: RequestObserver
 
     /// A service over that store.
-    public init(store: any ChunkStore, settings: UploadSettings, log: Logger) {
+    ///
+    /// - Parameter observe: is told what became of each request.
+    public init(
+        store: any ChunkStore, settings: UploadSettings, log: Logger, observe: @escaping RequestObserver = { _ in }
+    ) {
         self.store = store
         self.settings = settings
         self.log = log
+        self.observe = observe
     }
 
     public func respond(
         to request: Request, body: inout some RequestBody, using buffer: UnsafeMutableRawBufferPointer
     ) -> Response {
-        var response = answer(request, &body, buffer)
+        let began = ContinuousClock.now
+        var counted = CountedBody(body)
+        var (outcome, response, ended) = answer(request, &counted, buffer)
+        body = counted.body
         response.headers += settings.origins.headers(for: request, methods: methods)
+        observe(
+            RequestReport(
+                request, outcome, file: ended.flatMap { file(of: request, $0) }, received: counted.received,
+                duration: .now - began, fault: ended?.fault))
         return response
     }
 
     private func answer(
         _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
-    ) -> Response {
+    ) -> (Outcome, Response, Ended?) {
+        func whole(_ outcome: Outcome) -> (Outcome, Response, Ended?) { (outcome, outcome.response, nil) }
         do throws(Ended) {
             guard UploadService.routes.contains(request.path) else {
                 throw Ended(.unsupported("There is no upload service at this address"))
             }
             guard settings.origins.judge(request) != .refused else {
-                throw Ended(.refused("Pages of this origin may not upload here"))
+                throw Ended(.refused("Pages of this origin may not upload here", because: .origin))
             }
             switch request.method {
             case .get, .head:
-                return try test(request)
+                let (outcome, response) = try test(request)
+                return (outcome, response, nil)
             case .post, .put, .patch:
-                return try upload(request, &body, buffer).response
+                return whole(try upload(request, &body, buffer))
             case .options:
-                return Outcome.allowed(methods: methods).response
+                return whole(.allowed(methods: methods))
             case .delete where settings.deleteToken != nil:
-                return try remove(request).response
+                return whole(try remove(request))
             case .delete, .other:
                 throw Ended(.unsupported("This method is not supported; send GET or POST"))
             }
         } catch {
-            record(error, request)
-            return error.outcome.response
+            record(error)
+            return (error.outcome, error.outcome.response, error)
         }
     }
 
     /// Is this chunk held? Who asks for JSON is told all that is.
-    private func test(_ request: Request) throws(Ended) -> Response {
+    private func test(_ request: Request) throws(Ended) -> (Outcome, Response) {
         let chunk = try settings.chunk(try parameters(of: request), for: .test)
         let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         let wantsJSON = request.accepts("application/json")
         // Who asks for JSON knows this server, and an answer with 204 has no body that could tell it anything.
         let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
         let outcome = status?.receipt.map { Outcome.held($0) } ?? .missing(quietly: quietly)
-        guard wantsJSON else { return outcome.response }
+        guard wantsJSON else { return (outcome, outcome.response) }
         let response = Response(
-            status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name)])
-        return response.with(HeldRanges(chunk, status).json, type: "application/json")
+            status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name.rawValue)])
+        return (outcome, response.with(HeldRanges(chunk, status).json, type: "application/json"))
     }
 
     /// What the route speaks (RFC 9110, section 10.2.1).
@@ -79,7 +94,7 @@ public struct UploadService: RequestHandler {
     private func remove(_ request: Request) throws(Ended) -> Outcome {
         let parameters = try parameters(of: request)
         guard settings.deleteToken?.isCarried(by: request, parameters) == true else {
-            throw Ended(.refused("The token does not allow to delete uploads"))
+            throw Ended(.refused("The token does not allow to delete uploads", because: .token))
         }
         let upload = try step(
             { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters) })
@@ -140,9 +155,16 @@ public struct UploadService: RequestHandler {
         return parameters
     }
 
-    private func record(_ ended: Ended, _ request: Request) {
+    /// The file that a refused request was about.
+    private func file(of request: Request, _ ended: Ended) -> (name: String?, size: String?)? {
+        guard case .refused = ended.outcome, let parameters = try? parameters(of: request) else { return nil }
+        let dialect = Dialect(of: parameters)
+        return (parameters[dialect.filename], parameters[dialect.totalSize])
+    }
+
+    private func record(_ ended: Ended) {
         let row = ended.outcome.row
-        var facts: Logger.Metadata = ["outcome": "\(row.name)", "request": "\(request.requestID)"]
+        var facts: Logger.Metadata = ["outcome": "\(row.name)"]
         if let cause = ended.cause {
             facts["cause"] = "\(cause)"
             log.error("request failed", metadata: facts)

@@ -57,7 +57,7 @@ public struct UploadSettings: Sendable {
             case .accepted: break
             case .undecided where sniffer != nil: break
             case .undecided, .refused:
-                throw Ended(.refused("Files of this type are not accepted here (\(types))"))
+                throw Ended(.refused("Files of this type are not accepted here (\(types))", because: .type))
             }
         }
         return chunk

@@ -17,14 +17,17 @@ indirect enum JSON: CustomStringConvertible {
         }
     }
 
-    /// A string with what must not stand in one escaped (section 7), and DEL and C1 controls, which a terminal obeys.
+    /// A string with what must not stand in one escaped (section 7), and DEL and C1 controls, which a terminal obeys, and
+    /// the two line ends that JavaScript knows besides.
     private static func quoted(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
+            case _
+            where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+                || (0x2028...0x2029).contains(scalar.value):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: quoted.unicodeScalars.append(scalar)

@@ -8,6 +8,7 @@ import UploadStore
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 extension MissingStatus: ExpressibleByArgument {}
+extension LogFormat: ExpressibleByArgument {}
 
 extension TypePolicy: ExpressibleByArgument {
     public init?(argument: String) {
@@ -75,6 +76,9 @@ struct Serve: ParsableCommand {
     @Option(help: "What is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
     var logLevel = Logger.Level.info
 
+    @Option(help: ArgumentHelp("How it is written: for people or for machines.", valueName: "text|json"))
+    var logFormat = LogFormat.text
+
     func validate() throws {
         guard socket == nil || listen == nil else { throw ValidationError("Give --socket or --listen, not both.") }
         guard (1...1024).contains(threads) else { throw ValidationError("--threads must be from 1 to 1024.") }
@@ -87,7 +91,10 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        var log = Logger(label: "resumabled") { StreamLogHandler.standardError(label: $0) }
+        _ = ProcessMetrics.started
+        var log = Logger(label: "resumabled") { _ in
+            LineLogHandler(logFormat, metadataProvider: RequestName.provider)
+        }
         log.logLevel = logLevel
         for name in Environment.unknown(environmentVariables()) {
             log.warning("a variable that sets nothing", metadata: ["name": "\(name)"])
@@ -97,23 +104,38 @@ struct Serve: ParsableCommand {
         let manager = ServiceManager.current()
 
         let openUploads = OpenFiles.uploads(limit: OpenFiles.raiseLimit(), threads: threads)
+        let metrics = ProgramMetrics()
+        let uploadLog = UploadLog(log)
         let store = try LocalStore(
             root: try LinuxDirectory.root(root), boot: .current,
             settings: self.store.settings(openUploads: openUploads), now: { UInt64(time(nil)) },
-            observe: UploadLog(log).record)
-        for failure in store.recover() { log.error("recovery failed", metadata: ["cause": "\(failure)"]) }
+            observe: { event in
+                uploadLog.record(event)
+                metrics.record(event)
+            })
+        for failure in store.recover() {
+            log.error("recovery failed", metadata: ["cause": "\(failure)"])
+            metrics.record(failure)
+        }
         let service = UploadService(
             store: store,
             settings: try uploadSettings(),
-            log: log)
+            log: log,
+            observe: { report in
+                uploadLog.record(report)
+                metrics.record(report)
+            })
+        let desk = OperatorDesk(store: store, metrics: metrics, threads: threads, log: log)
         let listener = try listener()
-        let responder = try Responder(listener, threads: threads, handler: service) { [log] line in
+        let responder = try Responder(
+            listener, threads: threads, handler: Routes(uploads: service, desk: desk, metrics: metrics)
+        ) { [log] line in
             log.error("\(line)")
         }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
         manager.ready()
 
-        let signal = attend(store, responder, manager, log, until: signals)
+        let signal = attend(store, responder, manager, log, metrics, until: signals)
         manager.stopping()
         log.info("stopping", metadata: ["signal": "\(signal)"])
         let busy = responder.stop(within: stopTimeout)
@@ -137,7 +159,7 @@ struct Serve: ParsableCommand {
     /// still answered.
     private func attend(
         _ store: LocalStore, _ responder: Responder, _ manager: ServiceManager, _ log: Logger,
-        until signals: StopSignals
+        _ metrics: ProgramMetrics, until signals: StopSignals
     ) -> Int32 {
         let expire = self.store.expire.seconds
         // Half made things are swept also where nothing expires.
@@ -146,7 +168,10 @@ struct Serve: ParsableCommand {
         while true {
             if ContinuousClock.now >= nextSweep {
                 let report = store.sweep()
-                for failure in report.failures { log.error("sweep failed", metadata: ["cause": "\(failure)"]) }
+                for failure in report.failures {
+                    log.error("sweep failed", metadata: ["cause": "\(failure)"])
+                    metrics.record(failure)
+                }
                 nextSweep = .now + sweepInterval
             }
             if let patience = manager.watchdogSeconds {

@@ -1,10 +1,15 @@
+import Glibc
+import HTTP
+import Linux
 import Logging
 import UploadModel
+import UploadService
 import UploadStore
 
-/// Writes a line for each upload that was begun, finished or removed.
+/// Writes a line for each upload that was begun, finished, refused or removed; none for a chunk.
 struct UploadLog: Sendable {
     private let log: Logger
+    private let refused = RecentRefusals()
 
     init(_ log: Logger) {
         self.log = log
@@ -15,13 +20,13 @@ struct UploadLog: Sendable {
         case .begun(let upload):
             log.info("upload begun", metadata: facts(upload))
         case .finished(let upload):
-            let seconds = upload.finished.map { $0 > upload.begun ? $0 - upload.begun : 0 } ?? 0
+            let seconds = upload.seconds
             log.info(
                 "upload finished",
                 metadata: facts(upload).merging(
                     [
-                        "path": "\(upload.path ?? "")", "seconds": "\(seconds)",
-                        "rate": "\((upload.size ?? 0) / max(seconds, 1))",
+                        "path": "\(upload.path ?? "")", "seconds": .stringConvertible(seconds),
+                        "rate": .stringConvertible((upload.size ?? 0) / max(seconds, 1)),
                     ], uniquingKeysWith: { $1 }))
         case .removed(let upload, let cause):
             let words =
@@ -37,16 +42,58 @@ struct UploadLog: Sendable {
         case .recovered(let upload, let lostRanges):
             log.notice(
                 "upload recovered",
-                metadata: facts(upload).merging(["lost": "\(lostRanges)"], uniquingKeysWith: { $1 }))
+                metadata: facts(upload).merging(
+                    ["lost": .stringConvertible(UInt64(lostRanges))], uniquingKeysWith: { $1 }))
         case .notice(let text):
             log.notice("\(text)")
         }
     }
 
+    /// A client may send several chunks of a file before it hears that the file is refused, and one that doesn't listen
+    /// sends them all: one line is enough.
+    func record(_ report: RequestReport) {
+        guard let reason = report.refusal else { return }
+        let file = report.file
+        guard refused.isNew([report.request.remoteAddress, reason.rawValue, file?.name ?? "", file?.size ?? ""]) else {
+            return
+        }
+        var facts: Logger.Metadata = ["reason": "\(reason.rawValue)", "line": "\(report.line)"]
+        if let name = file?.name { facts["name"] = "\(name)" }
+        if let size = file?.size.flatMap({ UInt64($0) }) { facts["size"] = .stringConvertible(size) }
+        facts["client"] = "\(report.request.remoteAddress)"
+        log.info("upload refused", metadata: facts)
+    }
+
     private func facts(_ upload: UploadSummary) -> Logger.Metadata {
-        [
-            "name": "\(upload.id.filename)", "held": "\(upload.held)",
-            "size": "\(upload.size.map(String.init) ?? "unknown")",
-        ]
+        var facts: Logger.Metadata = ["name": "\(upload.id.filename)", "held": .stringConvertible(upload.held)]
+        if let size = upload.size { facts["size"] = .stringConvertible(size) }
+        return facts
+    }
+}
+
+extension UploadSummary {
+    /// From the first chunk to the final name, or to the last change, in seconds.
+    var seconds: UInt64 {
+        let end = finished ?? touched
+        return end > begun ? end - begun : 0
+    }
+}
+
+/// What was refused in the last minutes.
+final class RecentRefusals: Sendable {
+    private static let seconds = 600
+    /// How many are remembered at most. Where there are more, all are forgotten, and a line or two come twice.
+    private static let capacity = 4096
+    private let known = Lock<[[String]: Int]>([:])
+
+    /// False if it was asked for the same in the last minutes.
+    func isNew(_ refusal: [String]) -> Bool {
+        let now = time(nil)
+        return known.withLock { known in
+            if let last = known[refusal], now - last < RecentRefusals.seconds { return false }
+            if known.count >= RecentRefusals.capacity { known.removeAll(keepingCapacity: true) }
+            known[refusal] = now
+            return true
+        }
     }
 }

@@ -36,7 +36,7 @@ def test_the_settings_are_those_of_the_program():
 
 def test_the_outcomes_are_those_of_the_program():
     source = (REPOSITORY / "Sources/UploadService/Outcome.swift").read_text()
-    rows = {name: status for name, status in re.findall(r'case \.\w+(?:\([^)]*\))?: \("(\w+)", (\d+),', source)}
+    rows = {name: status for name, status in re.findall(r'case \.\w+(?:\([^)]*\))?: \(\.(\w+), (\d+),', source)}
     assert len(rows) == 9
     assert {row[0]: row[1] for row in table("outcome")} == rows
 

@@ -12,7 +12,7 @@ from line_coverage import COVERAGE
 
 pytestmark = pytest.mark.browser
 
-SCRIPTS = ["resumable-uploader.js", "page.js", "pending.js"]
+SCRIPTS = ["resumable-uploader.js", "page.js", "pending.js", "status.js"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -22,6 +22,8 @@ function assertSound(told) {
 test('the sources are sound', () => {
   const names = ['resumable.js', 'resumable-recovery.js', 'resumable-uploader.js', 'pending.js', 'page.js'];
   assertSound(tsc('--allowJs', '--checkJs', ...names.map(source)));
+  // A page of its own, with its own globals.
+  assertSound(tsc('--allowJs', '--checkJs', source('status.js')));
 });
 
 test('what must compile compiles, and what must not does not', () => {

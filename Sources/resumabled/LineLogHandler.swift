@@ -1,0 +1,125 @@
+import Glibc
+import Linux
+import Logging
+
+/// Writes a line to standard error for each thing that is logged: text for people, or a JSON object for machines.
+///
+/// Names that clients choose stand in both only as quoted strings, so that no line break, quote or control character of
+/// theirs makes a line of its own, another field, or something that a terminal obeys.
+struct LineLogHandler: LogHandler {
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+    private let format: LogFormat
+
+    init(_ format: LogFormat, metadataProvider: Logger.MetadataProvider? = nil) {
+        self.format = format
+        self.metadataProvider = metadataProvider
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let facts = [metadataProvider?.get(), event.metadata].compactMap(\.self).reduce(metadata) {
+            $0.merging($1, uniquingKeysWith: { $1 })
+        }
+        let sorted = facts.sorted { $0.key < $1.key }
+        switch format {
+        case .text:
+            var line = "\(LineLogHandler.time()) \(event.level.rawValue) \(visible(event.message.description))"
+            for fact in sorted { line += " \(fact.key)=\(fact.value.text)" }
+            LineLogHandler.write(line)
+        case .json:
+            let head: [(name: String, value: JSON)] = [
+                ("time", .string(LineLogHandler.time())), ("level", .string(event.level.rawValue)),
+                ("message", .string(event.message.description)),
+            ]
+            LineLogHandler.write(JSON.object(head + sorted.map { ($0.key, $0.value.json) }).description)
+        }
+    }
+
+    /// Several threads write, and a long line goes into a pipe in pieces.
+    private static let output = Lock(())
+
+    private static func write(_ line: String) {
+        output.withLock { _ in
+            var rest = Array((line + "\n").utf8)[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+                // Nobody can be told that nothing can be told.
+                guard count > 0 || errno == EINTR else { return }
+                rest = rest.dropFirst(max(count, 0))
+            }
+        }
+    }
+
+    /// The time in UTC, to the millisecond (RFC 3339).
+    private static func time() -> String {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        var parts = tm()
+        gmtime_r(&now.tv_sec, &parts)
+        func digits(_ number: Int, _ count: Int) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(0, count - text.count)) + text
+        }
+        let day = [
+            digits(Int(parts.tm_year) + 1900, 4), digits(Int(parts.tm_mon) + 1, 2), digits(Int(parts.tm_mday), 2),
+        ]
+        let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { digits(Int($0), 2) }
+        return day.joined(separator: "-") + "T" + clock.joined(separator: ":") + "."
+            + digits(now.tv_nsec / 1_000_000, 3) + "Z"
+    }
+}
+
+/// How log lines are written.
+enum LogFormat: String, CaseIterable {
+    /// For people: time, level, message, then facts as `name=value`.
+    case text
+    /// For machines: an object a line (RFC 8259).
+    case json
+}
+
+extension Logger.MetadataValue {
+    /// As it stands behind `name=`: what isn't plain is quoted.
+    fileprivate var text: String {
+        let words = "\(self)"
+        let isPlain =
+            !words.isEmpty
+            && words.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "-_.:/+".utf8.contains(byte)
+                }
+            }
+        if isPlain { return words }
+        // Sign by sign: a quote with an accent over it is one character, and not a quote.
+        let escaped = words.unicodeScalars.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
+        return visible("\"" + String(String.UnicodeScalarView(escaped)) + "\"")
+    }
+
+    /// Numbers stay numbers.
+    fileprivate var json: JSON {
+        if case .stringConvertible(let number as UInt64) = self { return .number(number) }
+        return .string("\(self)")
+    }
+}
+
+/// A text without characters that do something instead of showing: controls, line ends, and those that turn the
+/// direction of writing.
+private func visible(_ text: String) -> String {
+    var visible = ""
+    for scalar in text.unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator:
+            visible += "\\u{\(String(scalar.value, radix: 16))}"
+        default: visible.unicodeScalars.append(scalar)
+        }
+    }
+    return visible
+}

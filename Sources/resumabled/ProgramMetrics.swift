@@ -1,0 +1,160 @@
+import HTTP
+import Linux
+import Metrics
+import UploadService
+import UploadStore
+
+/// All that the program counts. Counting takes no lock; what can be looked up is looked up when somebody asks.
+final class ProgramMetrics: Sendable {
+    /// How many threads are answering a request.
+    let busy = Gauge()
+
+    private let requests = CounterTable(
+        ProgramMetrics.methods.flatMap { method in OutcomeName.allCases.map { Asked(method: method, outcome: $0) } })
+    private let refusals = CounterTable(Refusal.allCases)
+    private let faults = CounterTable(StoreFault.allCases)
+    private let chunks = CounterTable(ProgramMetrics.effects)
+    private let received = Counter()
+    private let chunkTime = Histogram(bounds: Histogram.requestSeconds)
+    private let completionTime = Histogram(bounds: Histogram.requestSeconds)
+    private let begun = Counter()
+    private let finished = Counter()
+    private let finishedBytes = Counter()
+    private let uploadTime = Histogram(bounds: Histogram.uploadSeconds)
+    private let removed = CounterTable(RemovalCause.allCases)
+    private let forgotten = Counter()
+    private let recovered = Counter()
+    private let lostRanges = Counter()
+
+    private struct Asked: Hashable {
+        var method: String
+        var outcome: OutcomeName
+    }
+
+    private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]
+    private static let effects = ["stored", "duplicate", "completed"]
+
+    /// Counts what happened to an upload.
+    func record(_ event: StoreEvent) {
+        switch event {
+        case .begun:
+            begun.add()
+        case .finished(let upload):
+            finished.add()
+            finishedBytes.add(upload.size ?? 0)
+            uploadTime.observe(.seconds(Int64(clamping: upload.seconds)))
+        case .removed(_, let cause):
+            removed.add(cause)
+        case .forgotten:
+            forgotten.add()
+        case .recovered(_, let ranges):
+            recovered.add()
+            lostRanges.add(UInt64(ranges))
+        case .notice:
+            break
+        }
+    }
+
+    /// Counts a request.
+    func record(_ report: RequestReport) {
+        requests.add(Asked(method: ProgramMetrics.name(of: report.request.method), outcome: report.outcome))
+        if report.received > 0 { received.add(report.received) }
+        if let refusal = report.refusal { refusals.add(refusal) }
+        if let fault = report.fault { faults.add(fault) }
+        switch report.effect {
+        case .stored: count("stored", report)
+        case .duplicate: count("duplicate", report)
+        case .completed:
+            count("completed", report)
+            completionTime.observe(report.duration)
+        case nil: break
+        }
+    }
+
+    /// Counts what went wrong with the store outside of requests.
+    func record(_ error: StoreError) {
+        if let fault = error.fault { faults.add(fault) }
+    }
+
+    private func count(_ effect: String, _ report: RequestReport) {
+        chunks.add(effect)
+        chunkTime.observe(report.duration)
+    }
+
+    private static func name(of method: Method) -> String {
+        switch method {
+        case .get: "GET"
+        case .head: "HEAD"
+        case .post: "POST"
+        case .put: "PUT"
+        case .patch: "PATCH"
+        case .delete: "DELETE"
+        case .options: "OPTIONS"
+        case .other: "other"
+        }
+    }
+
+    /// Everything, for a scrape.
+    func families(_ store: LocalStore, threads: Int, version: String) -> [Family] {
+        [
+            .gauge(
+                "resumabled_build_info", "The version that runs, as a label.", labels: [("version", version)], { 1 }),
+            .counters(
+                "resumabled_requests_total", "Requests for uploads that were answered, by method and outcome.", requests
+            ) { [("method", $0.method), ("outcome", $0.outcome.rawValue)] },
+            .counter(
+                "resumabled_received_bytes_total", "Bytes of request bodies that were read, forms included.", received),
+            .counters("resumabled_refusals_total", "Requests that were refused for good, by reason.", refusals) {
+                [("reason", $0.rawValue)]
+            },
+            .counters("resumabled_chunks_total", "Chunks that were taken, by what they did to their file.", chunks) {
+                [("effect", $0)]
+            },
+            .histogram(
+                "resumabled_chunk_duration_seconds",
+                "Time from a request's head to the answer that its chunk is held.", chunkTime),
+            .histogram(
+                "resumabled_completion_duration_seconds",
+                "The same of those chunks that completed their file.", completionTime),
+            .gauge("resumabled_uploads_under_way", "Uploads that are not finished.") {
+                (try? store.countUnderWay()).map(Double.init)
+            },
+            .counter("resumabled_uploads_begun_total", "Uploads that were begun.", begun),
+            .counter("resumabled_uploads_finished_total", "Files that got their final name.", finished),
+            .counter("resumabled_finished_bytes_total", "The sizes of those files.", finishedBytes),
+            .histogram(
+                "resumabled_upload_duration_seconds", "Time from an upload's begin to its file's final name.",
+                uploadTime),
+            .counters("resumabled_uploads_removed_total", "Uploads that were removed unfinished, by cause.", removed) {
+                [("cause", $0.label)]
+            },
+            .counter("resumabled_records_expired_total", "Records of finished uploads that have expired.", forgotten),
+            .counters("resumabled_store_errors_total", "Errors of the disk, by kind.", faults) {
+                [("cause", $0.rawValue)]
+            },
+            .counter(
+                "resumabled_journal_recoveries_total", "Uploads that were checked after a power cut.", recovered),
+            .counter(
+                "resumabled_lost_ranges_total", "Ranges that such a check didn't find, and clients send again.",
+                lostRanges),
+            .gauge("resumabled_workers", "Threads that answer requests.") { Double(threads) },
+            .gauge("resumabled_workers_busy", "Threads that are answering one, this scrape included.") { [busy] in
+                Double(busy.value)
+            },
+            .gauge("resumabled_store_free_bytes", "What the program may still fill of the store's disk.") {
+                (try? store.space()).map { Double($0.free) }
+            },
+            .gauge("resumabled_store_size_bytes", "The size of the store's disk.") {
+                (try? store.space()).map { Double($0.total) }
+            },
+            .gauge("resumabled_store_floor_bytes", "What is left free: below it no upload is begun.") {
+                Double(store.minimumFree)
+            },
+        ] + ProcessMetrics.families
+    }
+}
+
+extension RemovalCause {
+    /// As labels are written.
+    fileprivate var label: String { self == .givenUp ? "given_up" : rawValue }
+}
