@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int linux_rename_no_replace(int from_directory, const char *from, int to_directory, const char *to) {
@@ -37,6 +39,10 @@ ssize_t linux_copy(int from, int64_t from_offset, int to, int64_t to_offset, siz
 void linux_start_write_back(int descriptor, int64_t offset, int64_t length) {
     sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
 }
+
+int linux_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
+
+int linux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 int linux_event(void) { return eventfd(0, EFD_CLOEXEC); }
 

@@ -6,10 +6,11 @@ import Linux
 
 /// The FastCGI responder: threads that wait for requests and answer them.
 ///
-/// Each thread has its own libfcgi request and buffer, and waits on its own epoll for two things: a call on the
-/// listening socket, and the stop. libfcgi's blocking accept is entered only when somebody calls, so that a stop wakes
-/// idle threads at once without disturbing those at work, and without shutting down a socket that another process may
-/// have taken over. One connection carries one request: a kept connection would hold its thread while it idles.
+/// Each thread has its own libfcgi request and buffers, and waits on its own epoll for two things: a call on the
+/// listening socket, and the stop. So a stop wakes idle threads at once without disturbing those at work, and without
+/// shutting down a socket that another process may have taken over. A thread reads a connection itself and shows libfcgi
+/// only what is in order (`Preamble`); libfcgi takes the parameters apart and writes the answer. One connection carries
+/// one request: a kept connection would hold its thread while it idles.
 public final class Responder: Sendable {
     private let workers: [Worker]
     private let stopping: Descriptor

@@ -9,15 +9,20 @@ import Synchronization
 final class Worker: Sendable {
     /// Large enough that a chunk is written in few calls; small enough that many threads cost little.
     private static let bufferSize = 256 << 10
-    /// How long one read or write on the web server's connection may take.
-    private static let patienceSeconds = 120
+    /// Takes the longest preamble, and what came along behind it.
+    private static let inputSize = Preamble.maximumBytes + 16 << 10
     /// How much of a body that nobody wanted is read before the connection is closed on it.
     private static let drainLimit: UInt64 = 256 << 20
+
+    private typealias Answer =
+        @Sendable (
+            UnsafeMutablePointer<FCGX_Request>, Connection, _ number: UInt16, UnsafeMutableRawBufferPointer
+        ) -> Void
 
     private let epoll: Descriptor
     private let socket: Int32
     private let stopping: Int32
-    private let answer: @Sendable (UnsafeMutablePointer<FCGX_Request>, UnsafeMutableRawBufferPointer) -> Void
+    private let answer: Answer
     private let report: @Sendable (String) -> Void
     /// Nil before the start and after the end.
     private let thread = Lock<pthread_t?>(nil)
@@ -36,7 +41,7 @@ final class Worker: Sendable {
         self.socket = socket
         self.stopping = stopping
         self.report = report
-        answer = { Worker.answer($0, using: $1, handler) }
+        answer = { Worker.answer($0, $1, number: $2, using: $3, handler) }
     }
 
     func start() throws(ResponderError) {
@@ -81,29 +86,60 @@ final class Worker: Sendable {
     private func run() {
         let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.bufferSize, alignment: 4096)
-        FCGX_InitRequest(request, socket, 0)
+        let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.inputSize, alignment: 4096)
+        // Without a socket to accept from: libfcgi gets its requests another way.
+        FCGX_InitRequest(request, -1, 0)
         while waitForCall() {
             busySince.store(Worker.now(), ordering: .relaxed)
             defer { busySince.store(0, ordering: .relaxed) }
-            let result = FCGX_Accept_r(request)
-            if result == 0 {
-                answer(request, buffer)
-                // Nothing more will come on the connection, so closing it can't cost the web server the answer. Attached,
-                // libfcgi would first wait for the web server's own end of it.
-                if FCGX_HasSeenEOF(request.pointee.in) != 0 { FCGX_Detach(request) }
-                FCGX_Finish_r(request)
-                // Also where the web server asked to keep the connection: see `Responder`.
-                FCGX_Free(request, 1)
-                FCGX_Attach(request)
-            } else if result != -EAGAIN && result != -ECONNABORTED {
+            let number = linux_accept(socket)
+            if number >= 0 {
+                serve(Connection(Descriptor(number), memory: input), request, buffer)
+            } else if errno != EAGAIN && errno != ECONNABORTED && errno != EINTR {
                 // EMFILE and the like: the call stays in the queue, so it is tried again when the pause is over.
-                report("cannot accept a connection: \(errorText(-result))")
+                report("cannot accept a connection: \(errorText(errno))")
                 usleep(100_000)
             }
         }
-        FCGX_Free(request, 1)
+        FCGX_Free(request, 0)
+        input.deallocate()
         buffer.deallocate()
         request.deallocate()
+    }
+
+    /// Answers the request on a connection. Also where the web server asked to keep the connection, it carries no more
+    /// than one: see `Responder`.
+    private func serve(
+        _ connection: Connection, _ request: UnsafeMutablePointer<FCGX_Request>,
+        _ buffer: UnsafeMutableRawBufferPointer
+    ) {
+        guard let preamble = connection.preamble(unless: stopping), hand(preamble, to: request) else { return }
+        // The field is marked as private in libfcgi's header, but nothing else tells it where to write.
+        request.pointee.ipcFd = connection.number
+        answer(request, connection, preamble.request, buffer)
+        FCGX_FClose(request.pointee.err)
+        FCGX_FClose(request.pointee.out)
+        request.pointee.ipcFd = -1
+        FCGX_Free(request, 0)
+    }
+
+    /// Lets libfcgi read a preamble, from a file in memory, as if it were a connection.
+    private func hand(_ preamble: Preamble, to request: UnsafeMutablePointer<FCGX_Request>) -> Bool {
+        let file = Descriptor(linux_memory_file("preamble"))
+        let bytes = preamble.written
+        guard write(file.number, bytes, bytes.count) == bytes.count, lseek(file.number, 0, SEEK_SET) == 0 else {
+            report("cannot keep a request's parameters: \(errorText(errno))")
+            return false
+        }
+        // It closes what it can't read; and at once, if it doesn't believe to have kept it since a request before.
+        request.pointee.ipcFd = dup(file.number)
+        request.pointee.keepConnection = 1
+        guard request.pointee.ipcFd >= 0, FCGX_Accept_r(request) == 0 else {
+            report("libfcgi can't read a request's parameters")
+            return false
+        }
+        close(request.pointee.ipcFd)
+        return true
     }
 
     /// False when it is time to stop.
@@ -116,16 +152,11 @@ final class Worker: Sendable {
     }
 
     private static func answer(
-        _ pointer: UnsafeMutablePointer<FCGX_Request>, using buffer: UnsafeMutableRawBufferPointer,
-        _ handler: some RequestHandler
+        _ pointer: UnsafeMutablePointer<FCGX_Request>, _ connection: Connection, number: UInt16,
+        using buffer: UnsafeMutableRawBufferPointer, _ handler: some RequestHandler
     ) {
-        // The field is marked as private in libfcgi's header, but nothing else bounds the time a read may take.
-        var time = timeval(tv_sec: patienceSeconds, tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(pointer.pointee.ipcFd, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
-        }
         let request = Request(parameters: pointer.pointee.envp)
-        var body = FastCGIBody(pointer.pointee.in, announced: request.contentLength)
+        var body = FastCGIBody(connection, request: number, announced: request.contentLength)
         let response = handler.respond(to: request, body: &body, using: buffer)
         body.drain(through: buffer, limit: drainLimit)
         response.write(to: pointer.pointee.out, withBody: request.method != .head)

@@ -117,6 +117,23 @@ final class Client {
         }
     }
 
+    /// Says that nothing more will be sent; answers can still come.
+    func finishSending() throws {
+        guard shutdown(socket, Int32(SHUT_WR)) == 0 else { throw Failure("shutdown: \(errno)") }
+    }
+
+    /// Waits for the other side to close the connection without a word. False if it says something, or nothing in time.
+    var isHungUpOn: Bool { isHungUpOn(within: Client.patience) }
+
+    /// The same with another patience, in seconds.
+    func isHungUpOn(within patience: Int) -> Bool {
+        var waiting = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        guard poll(&waiting, 1, Int32(1000 * patience)) == 1 else { return false }
+        var byte: UInt8 = 0
+        let count = recv(socket, &byte, 1, 0)
+        return count == 0 || (count < 0 && errno == ECONNRESET)
+    }
+
     private func send(type: UInt8, _ content: [UInt8]) throws {
         // Padding to a multiple of 8, as the specification recommends.
         let padding = (8 - content.count % 8) % 8

@@ -191,7 +191,7 @@ struct FastCGIDoor {
     @Test("a body that the handler doesn't want doesn't keep the answer back")
     func ignoredBody() throws {
         try withResponder(threads: 1, Echo()) { _, path in
-            // Made before the call: libfcgi hangs up on who connects and says nothing for two seconds.
+            // Made before the call: who connects and says nothing for seconds is hung up on.
             let body = bytes(2_000_000)
             let client = try Client(path)
             try client.request(post("/ignore", length: 2_000_000), body: body)

@@ -32,6 +32,12 @@ ssize_t linux_copy(int from, int64_t from_offset, int to, int64_t to_offset, siz
 /// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: write-out begins, nobody waits. A failure shows in the next fsync(2).
 void linux_start_write_back(int descriptor, int64_t offset, int64_t length);
 
+/// accept4(2) with SOCK_CLOEXEC: the connection's descriptor, blocking whatever the socket is.
+int linux_accept(int socket);
+
+/// memfd_create(2): a file in memory, gone when it is closed.
+int linux_memory_file(const char *name);
+
 /// eventfd(2) of the value 0: ready to read once something was written.
 int linux_event(void);
 

@@ -1,0 +1,85 @@
+import Glibc
+import Linux
+
+/// A web server's connection, read through a piece of memory that belongs to the thread. It closes when it goes.
+final class Connection {
+    /// How long a whole preamble may take. It is shorter than the header that nginx waited for, and comes at once.
+    private static let preambleSeconds = 5
+    /// How long one read or write may take.
+    private static let patienceSeconds = 120
+
+    private let descriptor: Descriptor
+    private let memory: UnsafeMutableRawBufferPointer
+    /// What has been read and not yet been taken.
+    private var unread = 0..<0
+
+    /// - Parameter memory: at least `Preamble.maximumBytes`.
+    init(_ descriptor: consuming Descriptor, memory: UnsafeMutableRawBufferPointer) {
+        var time = timeval(tv_sec: Connection.patienceSeconds, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor.number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+        self.descriptor = descriptor
+        self.memory = memory
+    }
+
+    /// Its descriptor: this connection closes it, and nobody else may.
+    var number: Int32 { descriptor.number }
+
+    /// The bytes that are there.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[unread]) }
+
+    /// Steps over bytes that are there.
+    func drop(_ count: Int) { unread = unread.lowerBound + min(count, unread.count)..<unread.upperBound }
+
+    /// Reads what comes, behind the bytes that are there; false if nothing comes any more.
+    func fill() -> Bool {
+        if unread.isEmpty {
+            unread = 0..<0
+        } else if unread.upperBound == memory.count {
+            memory.copyMemory(from: bytes)
+            unread = 0..<unread.count
+        }
+        let room = UnsafeMutableRawBufferPointer(rebasing: memory[unread.upperBound...])
+        let count = receive(into: room)
+        unread = unread.lowerBound..<unread.upperBound + count
+        return count > 0
+    }
+
+    /// Reads straight into another piece of memory; 0 if nothing comes any more.
+    func receive(into room: UnsafeMutableRawBufferPointer) -> Int {
+        while true {
+            let count = recv(descriptor.number, room.baseAddress, room.count, 0)
+            if count >= 0 || errno != EINTR { return max(0, count) }
+        }
+    }
+
+    /// Reads the preamble; nil if the peer is none that can be served, and has to be hung up on.
+    ///
+    /// - Parameter stopping: becomes ready to read when nothing new is to be begun.
+    func preamble(unless stopping: Int32) -> Preamble? {
+        let deadline = Connection.now + Connection.preambleSeconds * 1000
+        var preamble = Preamble()
+        while true {
+            switch preamble.judge(bytes) {
+            case .whole(let length):
+                drop(length)
+                return preamble
+            case .refused:
+                return nil
+            case .incomplete:
+                var waiting = [descriptor.number, stopping].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+                let ready = poll(&waiting, 2, Int32(max(0, deadline - Connection.now)))
+                if ready < 0 && errno == EINTR { continue }
+                guard ready > 0, waiting[0].revents != 0, fill() else { return nil }
+            }
+        }
+    }
+
+    /// In milliseconds, of a clock that nobody sets.
+    private static var now: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+}
