@@ -90,7 +90,7 @@ if Context.environment["RESUMABLED_FUZZ"] != nil {
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "HTTP", "Linux", "Multipart", "TestSupport", "UploadModel", "UploadService", "UploadStore",
+                "FastCGI", "HTTP", "Linux", "Multipart", "TestSupport", "UploadModel", "UploadService", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))

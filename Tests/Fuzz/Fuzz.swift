@@ -20,6 +20,7 @@ private let targets: [String: Target] = [
     "forged": fuzzForged,
     "recovery": fuzzRecovery,
     "receive": fuzzReceive,
+    "preamble": fuzzPreamble,
 ]
 
 private let target: Target = {
