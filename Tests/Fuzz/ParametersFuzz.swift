@@ -152,7 +152,8 @@ struct ReferenceRequest {
 
     /// Nil where a rule is broken.
     init?(_ parameters: [String: Bytes], isTest: Bool, maximumFileSize: UInt64) {
-        func text(_ name: String) -> Bytes? { parameters["resumable" + name] }
+        let dialect = ReferenceDialect(parameters)
+        func text(_ word: String) -> Bytes? { parameters[dialect.name(word)] }
         var isWrong = false
         func number(_ name: String, _ range: ClosedRange<UInt64>) -> UInt64? {
             guard let digits = text(name)?.bytes else { return nil }
@@ -176,7 +177,8 @@ struct ReferenceRequest {
         }
         self.identifier = identifier
         self.filename = filename
-        let stated = number("ChunkNumber", 1...0x7FFF_FFFF)
+        let counted = number("ChunkNumber", dialect.first...0x7FFF_FFFE + dialect.first)
+        let stated = counted.map { $0 + 1 - dialect.first }
         let count = number("TotalChunks", 0...0x7FFF_FFFF)
         let total = number("TotalSize", 0...UInt64(Int64.max))
         let chunkSize = number("ChunkSize", 1...1 << 40)
@@ -202,6 +204,40 @@ struct ReferenceRequest {
             lengths = [chunkSize]
         }
         if lengths.isEmpty { return nil }
+        let beginning = number("ChunkOffset", 0...UInt64(Int64.max))
+        if isWrong || (beginning != nil && beginning != UInt64(offset)) { return nil }
         sizes = (total, chunkSize, UInt64(offset), lengths)
+    }
+}
+
+/// How the client calls its parameters (contract, and the issue trackers of the clients). Known by the identifier's name.
+private struct ReferenceDialect {
+    let name: (String) -> String
+    /// The number of the first chunk.
+    var first: UInt64 = 1
+
+    init(_ parameters: [String: Bytes]) {
+        let suffix = Array("resumableIdentifier".utf8)
+        let prefixes = parameters.keys.map { Array($0.utf8) }.filter { $0.suffix(suffix.count) == suffix[...] }
+        if parameters["resumableIdentifier"] != nil {
+            name = { "resumable" + $0 }
+        } else if parameters["flowIdentifier"] != nil {
+            name = { "flow" + $0 }
+        } else if parameters["dzuuid"] != nil {
+            let names = [
+                "ChunkNumber": "dzchunkindex", "ChunkSize": "dzchunksize", "CurrentChunkSize": "dzcurrentchunksize",
+                "TotalSize": "dztotalfilesize", "TotalChunks": "dztotalchunkcount", "Identifier": "dzuuid",
+                "Filename": "dzfilename", "RelativePath": "fullPath", "ChunkOffset": "dzchunkbyteoffset",
+            ]
+            name = { names[$0] ?? "" }
+            first = 0
+        } else if parameters["identifier"] != nil, parameters["chunkNumber"] != nil {
+            name = { $0.prefix(1).lowercased() + $0.dropFirst() }
+        } else if prefixes.count == 1 {
+            let namespace = String(decoding: prefixes[0].dropLast(suffix.count), as: UTF8.self)
+            name = { namespace + "resumable" + $0 }
+        } else {
+            name = { "resumable" + $0 }
+        }
     }
 }

@@ -12,6 +12,8 @@ import UploadService
 ///    `ReferenceRequest`, the bytes at the chunk's place are exactly the part's, and a test says so.
 /// 2. A form for which all that holds, with its fields in front, gets 200.
 /// 3. In the root there is nothing but the store's own folder and, once it is whole, the file under its name.
+///
+/// That is looked at for Resumable.js' own names. What else another dialect changes is its parameters' names.
 func fuzzReceive(_ bytes: UnsafeRawBufferPointer) -> String? {
     let seed = bytes.first ?? 0
     let lines = bytes.dropFirst().split(separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -40,6 +42,7 @@ private func receive(_ body: [UInt8], query: String, seed: UInt8) throws -> Stri
     if ![200, 415, 500, 501, 503].contains(answer.status) { return "status \(answer.status)" }
 
     let form = ReferenceForm(body, query: query)
+    if let form, form.parameters.all["resumableIdentifier"] == nil { return nil }
     if answer.status != 200 {
         let isRight = form?.fileIsLast == true && form?.isDigested == false && form?.request?.sizes != nil
         return isRight ? "\(answer.status) \(String(decoding: answer.body, as: UTF8.self))" : nil
