@@ -22,9 +22,34 @@ struct HeldRanges {
         }
     }
 
+    /// The text's bytes, put down one by one: anybody may ask for it, and a string for each range costs several times as
+    /// much time and memory.
     var json: [UInt8] {
-        let ranges = held.map { "[\($0.start), \($0.end)]" }.joined(separator: ", ")
-        let size = size.map(String.init) ?? "null"
-        return Array(#"{"size": \#(size), "held": [\#(ranges)], "complete": \#(complete)}"#.utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(64 + held.count * 2 * 12)
+        text.append(contentsOf: #"{"size": "#.utf8)
+        if let size { text.append(decimal: size) } else { text.append(contentsOf: "null".utf8) }
+        text.append(contentsOf: #", "held": ["#.utf8)
+        for (index, range) in held.enumerated() {
+            text.append(contentsOf: (index == 0 ? "[" : ", [").utf8)
+            text.append(decimal: range.start)
+            text.append(contentsOf: ", ".utf8)
+            text.append(decimal: range.end)
+            text.append(UInt8(ascii: "]"))
+        }
+        text.append(contentsOf: #"], "complete": \#(complete)}"#.utf8)
+        return text
+    }
+}
+
+extension [UInt8] {
+    /// Appends a number's decimal digits.
+    fileprivate mutating func append(decimal number: UInt64) {
+        var unit: UInt64 = 1
+        while number / unit >= 10 { unit *= 10 }
+        while unit > 0 {
+            append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+            unit /= 10
+        }
     }
 }
