@@ -1,0 +1,261 @@
+"""Clients that mean harm: by the pace at which they send and read, and by not keeping to what they announce.
+
+They run in a process of their own, so that honest clients don't share an interpreter with them, and of low priority:
+real ones would not run on the server at all. They come from many loopback addresses, because a crowd that the limit for
+a single address holds back would prove little.
+
+    python hostile_crowd.py PORT     prints a line when all have come, and a line of JSON when its input ends
+
+Theory of operation: one loop over all connections. Each is opened with some bytes at once and then sends a piece every
+second. When the server closes it, or its time is over, it is opened again. Answers are read and their status codes
+counted, except by those whose harm is that they don't read.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import heapq
+import json
+import os
+import re
+import resource
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from client import MIB, ROUTE, Chunk, parameters, query
+
+# Below the limit of nginx.conf.example for one address (limit_conn).
+CONNECTIONS_PER_ADDRESS = 40
+# Seconds between two pieces of one connection.
+PACE = 1
+# The upload of which so much is told that the answer fits into no socket's buffer: every other chunk of these is held.
+LONG_LIST = Chunk(1, 0, 100, 131_072)
+RAW = "Content-Type: application/octet-stream"
+GARBAGE = bytes(range(256)) * 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Manner:
+    """A way to behave badly."""
+
+    name: str
+    connections: int
+    # What is sent at once.
+    opening: bytes
+    # What is sent each second after that.
+    piece: bytes = b""
+    # After how many seconds the client goes away; None: it stays.
+    lifetime: float | None = None
+    # Whether it says after the opening that nothing more will come (shutdown).
+    half_closes: bool = False
+    reads: bool = True
+
+
+def upload_fields(name: str, chunk: Chunk) -> dict:
+    """The parameters of one chunk of a file of equal chunks."""
+    length = chunk.end - chunk.start
+    return parameters(chunk, identifier=name, filename=name, size=chunk.total * length, chunk_size=length)
+
+
+def head(method: str, name: str, chunk: Chunk, *lines: str) -> bytes:
+    """A request's header without the empty line at its end."""
+    first = f"{method} {ROUTE}?{query(upload_fields(name, chunk))} HTTP/1.1"
+    return "".join(f"{line}\r\n" for line in (first, "Host: 127.0.0.1", *lines)).encode()
+
+
+def list_request() -> bytes:
+    return head("GET", "long list", LONG_LIST, "Accept: application/json") + b"\r\n"
+
+
+def manners() -> list[Manner]:
+    large, small = Chunk(1, 0, MIB, 2), Chunk(1, 0, 1000, 2)
+    announced = head("POST", "short body", small, RAW, "Content-Length: 1000") + b"\r\n"
+    short = announced + bytes(999)
+    return [
+        # Two thousand that send one byte of theirs a second.
+        Manner("slow header", 600, head("GET", "slow header", large) + b"X-Slow: ", b"x"),
+        Manner("slow body", 800, head("POST", "slow body", large, RAW, f"Content-Length: {MIB}") + b"\r\n", b"x"),
+        Manner(
+            "slow chunked body", 600, head("POST", "slow body", large, RAW, "Transfer-Encoding: chunked") + b"\r\n",
+            b"1\r\nx\r\n"),
+        # Some of every other kind.
+        Manner("endless header", 20, head("GET", "endless", large), b"".join(
+            b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(50))),
+        Manner("endless line", 20, f"GET {ROUTE}?".encode(), b"x" * 50_000),
+        Manner("short body, then the end", 20, short, half_closes=True),
+        Manner("short body, then gone", 20, short, lifetime=1),
+        Manner("short body, then silence", 20, short),
+        Manner(
+            "long body", 20,
+            head("POST", "long body", small, RAW, "Content-Length: 1000") + b"\r\n" + bytes(1000) + GARBAGE),
+        Manner("pipelined garbage", 20, head("GET", "garbage", small) + b"\r\n" + GARBAGE),
+        Manner("reads nothing", 24, list_request() * 8, reads=False),
+    ]
+
+
+class Connection:
+    """One client of a manner, which has to be opened before anything else."""
+
+    def __init__(self, manner: Manner, source: str, port: int):
+        self.manner = manner
+        self.source = source
+        self.port = port
+        self.socket: socket.socket | None = None
+        self.opened_at = 0.0
+        # What has yet to be sent.
+        self.pending = b""
+        # The end of what was received, where half of a status line may stand.
+        self.tail = b""
+
+    def open(self) -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self.manner.reads:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.bind((self.source, 0))
+        self.socket.setblocking(False)
+        # The kernel goes on with it; until it has done, nothing can be sent.
+        with contextlib.suppress(BlockingIOError):
+            self.socket.connect(("127.0.0.1", self.port))
+        self.opened_at = time.monotonic()
+        self.pending = self.manner.opening
+        self.tail = b""
+
+    def send(self) -> int:
+        """Sends what is pending, as much as goes; how many bytes went."""
+        if not self.pending:
+            return 0
+        try:
+            count = self.socket.send(self.pending)
+        except BlockingIOError:
+            return 0
+        self.pending = self.pending[count:]
+        if not self.pending and self.manner.half_closes:
+            self.socket.shutdown(socket.SHUT_WR)
+        return count
+
+    def statuses(self, received: bytes) -> list[str]:
+        """The status codes in what has come."""
+        text = self.tail + received
+        found = list(re.finditer(rb"HTTP/1\.1 (\d{3}) ", text))
+        self.tail = text[max(found[-1].end() if found else 0, len(text) - len("HTTP/1.1 200")) :]
+        return [match[1].decode() for match in found]
+
+
+class Crowd:
+    """All connections, and what has become of them, by manner: how many were `opened`, how many the server `closed`,
+    how many are `connected`, the bytes `sent`, and how many answers had which status."""
+
+    def __init__(self, port: int):
+        of_each = [manner for manner in manners() for _ in range(manner.connections)]
+        self.connections = []
+        for number, manner in enumerate(of_each):
+            address = number // CONNECTIONS_PER_ADDRESS
+            self.connections.append(Connection(manner, f"127.1.{address // 250}.{address % 250 + 1}", port))
+        self.counts = {manner.name: collections.Counter() for manner in of_each}
+        self.epoll = select.epoll()
+        self.by_descriptor: dict[int, Connection] = {}
+
+    def run(self) -> None:
+        """Until the standard input ends."""
+        self.epoll.register(sys.stdin.fileno(), select.EPOLLIN)
+        begin = time.monotonic()
+        # When which connection has something to do. They don't come all at once: the queue of those that wait to be
+        # accepted is the honest clients', too.
+        everybody_in = begin + 2 * PACE
+        due = [
+            (begin + (everybody_in - begin) * number / len(self.connections), number)
+            for number in range(len(self.connections))
+        ]
+        told = False
+        while True:
+            now = time.monotonic()
+            while due[0][0] <= now:
+                at, number = heapq.heappop(due)
+                self.act(self.connections[number], now)
+                heapq.heappush(due, (max(at + PACE, now), number))
+            if not told and now > everybody_in + PACE:
+                print("here", flush=True)
+                told = True
+            for descriptor, _ in self.epoll.poll(max(0, due[0][0] - time.monotonic())):
+                if descriptor == sys.stdin.fileno():
+                    print(json.dumps(self.final_counts()), flush=True)
+                    return
+                if connection := self.by_descriptor.get(descriptor):
+                    self.receive(connection)
+
+    def act(self, connection: Connection, now: float) -> None:
+        """What a connection does each second."""
+        counts, manner = self.counts[connection.manner.name], connection.manner
+        try:
+            if connection.socket is None:
+                connection.open()
+                counts["opened"] += 1
+                self.by_descriptor[connection.socket.fileno()] = connection
+                self.epoll.register(connection.socket, select.EPOLLIN if manner.reads else 0)
+            elif manner.lifetime and now > connection.opened_at + manner.lifetime:
+                self.close(connection)
+                return
+            elif not connection.pending:
+                connection.pending = manner.piece
+            counts["sent"] += connection.send()
+        except OSError:
+            self.lose(connection)
+
+    def receive(self, connection: Connection) -> None:
+        try:
+            # Who reads nothing is told here only that the connection broke.
+            received = connection.socket.recv(65536) if connection.manner.reads else b""
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        for status in connection.statuses(received):
+            self.counts[connection.manner.name][status] += 1
+        if not received:
+            self.lose(connection)
+
+    def lose(self, connection: Connection) -> None:
+        self.counts[connection.manner.name]["closed"] += 1
+        self.close(connection)
+
+    def close(self, connection: Connection) -> None:
+        del self.by_descriptor[connection.socket.fileno()]
+        connection.socket.close()
+        connection.socket = None
+
+    def final_counts(self) -> dict[str, dict[str, int]]:
+        for connection in self.by_descriptor.values():
+            self.counts[connection.manner.name]["connected"] += 1
+        return self.counts
+
+
+@contextlib.contextmanager
+def hostile_crowd(port: int) -> Iterator[dict[str, collections.Counter]]:
+    """The crowd at a server on this port. What it gives is filled with the crowd's counts when the crowd has left."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    counts: dict[str, collections.Counter] = {}
+    try:
+        assert process.stdout.readline() == "here\n", "the crowd did not get there"
+        yield counts
+        process.stdin.close()
+        for name, each in json.loads(process.stdout.readline()).items():
+            counts[name] = collections.Counter(each)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait(5)
+        process.stdin.close()
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    Crowd(int(sys.argv[1])).run()
