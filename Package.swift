@@ -31,10 +31,15 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // libmagic: what a file is by its first bytes.
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
+        // libcurl: sends events to a site.
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         // The Linux calls that Swift's Glibc module leaves out (they stand behind _GNU_SOURCE).
         .target(name: "CLinux"),
         // What each room that talks to Linux needs: who closes a descriptor, how an errno reads.
-        .target(name: "Linux", swiftSettings: strict),
+        .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+
+        // What JSON we write.
+        .target(name: "JSON", swiftSettings: strict),
 
         // What is counted, and the text that Prometheus reads.
         .target(name: "Metrics", swiftSettings: strict),
@@ -54,10 +59,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "Events",
+            dependencies: [
+                "CCrypto", "CCurl", "CLinux", "JSON", "Linux", "UploadModel", "UploadStore",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "FastCGI", "HTTP", "Linux", "Metrics", "UploadModel", "UploadService", "UploadStore",
+                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "UploadModel", "UploadService", "UploadStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -73,6 +85,12 @@ let package = Package(
         .testTarget(name: "UploadModelTests", dependencies: ["UploadModel", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "UploadStoreTests", dependencies: ["Linux", "UploadStore", "UploadModel", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EventsTests",
+            dependencies: [
+                "Events", "UploadModel", "UploadStore", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "UploadServiceTests",

@@ -46,6 +46,10 @@ int linux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC)
 
 int linux_event(void) { return eventfd(0, EFD_CLOEXEC); }
 
+int linux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
 int linux_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int linux_epoll_add(int epoll, int descriptor, bool exclusive) {

@@ -86,19 +86,18 @@ public struct Outbox: Sendable {
 
     /// Shows every event once.
     private func visit(_ body: (Event) -> Void) throws(StoreError) {
-        // Copies first: a journal that is copied meanwhile is then seen twice, not missed.
-        var copies: [UInt64: Event] = [:]
-        if let folder = try onDisk({ () throws(FileError) in try existing() }) {
-            for name in try onDisk({ () throws(FileError) in try folder.names() }) where CopyName(name) != nil {
-                if let event = read(name, in: folder) { copies[event.nonce] = event }
-            }
-        }
+        // Copies last: a journal may become a copy meanwhile, a copy never becomes a journal.
+        var seen: Set<UInt64> = []
         for name in try store.journals() {
             guard let event = read(name, in: store.state) else { continue }
-            copies[event.nonce] = nil
+            seen.insert(event.nonce)
             body(event)
         }
-        for event in copies.values { body(event) }
+        guard let folder = try onDisk({ () throws(FileError) in try existing() }) else { return }
+        for name in try onDisk({ () throws(FileError) in try folder.names() }).compactMap({ CopyName($0) })
+        where !seen.contains(name.nonce) {
+            if let event = read(name.text, in: folder) { body(event) }
+        }
     }
 
     private func read(_ name: String, in folder: any Directory) -> Event? {

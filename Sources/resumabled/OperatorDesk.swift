@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import HTTP
+import JSON
 import Logging
 import Metrics
 import UploadStore

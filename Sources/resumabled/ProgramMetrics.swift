@@ -1,3 +1,4 @@
+import Events
 import HTTP
 import Linux
 import Metrics
@@ -25,6 +26,18 @@ final class ProgramMetrics: Sendable {
     private let forgotten = Counter()
     private let recovered = Counter()
     private let lostRanges = Counter()
+
+    private let deliveries = CounterTable(
+        ProgramMetrics.receivers.flatMap {
+            [Told(receiver: $0, isDelivered: true), Told(receiver: $0, isDelivered: false)]
+        })
+
+    private struct Told: Hashable {
+        var receiver: Recipients
+        var isDelivered: Bool
+    }
+
+    private static let receivers: [Recipients] = [.program, .url]
 
     private struct Asked: Hashable {
         var method: String
@@ -74,6 +87,15 @@ final class ProgramMetrics: Sendable {
     /// Counts what went wrong with the store outside of requests.
     func record(_ error: StoreError) {
         if let fault = error.fault { faults.add(fault) }
+    }
+
+    /// Counts what came of telling a receiver.
+    func record(_ news: DeliveryNews) {
+        switch news {
+        case .delivered(let receiver): deliveries.add(Told(receiver: receiver, isDelivered: true))
+        case .failed(let receiver): deliveries.add(Told(receiver: receiver, isDelivered: false))
+        case .pending: break
+        }
     }
 
     private func count(_ effect: String, _ report: RequestReport) {
@@ -129,6 +151,10 @@ final class ProgramMetrics: Sendable {
                 [("cause", $0.label)]
             },
             .counter("resumabled_records_expired_total", "Records of finished uploads that have expired.", forgotten),
+            .counters(
+                "resumabled_event_deliveries_total", "Attempts to tell a receiver of a finished file, by result.",
+                deliveries
+            ) { [("receiver", $0.receiver.name), ("result", $0.isDelivered ? "delivered" : "failed")] },
             .counters("resumabled_store_errors_total", "Errors of the disk, by kind.", faults) {
                 [("cause", $0.rawValue)]
             },

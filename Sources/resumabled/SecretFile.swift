@@ -1,8 +1,9 @@
 import ArgumentParser
+import Events
 import Glibc
 import UploadService
 
-/// A file with a secret on its first line: on the command line everybody could read it.
+/// A file with a secret in it: on the command line everybody could read it.
 struct SecretFile: ExpressibleByArgument, Sendable {
     let path: String
 
@@ -13,17 +14,35 @@ struct SecretFile: ExpressibleByArgument, Sendable {
 
     /// - Throws: `ValidationError` if there is no token in the file.
     func token() throws -> DeleteToken {
-        guard let stream = fopen(path, "re") else {
-            throw ValidationError("Cannot read \(path): \(String(cString: strerror(errno))).")
-        }
-        defer { fclose(stream) }
-        var line = [CChar](repeating: 0, count: 4096)
-        guard fgets(&line, Int32(line.count), stream) != nil,
-            let token = DeleteToken(String(decoding: line.prefix { $0 > 0x20 }.map(UInt8.init), as: UTF8.self))
-        else {
+        let line = try contents().prefix { $0 > 0x20 }
+        guard let token = DeleteToken(String(decoding: line, as: UTF8.self)) else {
             throw ValidationError(
                 "\(path) needs a token of at least \(DeleteToken.minimumLength) visible characters on its first line.")
         }
         return token
+    }
+
+    /// - Throws: `ValidationError` if there is something else in the file than keys to sign events with.
+    func webhookKey() throws -> WebhookKey {
+        let words = String(decoding: try contents(), as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        guard let key = WebhookKey(words.map(String.init)) else {
+            throw ValidationError(
+                """
+                \(path) needs one to \(WebhookKey.maximumCount) keys on lines of their own: whsec_ and \
+                \(WebhookKey.lengths.lowerBound) to \(WebhookKey.lengths.upperBound) random bytes in base64.
+                """)
+        }
+        return key
+    }
+
+    /// The start of the file: secrets are short.
+    private func contents() throws -> [UInt8] {
+        guard let stream = fopen(path, "re") else {
+            throw ValidationError("Cannot read \(path): \(String(cString: strerror(errno))).")
+        }
+        defer { fclose(stream) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = fread(&bytes, 1, bytes.count, stream)
+        return Array(bytes.prefix(count))
     }
 }

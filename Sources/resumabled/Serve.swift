@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Events
 import FastCGI
 import Glibc
 public import Logging
@@ -70,6 +71,9 @@ struct Serve: ParsableCommand {
     @OptionGroup
     var store: StoreOptions
 
+    @OptionGroup
+    var events: EventOptions
+
     @Option(help: ArgumentHelp("How long to wait for requests in flight before ending.", valueName: "seconds"))
     var stopTimeout = 30
 
@@ -103,16 +107,26 @@ struct Serve: ParsableCommand {
         let signals = StopSignals()
         let manager = ServiceManager.current()
 
-        let openUploads = OpenFiles.uploads(limit: OpenFiles.raiseLimit(), threads: threads)
+        let receivers = try events.receivers()
+        let doorkeeper = try events.doorkeeper(log)
+        // Who delivers needs as many files as who answers requests.
+        let openUploads = OpenFiles.uploads(
+            limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
         let metrics = ProgramMetrics()
         let uploadLog = UploadLog(log)
+        let directory = try LinuxDirectory.root(root)
+        let dispatcher = Dispatcher(
+            receivers, root: absolute(root), environment: environmentVariables(), log: log, tell: metrics.record)
         let store = try LocalStore(
-            root: try LinuxDirectory.root(root), boot: .current,
-            settings: self.store.settings(openUploads: openUploads), now: { UInt64(time(nil)) },
+            root: directory, boot: .current,
+            settings: self.store.settings(openUploads: openUploads, recipients: receivers.recipients),
+            now: { UInt64(time(nil)) },
             observe: { event in
                 uploadLog.record(event)
                 metrics.record(event)
-            })
+                dispatcher.observe(event)
+            },
+            admit: { chunk throws(StoreError) in try doorkeeper?.admit(chunk) })
         for failure in store.recover() {
             log.error("recovery failed", metadata: ["cause": "\(failure)"])
             metrics.record(failure)
@@ -132,6 +146,7 @@ struct Serve: ParsableCommand {
         ) { [log] line in
             log.error("\(line)")
         }
+        if !dispatcher.start(store) { log.error("events are not delivered: there are not enough threads") }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
         manager.ready()
 
@@ -139,6 +154,7 @@ struct Serve: ParsableCommand {
         manager.stopping()
         log.info("stopping", metadata: ["signal": "\(signal)"])
         let busy = responder.stop(within: stopTimeout)
+        dispatcher.stop(within: min(stopTimeout, 2))
         if busy > 0 { log.warning("requests were cut off", metadata: ["count": "\(busy)"]) }
         log.info("stopped")
         if busy > 0 {
@@ -153,6 +169,13 @@ struct Serve: ParsableCommand {
             maximumFileSize: maxFileSize.bytes, origins: OriginPolicy(allowed: allowOrigin), types: allowType,
             sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
             deleteToken: try deleteToken?.token())
+    }
+
+    /// A path that still says the same to a program with another working folder.
+    private func absolute(_ path: String) -> String {
+        guard let full = realpath(path, nil) else { return path }
+        defer { free(full) }
+        return String(cString: full)
     }
 
     /// Until a signal comes: removes what has expired, now and then, and tells the service manager that requests are

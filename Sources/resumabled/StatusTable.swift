@@ -19,9 +19,9 @@ enum StatusTable {
                 Double(upload.held) / Double(max(age > idle ? age - idle : 0, 1))
             }
         return [
-            shortened(printable(upload.id.filename.text)), upload.size.map(bytes) ?? "?", bytes(upload.held),
+            Table.shortened(printable(upload.id.filename.text)), upload.size.map(bytes) ?? "?", bytes(upload.held),
             upload.size.map { bar(upload.held, of: $0) } ?? "", bytes(UInt64(min(perSecond, 1e18))) + "/s",
-            span(age), span(idle) + " ago",
+            Table.span(age), Table.span(idle) + " ago",
         ]
     }
 
@@ -32,15 +32,15 @@ enum StatusTable {
         // The cursor needs a line, too.
         let shown = size.map { rows.count < $0.lines - 1 ? rows.count : max(0, $0.lines - 3) } ?? rows.count
         let all = [titles] + rows.prefix(shown)
-        var widths = titles.indices.map { column in all.map { width($0[column]) }.max() ?? 0 }
+        var widths = titles.indices.map { column in all.map { Table.width($0[column]) }.max() ?? 0 }
         var columns = Array(titles.indices)
         if let size {
             (columns, widths[0]) = fitting(widths, size.columns)
         }
         var lines = all.map { row in
             columns.map { column in
-                let cell = column == 0 ? shortened(row[column], to: widths[0]) : row[column]
-                let fill = String(repeating: " ", count: max(0, widths[column] - width(cell)))
+                let cell = column == 0 ? Table.shortened(row[column], to: widths[0]) : row[column]
+                let fill = String(repeating: " ", count: max(0, widths[column] - Table.width(cell)))
                 // Numbers stand flush right.
                 return [1, 2, 4, 5].contains(column) ? fill + cell : cell + fill
             }.joined(separator: gap)
@@ -86,37 +86,5 @@ enum StatusTable {
         guard unit > 0, value < 99.95 else { return "\(Int(value.rounded())) \(units[unit])" }
         let tenths = Int((value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10) \(units[unit])"
-    }
-
-    /// A span of time in its two largest units.
-    static func span(_ seconds: UInt64) -> String {
-        switch seconds {
-        case ..<60: "\(seconds) s"
-        case ..<3600: "\(seconds / 60) min \(seconds % 60) s"
-        case ..<86_400: "\(seconds / 3600) h \(seconds % 3600 / 60) min"
-        default: "\(seconds / 86_400) d \(seconds % 86_400 / 3600) h"
-        }
-    }
-
-    private static func shortened(_ name: String, to limit: Int = 40) -> String {
-        guard width(name) > limit else { return name }
-        var short = name
-        while width(short) >= limit, !short.isEmpty { short.removeLast() }
-        return short + "…"
-    }
-
-    /// How many columns of a terminal a text takes: characters of Chinese, Japanese and Korean take two.
-    private static func width(_ text: String) -> Int {
-        text.reduce(0) { width, character in
-            guard let scalar = character.unicodeScalars.first else { return width }
-            let isWide: Bool =
-                switch scalar.value {
-                case 0x1100...0x115f, 0x2e80...0xa4cf, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f,
-                    0xff00...0xff60, 0xffe0...0xffe6, 0x1f300...0x1faff, 0x20000...0x3fffd:
-                    true
-                default: false
-                }
-            return width + (isWide ? 2 : 1)
-        }
     }
 }

@@ -40,10 +40,10 @@ struct StoreOptions: ParsableArguments {
             "After how long without a chunk an upload is removed (s, m, h, d); 0: never.", valueName: "time"))
     var expire = TimeSpan(seconds: 7 * 86_400)
 
-    func settings(openUploads: Int) -> StoreSettings {
+    func settings(openUploads: Int, recipients: Recipients) -> StoreSettings {
         StoreSettings(
             durability: durability, minimumFree: minFree.bytes, layout: layout, onConflict: onConflict,
-            onSizeChange: onSizeChange, expire: expire.seconds, openUploads: openUploads)
+            onSizeChange: onSizeChange, expire: expire.seconds, recipients: recipients, openUploads: openUploads)
     }
 }
 

@@ -3,6 +3,7 @@
 import pytest
 
 from browser import open_browser
+from event_site import KEY
 from server import Server
 
 
@@ -17,6 +18,14 @@ def server(tmp_path):
 def client(server):
     with server.client() as client:
         yield client
+
+
+@pytest.fixture
+def key(tmp_path):
+    """A file with the key that the tests' site knows."""
+    path = tmp_path / "key"
+    path.write_text(KEY + "\n")
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 """The README: its commands run, and its tables are those of the code."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 
-from server import PROGRAM, REPOSITORY
+from event_site import KEY, all_delivered
+from server import PROGRAM, REPOSITORY, Server, free_port, wait_until
 
 sys.path.insert(0, str(REPOSITORY / "Tests/Benchmarks"))
 import readme  # noqa: E402
@@ -74,3 +77,33 @@ def test_every_command_runs(tmp_path):
         ["ldd", tmp_path / "usr/local/bin/resumabled"], capture_output=True, text=True, check=True
     ).stdout
     assert "swift" not in libraries.lower() and "not found" not in libraries
+
+
+def test_the_event_and_its_receiver_are_as_shown(tmp_path):
+    [receiver] = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    [shown] = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", README, re.M | re.S) if "specversion" in text]
+    port = free_port()
+    (tmp_path / "receiver.py").write_text(receiver.replace("8900", str(port)))
+    (tmp_path / "event.key").write_text(KEY + "\n")
+    (tmp_path / "program").write_text(f"#!/bin/sh\ncat >{tmp_path}/event.json\n")
+    (tmp_path / "program").chmod(0o700)
+    with open(tmp_path / "output", "wb") as output:
+        process = subprocess.Popen([sys.executable, "receiver.py"], cwd=tmp_path, stdout=output, stderr=output)
+    try:
+        options = ["--on-complete-url", f"http://127.0.0.1:{port}/", "--event-key", str(tmp_path / "event.key")]
+        options += ["--on-complete-exec", str(tmp_path / "program")]
+        with Server(tmp_path / "root", options=tuple(options)) as server, server.client() as client:
+            client.upload(b"x" * 100, identifier="i", filename="tour.mp4", chunk_size=100)
+            wait_until(lambda: all_delivered(server), 20, "both are told")
+            log = server.program_log()
+        assert "tour.mp4 is there" in (tmp_path / "output").read_text()
+        # Had its signature not fitted, it would have been told a second time.
+        assert "event not delivered" not in log or "403" not in log
+        event = json.loads((tmp_path / "event.json").read_text())
+        assert list(event) == list(shown) and list(event["data"]) == list(shown["data"])
+        # The example is true to itself.
+        finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(shown["data"]["finished"]))
+        assert shown["time"] == finished
+    finally:
+        process.terminate()
+        process.wait(10)

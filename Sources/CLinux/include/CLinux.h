@@ -5,6 +5,7 @@
 #define CLINUX_H
 
 #include <pthread.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,6 +41,9 @@ int linux_memory_file(const char *name);
 
 /// eventfd(2) of the value 0: ready to read once something was written.
 int linux_event(void);
+
+/// posix_spawn_file_actions_addclosefrom_np(3): the child has no descriptor from that one on.
+int linux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 /// epoll_create1(2): something to wait on for several descriptors.
 int linux_epoll(void);

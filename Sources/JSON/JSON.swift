@@ -1,12 +1,12 @@
-/// A JSON text (RFC 8259) to print: the few kinds of values that the commands have.
-indirect enum JSON: CustomStringConvertible {
+/// A JSON text (RFC 8259): the few kinds of values that we write.
+package indirect enum JSON: CustomStringConvertible {
     case string(String?)
     case number(UInt64?)
     case bool(Bool)
     case array([JSON])
     case object([(name: String, value: JSON)])
 
-    var description: String {
+    package var description: String {
         switch self {
         case .string(let text): text.map(JSON.quoted) ?? "null"
         case .number(let number): number.map(String.init) ?? "null"

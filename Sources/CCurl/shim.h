@@ -1,0 +1,46 @@
+#include <curl/curl.h>
+
+// Swift can't call functions of variable arguments; libcurl's take one more, of one of these types.
+
+static inline CURLcode ccurl_set_number(CURL *handle, CURLoption option, long value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode ccurl_set_text(CURL *handle, CURLoption option, const char *value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode ccurl_set_pointer(CURL *handle, CURLoption option, void *value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+typedef size_t (*ccurl_writer)(char *bytes, size_t size, size_t count, void *user);
+
+static inline CURLcode ccurl_set_writer(CURL *handle, ccurl_writer writer) {
+    return curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, writer);
+}
+
+typedef int (*ccurl_progress)(void *user, curl_off_t down, curl_off_t downloaded, curl_off_t up, curl_off_t uploaded);
+
+static inline CURLcode ccurl_set_progress(CURL *handle, ccurl_progress progress) {
+    return curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, progress);
+}
+
+static inline long ccurl_status(CURL *handle) {
+    long status = 0;
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static inline const char *ccurl_content_type(CURL *handle) {
+    const char *type = NULL;
+    curl_easy_getinfo(handle, CURLINFO_CONTENT_TYPE, &type);
+    return type;
+}
+
+/// In seconds; 0 where the answer has no Retry-After.
+static inline curl_off_t ccurl_retry_after(CURL *handle) {
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds);
+    return seconds;
+}

@@ -1,0 +1,61 @@
+import Glibc
+import Linux
+import Logging
+import UploadModel
+import UploadStore
+
+/// Tells a program of the operator's, without a shell: the facts are in its environment, and as a CloudEvent on its
+/// standard input. Exit status 0 says that it knows. What it prints goes to the log.
+struct ProgramReceiver: Receiver {
+    let recipient = Recipients.program
+    let path: String
+    /// The store's root, as an absolute path.
+    let root: String
+    let seconds: Int
+    /// Our own environment, as `NAME=value`.
+    let inherited: [String]
+    let log: Logger
+
+    func deliver(_ event: Outbox.Event, stop: StopFlag) -> Delivery {
+        let cloudEvent = CloudEvent(finished: event)
+        do {
+            let result = try ChildProcess.run(
+                path, environment: environment(event), input: Array(cloudEvent.json.utf8), seconds: seconds, stop: stop)
+            if !result.output.isEmpty {
+                log.info(
+                    "receiver's output",
+                    metadata: [
+                        "event": "\(event.id)",
+                        "output": "\(oneLine(result.output.replacing("\n", with: " | "), atMost: 4096))",
+                    ])
+            }
+            switch result.end {
+            case .exited(0): return .delivered
+            case .exited(let status): return .failed(.init(reason: "ended with status \(status)"))
+            case .signalled(let number): return .failed(.init(reason: "was ended by signal \(number)"))
+            case .tooLong: return .failed(.init(reason: "took longer than \(seconds) s"))
+            case .stopped: return .failed(.init(reason: "broken off", isStopped: true))
+            }
+        } catch {
+            return .failed(.init(reason: "cannot be started: \(error)", isUnreachable: true))
+        }
+    }
+
+    /// Ours, but for our own settings, and the facts. Nothing in there can be read as anything but the value of its own
+    /// variable: there is no NUL in a name, and no shell that would look at the rest.
+    private func environment(_ event: Outbox.Event) -> [String] {
+        let prefix = "RESUMABLED_"
+        let upload = event.upload
+        let path = upload.path ?? ""
+        let facts: [(name: String, value: String?)] = [
+            ("EVENT", "finished"), ("EVENT_ID", event.id), ("IDENTIFIER", upload.id.identifier),
+            ("FILENAME", upload.id.filename.text), ("PATH", path), ("FILE", root + "/" + path),
+            ("SIZE", upload.size.map(String.init)), ("TYPE", upload.metadata.mediaType),
+            ("BEGUN", String(upload.begun)), ("FINISHED", upload.finished.map(String.init)),
+        ]
+        return inherited.filter { !$0.hasPrefix(prefix) }
+            + facts.compactMap { fact in
+                fact.value.flatMap { $0.utf8.contains(0) ? nil : "\(prefix)\(fact.name)=\($0)" }
+            }
+    }
+}

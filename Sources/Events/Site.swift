@@ -1,0 +1,35 @@
+/// A site's address that events are sent to.
+public struct Site: Sendable {
+    let url: String
+    let key: WebhookKey?
+    let seconds: Int
+
+    /// - Parameters:
+    ///   - url: of http or https.
+    ///   - key: what is sent is signed with; nil: it isn't signed.
+    ///   - seconds: how long an answer may take.
+    /// - Returns: nil if `url` is something else.
+    public init?(url: String, key: WebhookKey?, seconds: Int) {
+        let lower = url.lowercased()
+        guard lower.hasPrefix("http://") && lower.utf8.count > 7 || lower.hasPrefix("https://") && lower.utf8.count > 8,
+            url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+        else { return nil }
+        self.url = url
+        self.key = key
+        self.seconds = seconds
+    }
+
+    /// Sends an event.
+    ///
+    /// - Parameter now: Unix seconds.
+    func post(_ event: CloudEvent, now: UInt64, stop: StopFlag?) throws(HTTPPost.Failure) -> HTTPPost.Answer {
+        let body = Array(event.json.utf8)
+        var headers = [
+            ("Content-Type", CloudEvent.mediaType), ("Webhook-Id", event.id), ("Webhook-Timestamp", "\(now)"),
+        ]
+        if let key {
+            headers.append(("Webhook-Signature", key.signature(id: event.id, timestamp: now, body: body)))
+        }
+        return try HTTPPost(url: url, headers: headers, body: body, seconds: seconds).send(stop: stop)
+    }
+}

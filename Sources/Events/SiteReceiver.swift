@@ -1,0 +1,28 @@
+import Glibc
+import UploadStore
+
+/// Tells a site by HTTP: 2xx says that it knows.
+struct SiteReceiver: Receiver {
+    let recipient = Recipients.url
+    let site: Site
+
+    /// What says that the site itself has a moment of trouble, rather than that it makes nothing of this event.
+    private static let passing: Set<Int> = [408, 425, 429, 502, 503, 504]
+
+    func deliver(_ event: Outbox.Event, stop: StopFlag) -> Delivery {
+        do {
+            let answer = try site.post(CloudEvent(finished: event), now: UInt64(time(nil)), stop: stop)
+            if (200..<300).contains(answer.status) { return .delivered }
+            let words = answer.text.map { oneLine($0, atMost: 100) } ?? ""
+            return .failed(
+                .init(
+                    reason: "answered \(answer.status)" + (words.isEmpty ? "" : ": \(words)"),
+                    retryAfter: answer.retryAfter, isUnreachable: SiteReceiver.passing.contains(answer.status)))
+        } catch {
+            switch error {
+            case .unreachable(let reason): return .failed(.init(reason: oneLine(reason), isUnreachable: true))
+            case .stopped: return .failed(.init(reason: "broken off", isStopped: true))
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import CLinux
+import Glibc
+
+/// A thread of the system, for work that blocks.
+package struct Thread: Sendable {
+    private let id: pthread_t
+
+    private final class Work: Sendable {
+        let run: @Sendable () -> Void
+
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Starts a thread; nil if the machine won't give one. It inherits the caller's signal mask. Must be joined.
+    package init?(_ run: @escaping @Sendable () -> Void) {
+        var id = pthread_t()
+        let work = Unmanaged.passRetained(Work(run))
+        let code = pthread_create(
+            &id, nil,
+            { pointer in
+                guard let pointer else { return nil }
+                Unmanaged<Work>.fromOpaque(pointer).takeRetainedValue().run()
+                return nil
+            }, work.toOpaque())
+        guard code == 0 else {
+            work.release()
+            return nil
+        }
+        self.id = id
+    }
+
+    /// Waits for its end until then, in Unix seconds.
+    ///
+    /// - Returns: false if it hasn't ended; else it is joined.
+    package func join(until deadline: Int) -> Bool { linux_join_until(id, deadline) == 0 }
+
+    /// Returns when it has ended. To be called once.
+    package func join() { pthread_join(id, nil) }
+}

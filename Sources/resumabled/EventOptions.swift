@@ -1,0 +1,68 @@
+import ArgumentParser
+import Events
+import Glibc
+import Logging
+import UploadStore
+
+/// What the site is told of uploads, and asked about them.
+struct EventOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A program to run for each finished file: facts in RESUMABLED_... and on standard input; status 0: done.",
+            valueName: "program"))
+    var onCompleteExec: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "An address to post a CloudEvent to for each finished file; 2xx: done.", valueName: "url"))
+    var onCompleteUrl: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "An address to ask before an upload is begun: 2xx lets it, 4xx refuses it with its text.",
+            valueName: "url"))
+    var onBeginUrl: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Sign what is posted with the keys in this file, each whsec_... on a line of its own.", valueName: "file"))
+    var eventKey: SecretFile?
+
+    @Option(
+        help: ArgumentHelp("How long the program or the address has to take an event.", valueName: "time"))
+    var eventTimeout = TimeSpan(seconds: 30)
+
+    func validate() throws {
+        guard (1...3600).contains(eventTimeout.seconds) else {
+            throw ValidationError("--event-timeout must be from 1s to 1h.")
+        }
+        if eventKey != nil && onCompleteUrl == nil && onBeginUrl == nil {
+            throw ValidationError("--event-key needs --on-complete-url or --on-begin-url.")
+        }
+    }
+
+    /// - Throws: `ValidationError` if what is set can't work.
+    func receivers() throws -> Dispatcher.Receivers {
+        var receivers = Dispatcher.Receivers()
+        if let program = onCompleteExec {
+            guard program.hasPrefix("/"), access(program, X_OK) == 0 else {
+                throw ValidationError("--on-complete-exec must be the absolute path of a program that may be run.")
+            }
+            receivers.program = (program, Int(eventTimeout.seconds))
+        }
+        receivers.site = try site(onCompleteUrl, "--on-complete-url", seconds: Int(eventTimeout.seconds))
+        return receivers
+    }
+
+    func doorkeeper(_ log: Logger) throws -> Doorkeeper? {
+        try site(onBeginUrl, "--on-begin-url", seconds: Doorkeeper.seconds).map { Doorkeeper($0, log: log) }
+    }
+
+    private func site(_ url: String?, _ option: String, seconds: Int) throws -> Site? {
+        guard let url else { return nil }
+        guard let site = Site(url: url, key: try eventKey?.webhookKey(), seconds: seconds) else {
+            throw ValidationError("\(option) must be an address that begins with http:// or https://.")
+        }
+        return site
+    }
+}

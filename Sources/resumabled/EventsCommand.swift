@@ -1,0 +1,116 @@
+import ArgumentParser
+import Events
+import Glibc
+import JSON
+import UploadModel
+import UploadStore
+
+/// `resumabled events`: what receivers of finished files are still to be told.
+struct EventsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events",
+        abstract: "Show, retry or drop events of finished files that are not delivered.",
+        subcommands: [List.self, Retry.self, Drop.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show the events that are not delivered.")
+
+        @OptionGroup var existing: ExistingStore
+
+        @Flag(help: "Print a JSON array.")
+        var json = false
+
+        func run() throws {
+            let events = try Outbox(existing.open()).events().events
+            print(json ? EventsCommand.json(events).description : EventsCommand.table(events))
+        }
+    }
+
+    struct Retry: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Have events delivered now.",
+            discussion: "Those of the given ids, or all. The server that is running does it, or the next one.")
+
+        @OptionGroup var existing: ExistingStore
+
+        @Argument(help: "The ids of events, as `list` shows them.")
+        var id: [String] = []
+
+        func run() throws {
+            let outbox = Outbox(try existing.open())
+            let events = try EventsCommand.find(id, in: outbox)
+            for event in events { try outbox.retry(event, event.owed) }
+            print("\(events.count) to be delivered now")
+        }
+    }
+
+    struct Drop: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Have events never delivered.", discussion: "The files stay as they are.")
+
+        @OptionGroup var existing: ExistingStore
+
+        @Argument(help: "The ids of events, as `list` shows them.")
+        var id: [String]
+
+        func run() throws {
+            let outbox = Outbox(try existing.open())
+            let events = try EventsCommand.find(id, in: outbox)
+            for event in events { try outbox.drop(event, event.owed) }
+            print("\(events.count) dropped")
+        }
+    }
+
+    /// - Throws: `ValidationError` if there is none of one of the ids.
+    private static func find(_ ids: [String], in outbox: Outbox) throws -> [Outbox.Event] {
+        let events = try outbox.events().events
+        if ids.isEmpty { return events }
+        for id in ids where !events.contains(where: { $0.id == id }) {
+            throw ValidationError("There is no event \(printable(id)) that is not delivered.")
+        }
+        return events.filter { ids.contains($0.id) }
+    }
+
+    private static func table(_ events: [Outbox.Event]) -> String {
+        guard !events.isEmpty else { return "All events are delivered." }
+        let now = UInt64(time(nil))
+        let titles = ["id", "file", "finished", "receiver", "attempts", "next", "last error"]
+        let rows = events.flatMap { event in
+            event.owed.each.map { recipient in
+                let attempts = event.attempts[recipient]
+                let finished = event.upload.finished ?? now
+                let next = attempts.map { $0.next > now ? "in " + Table.span($0.next - now) : "now" }
+                return [
+                    event.id, Table.shortened(printable(event.upload.path ?? "")),
+                    Table.span(now > finished ? now - finished : 0) + " ago", recipient.name,
+                    "\(attempts?.count ?? 0)", next ?? "now", printable(attempts?.reason ?? ""),
+                ]
+            }
+        }
+        return Table.text([titles] + rows, flushRight: [2, 4, 5])
+    }
+
+    private static func json(_ events: [Outbox.Event]) -> JSON {
+        .array(
+            events.map { event in
+                let upload = event.upload
+                return .object([
+                    ("id", .string(event.id)), ("identifier", .string(upload.id.identifier)),
+                    ("filename", .string(upload.id.filename.text)), ("path", .string(upload.path)),
+                    ("finished", .number(upload.finished)),
+                    (
+                        "receivers",
+                        .array(
+                            event.owed.each.map { recipient in
+                                let attempts = event.attempts[recipient]
+                                return .object([
+                                    ("receiver", .string(recipient.name)),
+                                    ("attempts", .number(UInt64(attempts?.count ?? 0))),
+                                    ("next", .number(attempts?.next)), ("error", .string(attempts?.reason)),
+                                ])
+                            })
+                    ),
+                ])
+            })
+    }
+}
