@@ -14,6 +14,8 @@ public struct ChunkRequest: Sendable, Equatable {
     public let maximumFileSize: UInt64
     /// What else the client says of the file.
     public let metadata: Metadata
+    /// How many files the sender may upload; nil: any number.
+    public let quota: UploadQuota?
 
     /// How a client tells where a chunk lies.
     public enum Place: Sendable, Equatable {
@@ -29,7 +31,7 @@ public struct ChunkRequest: Sendable, Equatable {
     /// A request of which all is known already.
     package init(
         upload: UploadID, number: UInt64, place: Place, relativePath: RelativePath? = nil,
-        maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata()
+        maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata(), quota: UploadQuota? = nil
     ) {
         dialect = .resumable
         self.upload = upload
@@ -38,14 +40,17 @@ public struct ChunkRequest: Sendable, Equatable {
         self.relativePath = relativePath
         self.maximumFileSize = maximumFileSize
         self.metadata = metadata
+        self.quota = quota
     }
 
     /// Reads the parameters by the rules of the contract.
     ///
-    /// - Parameter maximumFileSize: how many bytes a file may have.
+    /// - Parameters:
+    ///   - permit: what the sender may do.
+    ///   - maximumFileSize: how many bytes a file may have, whatever the permit says.
     /// - Throws: `ParameterError`.
     public init(
-        _ parameters: Parameters, for purpose: Purpose, maximumFileSize: UInt64
+        _ parameters: Parameters, for purpose: Purpose, permit: Permit = Permit(), maximumFileSize: UInt64
     ) throws(ParameterError) {
         func integer(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
             guard let text = parameters[name] else { return nil }
@@ -57,8 +62,10 @@ public struct ChunkRequest: Sendable, Equatable {
 
         let dialect = Dialect(of: parameters)
         self.dialect = dialect
-        upload = try UploadID(parameters, dialect: dialect)
+        upload = try UploadID(parameters, dialect: dialect, owner: permit.owner)
+        let maximumFileSize = min(maximumFileSize, permit.maximumFileSize ?? .max)
         self.maximumFileSize = maximumFileSize
+        quota = permit.quota
         if let path = parameters[dialect.relativePath], !path.isEmpty {
             relativePath = try RelativePath(path, parameter: dialect.relativePath)
         } else {
@@ -126,15 +133,15 @@ extension UploadID {
     /// The upload that the parameters name.
     ///
     /// - Throws: `ParameterError`.
-    public init(_ parameters: Parameters) throws(ParameterError) {
-        try self.init(parameters, dialect: Dialect(of: parameters))
+    public init(_ parameters: Parameters, owner: Owner) throws(ParameterError) {
+        try self.init(parameters, dialect: Dialect(of: parameters), owner: owner)
     }
 
-    init(_ parameters: Parameters, dialect: Dialect) throws(ParameterError) {
+    init(_ parameters: Parameters, dialect: Dialect, owner: Owner) throws(ParameterError) {
         guard let name = parameters[dialect.filename] else { throw .missing(dialect.filename) }
         guard let identifier = parameters[dialect.identifier] else { throw .missing(dialect.identifier) }
         try self.init(
-            identifier: identifier, filename: try FileName(name, parameter: dialect.filename),
+            identifier: identifier, filename: try FileName(name, parameter: dialect.filename), owner: owner,
             parameter: dialect.identifier)
     }
 }

@@ -3,17 +3,22 @@ public struct UploadID: Sendable, Hashable {
     /// How many bytes of UTF-8 an identifier may have.
     public static let maximumIdentifierLength = 1024
 
+    /// Whose it is.
+    public let owner: Owner
     /// The client's name for the upload: opaque, never used as a path.
     public let identifier: String
     /// The file's name.
     public let filename: FileName
 
     /// - Throws: `ParameterError.invalid` unless `identifier` has 1 to 1,024 bytes and no NUL.
-    public init(identifier: String, filename: FileName, parameter: String) throws(ParameterError) {
+    public init(identifier: String, filename: FileName, owner: Owner = .nobody, parameter: String)
+        throws(ParameterError)
+    {
         guard !identifier.isEmpty, identifier.utf8.count <= UploadID.maximumIdentifierLength else {
             throw .invalid(parameter, "must have 1 to \(UploadID.maximumIdentifierLength) bytes")
         }
         guard !identifier.utf8.contains(0) else { throw .invalid(parameter, "must not contain a NUL byte") }
+        self.owner = owner
         self.identifier = identifier
         self.filename = filename
     }
@@ -21,10 +26,12 @@ public struct UploadID: Sendable, Hashable {
     /// By bytes, as the names are.
     public static func == (one: UploadID, other: UploadID) -> Bool {
         one.identifier.utf8.elementsEqual(other.identifier.utf8) && one.filename == other.filename
+            && one.owner == other.owner
     }
 
     public func hash(into hasher: inout Hasher) {
         for byte in identifier.utf8 { hasher.combine(byte) }
         hasher.combine(filename)
+        hasher.combine(owner)
     }
 }

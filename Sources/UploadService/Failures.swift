@@ -45,6 +45,10 @@ extension Outcome {
                 .refused("The file is larger than the server has room for", because: .noRoom)
             case .nameTaken:
                 .refused("There is another file of this name already", because: .nameTaken)
+            case .quotaUsedUp(let limit):
+                .refused(
+                    "The upload token is good for \(limit == 1 ? "one file" : "\(limit) files"), and no more",
+                    because: .token)
             case .nameReserved:
                 .refused("This path is used by the server itself", because: .nameReserved)
             case .finished:
@@ -69,26 +73,30 @@ extension Outcome {
 /// Anything that ends a request early, as the outcome it leads to.
 struct Ended: Error {
     let outcome: Outcome
-    /// What the log should know beyond the outcome.
+    /// What went wrong in the server, for the log.
     let cause: String?
     /// What was wrong with the store, if anything was.
     let fault: StoreFault?
+    /// Why the client's request was not good enough, where that is not for the client to know.
+    let note: String?
 
-    init(_ outcome: Outcome, cause: String? = nil) {
+    init(_ outcome: Outcome, cause: String? = nil, note: String? = nil) {
         self.outcome = outcome
         self.cause = cause
         fault = nil
+        self.note = note
     }
 
     init(_ error: StoreError) {
         outcome = Outcome(error)
         fault = error.fault
+        note = nil
         cause =
             switch error {
             case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
             case .noMemory: "no memory"
             case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved,
-                .finished, .notAdmitted, .undecided:
+                .quotaUsedUp, .finished, .notAdmitted, .undecided:
                 nil
             }
     }

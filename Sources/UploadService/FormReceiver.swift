@@ -1,3 +1,4 @@
+import HTTP
 import Multipart
 import UploadModel
 import UploadStore
@@ -24,14 +25,17 @@ struct FormReceiver {
         case ignored
     }
 
+    private let request: Request
     private var parser: MultipartParser
     private var parameters: Parameters
     private let settings: UploadSettings
     private let store: any ChunkStore
     private let buffer: UnsafeMutableRawBufferPointer
     private var file = File.none
-    /// What the client says the file's bytes are, in a field before them.
-    private var digestText: String?
+    /// What the sender may do; known when the file begins.
+    private var permit = Permit()
+    /// The parameters that have to stand before the file, as they were then.
+    private var early: [String: String] = [:]
     private var digest: DigestCheck?
     private var part = Part.between
 
@@ -39,9 +43,10 @@ struct FormReceiver {
     ///   - parameters: those of the query string.
     ///   - buffer: memory to work with when the form is over.
     init(
-        boundary: Boundary, parameters: Parameters, settings: UploadSettings, store: any ChunkStore,
+        _ request: Request, boundary: Boundary, parameters: Parameters, settings: UploadSettings, store: any ChunkStore,
         buffer: UnsafeMutableRawBufferPointer
     ) {
+        self.request = request
         parser = MultipartParser(boundary: boundary, limits: settings.form)
         self.parameters = parameters
         self.settings = settings
@@ -75,20 +80,20 @@ struct FormReceiver {
     /// Ends the form: the chunk is held when this returns.
     mutating func finish() throws(Ended) -> Receipt {
         try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
-        let digestName = Dialect(of: parameters).chunkDigest
-        guard parameters[digestName] == digestText else {
-            throw Ended(.malformed("Parameter \(digestName) must stand before the file"))
+        for name in FormReceiver.early(Dialect(of: parameters)) where parameters[name] != early[name] {
+            throw Ended(.malformed("Parameter \(name) must stand before the file"))
         }
         switch file {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
         case .taken(let intake):
-            guard try settings.chunk(parameters, for: .upload).agrees(with: intake.chunk) else {
+            guard try settings.chunk(parameters, for: .upload, permit).agrees(with: intake.chunk) else {
                 throw Ended(.malformed("Parameters behind the file contradict those before it"))
             }
             return try intake.commit()
         case .spooled(let spool):
-            let intake = try Intake(settings.chunk(parameters, for: .upload), into: store, settings)
+            let chunk = try settings.chunk(parameters, for: .upload, permit)
+            let intake = try Intake(chunk, into: store, settings, permit)
             try spool.replay(through: buffer, failing: { Ended($0) }, intake.write)
             return try intake.commit()
         }
@@ -107,8 +112,9 @@ struct FormReceiver {
             guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()
             part = .file
-            digestText = parameters[dialect.chunkDigest]
-            digest = try digestText.flatMap { text throws(Ended) in
+            permit = try settings.authorization.permit(for: request, parameters)
+            for name in FormReceiver.early(dialect) { early[name] = parameters[name] }
+            digest = try parameters[dialect.chunkDigest].flatMap { text throws(Ended) in
                 try DigestCheck(text, name: dialect.chunkDigest)
             }
             if dialect == .dropzone { try takeName(of: header) }
@@ -119,6 +125,9 @@ struct FormReceiver {
             part = .field(name: name, value: [])
         }
     }
+
+    /// The parameters that are needed before the file's first byte.
+    private static func early(_ dialect: Dialect) -> [String] { [dialect.chunkDigest, dialect.token] }
 
     /// Dropzone sends the file's name with the file and nowhere else.
     private mutating func takeName(of header: PartHeader) throws(Ended) {
@@ -133,10 +142,11 @@ struct FormReceiver {
     /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
     /// field to come would overrule).
     private func destination() throws(Ended) -> File {
-        guard (try? settings.chunk(parameters.fieldsOnly, for: .upload)) != nil else {
+        guard (try? settings.chunk(parameters.fieldsOnly, for: .upload, permit)) != nil else {
             return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
         }
-        return .writing(try Intake(settings.chunk(parameters, for: .upload), into: store, settings))
+        let chunk = try settings.chunk(parameters, for: .upload, permit)
+        return .writing(try Intake(chunk, into: store, settings, permit))
     }
 
     private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(Ended) {

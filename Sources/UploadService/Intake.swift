@@ -6,17 +6,21 @@ import UploadStore
 final class Intake {
     let chunk: ChunkRequest
     private let store: any ChunkStore
-    private let settings: UploadSettings
+    private let types: [TypePolicy]
+    private let sniffer: ContentSniffer?
     private var writer: (any ChunkWriter)?
     /// What came so far, while it isn't enough to tell; nil once that is over.
     private var firstBytes: [UInt8]?
 
     /// - Throws: `Ended`, if the store won't have the chunk.
-    init(_ chunk: ChunkRequest, into store: any ChunkStore, _ settings: UploadSettings) throws(Ended) {
+    init(
+        _ chunk: ChunkRequest, into store: any ChunkStore, _ settings: UploadSettings, _ permit: Permit
+    ) throws(Ended) {
         self.chunk = chunk
         self.store = store
-        self.settings = settings
-        firstBytes = settings.sniffer != nil && settings.types != nil && chunk.isFirst ? [] : nil
+        types = settings.types(permit)
+        sniffer = settings.sniffer
+        firstBytes = sniffer != nil && !types.isEmpty && chunk.isFirst ? [] : nil
         writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
     }
 
@@ -41,12 +45,11 @@ final class Intake {
     private func letThrough() throws(Ended) {
         guard let bytes = firstBytes else { return }
         firstBytes = nil
-        if let types = settings.types, let sniffer = settings.sniffer {
+        if let sniffer {
             let found = sniffer.look(at: bytes)
-            guard
-                types.acceptsContent(
-                    media: found.media, endings: found.endings, name: chunk.upload.filename)
-            else {
+            let name = chunk.upload.filename
+            for types in types
+            where !types.acceptsContent(media: found.media, endings: found.endings, name: name) {
                 // What other chunks have brought of it meanwhile goes, too. Best effort: the client is told to give the
                 // file up, and what is left of it expires.
                 writer = nil

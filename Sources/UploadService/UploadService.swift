@@ -60,7 +60,7 @@ public struct UploadService: RequestHandler {
                 return whole(try upload(request, &body, buffer))
             case .options:
                 return whole(.allowed(methods: methods))
-            case .delete where settings.deleteToken != nil:
+            case .delete where settings.authorization.allowsRemoval:
                 return whole(try remove(request))
             case .delete, .other:
                 throw Ended(.unsupported("This method is not supported; send GET or POST"))
@@ -73,7 +73,9 @@ public struct UploadService: RequestHandler {
 
     /// Is this chunk held? Who asks for JSON is told all that is.
     private func test(_ request: Request) throws(Ended) -> (Outcome, Response) {
-        let chunk = try settings.chunk(try parameters(of: request), for: .test)
+        let parameters = try parameters(of: request)
+        let permit = try settings.authorization.permit(for: request, parameters)
+        let chunk = try settings.chunk(parameters, for: .test, permit)
         let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         let wantsJSON = request.accepts("application/json")
         // Who asks for JSON knows this server, and an answer with 204 has no body that could tell it anything.
@@ -87,17 +89,18 @@ public struct UploadService: RequestHandler {
 
     /// What the route speaks (RFC 9110, section 10.2.1).
     private var methods: String {
-        "GET, HEAD, POST, PUT, PATCH, " + (settings.deleteToken == nil ? "" : "DELETE, ") + "OPTIONS"
+        "GET, HEAD, POST, PUT, PATCH, " + (settings.authorization.allowsRemoval ? "DELETE, " : "") + "OPTIONS"
     }
 
     /// The upload is given up.
     private func remove(_ request: Request) throws(Ended) -> Outcome {
         let parameters = try parameters(of: request)
-        guard settings.deleteToken?.isCarried(by: request, parameters) == true else {
+        let permit = try settings.authorization.permit(for: request, parameters)
+        guard permit.mayRemove else {
             throw Ended(.refused("The token does not allow to delete uploads", because: .token))
         }
         let upload = try step(
-            { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters) })
+            { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters, owner: permit.owner) })
         let removal = try step({ Ended($0) }, { () throws(StoreError) in try store.remove(upload) })
         return .removed(removal)
     }
@@ -119,7 +122,7 @@ public struct UploadService: RequestHandler {
         case "multipart/form-data":
             let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
-                boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
+                request, boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
             try pull(&body, into: buffer) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try form.take(bytes)
@@ -127,7 +130,9 @@ public struct UploadService: RequestHandler {
             try digest?.finish()
             receipt = try form.finish()
         case "application/octet-stream":
-            let intake = try Intake(settings.chunk(parameters, for: .upload), into: store, settings)
+            let permit = try settings.authorization.permit(for: request, parameters)
+            let chunk = try settings.chunk(parameters, for: .upload, permit)
+            let intake = try Intake(chunk, into: store, settings, permit)
             try pull(&body, into: buffer) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try intake.write(bytes)
@@ -170,6 +175,7 @@ public struct UploadService: RequestHandler {
             log.error("request failed", metadata: facts)
         } else {
             facts["line"] = "\(row.line)"
+            if let note = ended.note { facts["note"] = "\(note)" }
             log.debug("request not served", metadata: facts)
         }
     }

@@ -19,8 +19,8 @@ public struct UploadSettings: Sendable {
     public var sniffer: ContentSniffer?
     /// How a test of a chunk that is missing is answered, where the client's dialect doesn't decide.
     public var missingStatus: MissingStatus
-    /// What allows to give an upload up; nil where nobody may.
-    public var deleteToken: DeleteToken?
+    /// Who may do what.
+    public var authorization: Authorization
 
     /// Settings; the defaults are those of the README.
     public init(
@@ -32,7 +32,7 @@ public struct UploadSettings: Sendable {
         types: TypePolicy? = nil,
         sniffer: ContentSniffer? = nil,
         missingStatus: MissingStatus = .notFound,
-        deleteToken: DeleteToken? = nil
+        authorization: Authorization = Authorization(now: { 0 })
     ) {
         self.maximumFileSize = maximumFileSize
         self.fileParameter = fileParameter
@@ -42,17 +42,19 @@ public struct UploadSettings: Sendable {
         self.types = types
         self.sniffer = sniffer
         self.missingStatus = missingStatus
-        self.deleteToken = deleteToken
+        self.authorization = authorization
     }
 
-    /// What a request says about its chunk, held against the limits.
-    func chunk(_ parameters: Parameters, for purpose: ChunkRequest.Purpose) throws(Ended) -> ChunkRequest {
+    /// What a request says about its chunk, held against the limits and what its sender may do.
+    func chunk(
+        _ parameters: Parameters, for purpose: ChunkRequest.Purpose, _ permit: Permit
+    ) throws(Ended) -> ChunkRequest {
         let chunk = try step(
             { Ended(Outcome($0)) },
             { () throws(ParameterError) in
-                try ChunkRequest(parameters, for: purpose, maximumFileSize: maximumFileSize)
+                try ChunkRequest(parameters, for: purpose, permit: permit, maximumFileSize: maximumFileSize)
             })
-        if let types {
+        for types in types(permit) {
             switch types.judge(name: chunk.upload.filename, type: parameters[chunk.dialect.type]) {
             case .accepted: break
             case .undecided where sniffer != nil: break
@@ -62,6 +64,9 @@ public struct UploadSettings: Sendable {
         }
         return chunk
     }
+
+    /// The rules that a file's type must obey: the server's and the permit's.
+    func types(_ permit: Permit) -> [TypePolicy] { [types, permit.types].compactMap(\.self) }
 }
 
 /// The status code that says that a chunk isn't there yet (contract, `missing`).

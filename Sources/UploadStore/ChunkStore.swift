@@ -88,6 +88,8 @@ public enum StoreError: Error, Equatable {
     case nameTaken
     /// The path leads into the store's own folder.
     case nameReserved
+    /// The sender's ticket is good for so many files, and they are begun.
+    case quotaUsedUp(limit: Int)
     /// The file is complete, so there is no upload to give up.
     case finished
     /// Who is asked about new uploads will not have this one, and says why.

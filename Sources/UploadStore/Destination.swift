@@ -8,16 +8,17 @@ struct Destination: Sendable, Equatable {
 
     /// - Throws: `StoreError.nameReserved` if the client's words lead into the store's own folder.
     init(_ id: UploadID, relativePath: RelativePath?, layout: Layout) throws(StoreError) {
+        let home = id.owner.directory?.components.map(\.text) ?? []
         switch layout {
         case .flat:
-            folders = []
+            folders = home
             filename = id.filename
         case .tree:
             let path = relativePath?.components ?? [id.filename]
-            folders = path.dropLast().map(\.text)
+            folders = home + path.dropLast().map(\.text)
             filename = path[path.count - 1]
         case .identifier:
-            folders = [Destination.component(id.identifier)]
+            folders = home + [Destination.component(id.identifier)]
             filename = id.filename
         }
         if folders.first == LocalStore.stateFolder { throw .nameReserved }

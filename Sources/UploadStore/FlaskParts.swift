@@ -25,8 +25,10 @@ struct FlaskParts {
 
     /// - Returns: nil if there are none.
     init?(of id: UploadID, in root: any Directory) throws(FileError) {
-        // An identifier that can't be a folder's name never was one.
-        guard let name = try? FileName(id.identifier, parameter: ""), name.text != LocalStore.stateFolder else {
+        // The backend knew no owners; and an identifier that can't be a folder's name never was one.
+        guard id.owner == .nobody, let name = try? FileName(id.identifier, parameter: ""),
+            name.text != LocalStore.stateFolder
+        else {
             return nil
         }
         do throws(FileError) {

@@ -68,8 +68,7 @@ struct Journal {
     static func read(
         _ file: any File, visit: (JournalRecord) -> Void = { _ in }
     ) throws(FileError) -> Journal? {
-        let bytes = try file.bytes(from: 0, atMost: JournalHeader.maximumLength)
-        guard let (header, length) = bytes.withUnsafeBytes({ JournalHeader.decode($0) }) else { return nil }
+        guard let (header, length) = try JournalHeader.decode(file) else { return nil }
         var journal = Journal(file: file, header: header, headerLength: length)
         try journal.refresh(visit: visit)
         return journal
@@ -187,6 +186,15 @@ struct Journal {
             self.attempts[recipients] = attempts
         }
         records += count
+    }
+}
+
+extension JournalHeader {
+    /// What the journal in `file` says first; nil if it has no valid header.
+    static func read(_ file: any File) throws(FileError) -> JournalHeader? { try decode(file)?.header }
+
+    fileprivate static func decode(_ file: any File) throws(FileError) -> (header: JournalHeader, length: Int)? {
+        try file.bytes(from: 0, atMost: maximumLength).withUnsafeBytes { decode($0) }
     }
 }
 

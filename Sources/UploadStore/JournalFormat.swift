@@ -66,7 +66,8 @@ struct JournalHeader: Equatable {
     var chunkSize: UInt64?
     var nonce: UInt64
     var begun: UInt64
-    /// Identifier, filename, relative path (empty where there is none).
+    /// Identifier, filename, relative path; where the upload has an owner or a ticket, also the owner's subject and folder
+    /// and the ticket. Empty where there is none.
     var texts: [String]
 
     var encoded: [UInt8] {

@@ -105,6 +105,10 @@ extension LocalStore {
 
     /// Begins an upload; nil if somebody else did, or was in the way and has gone: then look again.
     private func create(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
+        try withTicket(of: chunk) { () throws(StoreError) in try createAllowed(chunk) }
+    }
+
+    private func createAllowed(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
         let id = chunk.upload
         let key = UploadKey(id)
         let destination = try Destination(id, relativePath: chunk.relativePath, layout: settings.layout)
@@ -237,14 +241,31 @@ extension JournalHeader {
         if case .sized(let total, let chunkSize, _) = chunk.place { sizes = (total, chunkSize) }
         self.init(
             size: sizes.total, chunkSize: sizes.chunk, nonce: .random(in: 0 ... .max), begun: begun,
-            texts: [chunk.upload.identifier, chunk.upload.filename.text, chunk.relativePath?.text ?? ""])
+            texts: [chunk.upload.identifier, chunk.upload.filename.text, chunk.relativePath?.text ?? ""]
+                + JournalHeader.texts(of: chunk.upload.owner, ticket: chunk.quota?.ticket ?? ""))
+    }
+
+    /// None for nobody without a ticket, so that a journal of theirs is as it always was.
+    private static func texts(of owner: Owner, ticket: String) -> [String] {
+        owner == .nobody && ticket.isEmpty ? [] : [owner.subject, owner.directory?.text ?? "", ticket]
     }
 
     /// The upload that the journal is of; nil if its texts break the rules, which they don't unless somebody wrote them.
     var uploadID: UploadID? {
-        guard texts.count >= 2, let filename = try? FileName(texts[1], parameter: "") else { return nil }
-        return try? UploadID(identifier: texts[0], filename: filename, parameter: "")
+        guard texts.count >= 2, let filename = try? FileName(texts[1], parameter: ""), let owner else { return nil }
+        return try? UploadID(identifier: texts[0], filename: filename, owner: owner, parameter: "")
     }
+
+    /// Nil if the texts break the rules.
+    private var owner: Owner? {
+        guard texts.count >= 5 else { return .nobody }
+        if texts[4].isEmpty { return Owner(subject: texts[3]) }
+        guard let directory = try? RelativePath(texts[4], parameter: "") else { return nil }
+        return Owner(subject: texts[3], directory: directory)
+    }
+
+    /// The ticket that the upload was begun with; nil if it was none.
+    var ticket: String? { texts.count >= 6 && !texts[5].isEmpty ? texts[5] : nil }
 
     var relativePath: RelativePath? {
         texts.count >= 3 ? try? RelativePath(texts[2], parameter: "") : nil

@@ -32,7 +32,9 @@ extension LocalStore {
                 }
             }
             for name in names
-            where !name.hasSuffix(UploadFiles.journalSuffix) && !wanted.contains(name) && name != Outbox.folder {
+            where !name.hasSuffix(UploadFiles.journalSuffix) && !wanted.contains(name) && name != Outbox.folder
+                && name != LocalStore.ticketsFile
+            {
                 do throws(StoreError) { try clear(name) } catch { report.failures.append(error) }
             }
             try Outbox(self).sweep()

@@ -156,8 +156,14 @@ public struct UploadKey: Hashable, Sendable {
     /// The key of that upload.
     public init(_ id: UploadID) {
         let identifier = Array(id.identifier.utf8)
-        // The length in front keeps "ab" + "c" apart from "a" + "bc".
-        text = sha256Hex(Array("\(identifier.count):".utf8) + identifier + id.filename.text.utf8)
+        // The lengths in front keep "ab" + "c" apart from "a" + "bc", and the letter somebody's uploads from nobody's.
+        var owner: [UInt8] = []
+        if id.owner != .nobody {
+            let subject = Array(id.owner.subject.utf8)
+            let directory = Array((id.owner.directory?.text ?? "").utf8)
+            owner = Array("o\(subject.count):\(directory.count):".utf8) + subject + directory
+        }
+        text = sha256Hex(owner + Array("\(identifier.count):".utf8) + identifier + id.filename.text.utf8)
     }
 
     var journal: String { text + UploadFiles.journalSuffix }

@@ -3,6 +3,7 @@ import Events
 import FastCGI
 import Glibc
 public import Logging
+import Tokens
 public import UploadModel
 public import UploadService
 import UploadStore
@@ -65,6 +66,19 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Every request needs an upload token that was signed with a key in this file.", valueName: "file"))
+    var tokenKey: String?
+
+    @Option(help: ArgumentHelp("The name of this server in tokens (aud).", valueName: "name"))
+    var tokenAudience: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "By how much the clock of who signs tokens may differ (s, m, h).", valueName: "time"))
+    var tokenLeeway = TimeSpan(seconds: 30)
+
+    @Option(
+        help: ArgumentHelp(
             "Let clients give uploads up with DELETE that carry the token in this file.", valueName: "file"))
     var deleteToken: SecretFile?
 
@@ -87,6 +101,9 @@ struct Serve: ParsableCommand {
         guard socket == nil || listen == nil else { throw ValidationError("Give --socket or --listen, not both.") }
         guard (1...1024).contains(threads) else { throw ValidationError("--threads must be from 1 to 1024.") }
         guard (0...3600).contains(stopTimeout) else { throw ValidationError("--stop-timeout must be from 0 to 3600.") }
+        guard tokenKey != nil || tokenAudience == nil else {
+            throw ValidationError("--token-audience needs --token-key.")
+        }
         guard !sniff || allowType != nil else { throw ValidationError("--sniff needs --allow-type.") }
         if let wrong = allowOrigin.first(where: { !OriginPolicy.isOrigin($0) }) {
             throw ValidationError("--allow-origin needs an origin such as https://app.example.org, not \(wrong).")
@@ -168,7 +185,13 @@ struct Serve: ParsableCommand {
         UploadSettings(
             maximumFileSize: maxFileSize.bytes, origins: OriginPolicy(allowed: allowOrigin), types: allowType,
             sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
-            deleteToken: try deleteToken?.token())
+            authorization: try authorization())
+    }
+
+    private func authorization() throws -> Authorization {
+        let keys = try tokenKey.map { try TokenKeys(path: $0) }
+        let tokens = keys.map { TokenVerifier(keys: $0, audience: tokenAudience, leeway: tokenLeeway.seconds) }
+        return Authorization(tokens: tokens, deleteToken: try deleteToken?.token()) { UInt64(time(nil)) }
     }
 
     /// A path that still says the same to a program with another working folder.

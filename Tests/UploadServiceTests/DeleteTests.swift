@@ -13,7 +13,7 @@ struct DeleteTests {
     let sample = Sample(size: 3000)
 
     init() throws {
-        site = try Site(UploadSettings(deleteToken: DeleteToken(Self.secret)))
+        site = try Site(UploadSettings(authorization: Authorization(deleteToken: DeleteToken(Self.secret)) { 0 }))
     }
 
     private func delete(_ outcome: Expected, token: String? = nil, authorization: String? = nil) {

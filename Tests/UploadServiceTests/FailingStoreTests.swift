@@ -142,7 +142,9 @@ struct FailingStoreTests {
     func removals(_ row: Row) throws {
         let token = DeleteToken("0123456789abcdef")
         let store = FailingStore(row.error, at: .remove)
-        let site = Site(store: store, folder: try TemporaryFolder(), UploadSettings(deleteToken: token))
+        let site = Site(
+            store: store, folder: try TemporaryFolder(),
+            UploadSettings(authorization: Authorization(deleteToken: token) { 0 }))
         let request = Request(
             method: .delete, path: Site.route, query: Sample(size: 3).query(1),
             authorization: "Bearer 0123456789abcdef")

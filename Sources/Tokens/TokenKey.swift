@@ -1,0 +1,93 @@
+import CJOSE
+
+/// A key and the one algorithm that it is used with: what a token's header says of its algorithm is held against this, and
+/// never decides.
+struct TokenKey: ~Copyable, Sendable {
+    /// How a token is signed (RFC 7518, section 3.1).
+    enum Algorithm: String, Sendable {
+        /// HMAC with SHA-256, by a shared secret.
+        case hs256 = "HS256"
+        /// ECDSA on the curve P-256 with SHA-256, by a key pair.
+        case es256 = "ES256"
+    }
+
+    /// How many bytes a secret must have (RFC 7518, section 3.2: the hash's size or more).
+    static let minimumSecret = 32
+
+    let algorithm: Algorithm
+    /// The key's name (RFC 7515, section 4.1.4); nil where it has none.
+    let id: String?
+    /// Verifying and signing only read it.
+    nonisolated(unsafe) let pointer: OpaquePointer
+
+    /// Takes over a key of the library's.
+    ///
+    /// - Throws: `TokenKeyError` if it is none that is used here.
+    private init(owning pointer: OpaquePointer, stated: String?) throws(TokenKeyError) {
+        var algorithm: Algorithm?
+        var problem = TokenKeyError.unsupported("this kind of key")
+        switch cjose_jwk_get_kty(pointer, nil) {
+        case CJOSE_JWK_KTY_OCT:
+            // In bits.
+            if cjose_jwk_get_keysize(pointer, nil) >= TokenKey.minimumSecret * 8 {
+                algorithm = .hs256
+            } else {
+                problem = .secretTooShort(minimum: TokenKey.minimumSecret)
+            }
+        case CJOSE_JWK_KTY_EC where cjose_jwk_EC_get_curve(pointer, nil) == CJOSE_JWK_EC_P_256:
+            algorithm = .es256
+        default:
+            break
+        }
+        if let stated, let found = algorithm, stated != found.rawValue {
+            algorithm = nil
+            problem = .unsupported("a key for \(stated)")
+        }
+        guard let algorithm else {
+            cjose_jwk_release(pointer)
+            throw problem
+        }
+        self.algorithm = algorithm
+        self.pointer = pointer
+        id = cjose_jwk_get_kid(pointer, nil).map { String(cString: $0) }
+    }
+
+    deinit { cjose_jwk_release(pointer) }
+
+    /// A shared secret.
+    init(secret: [UInt8]) throws(TokenKeyError) {
+        guard secret.count >= TokenKey.minimumSecret else {
+            throw .secretTooShort(minimum: TokenKey.minimumSecret)
+        }
+        guard let pointer = cjose_jwk_create_oct_spec(secret, secret.count, nil) else { throw .noKeys }
+        try self.init(owning: pointer, stated: nil)
+    }
+
+    /// A point on P-256 and, to sign, the number that it belongs to; each in 32 bytes.
+    init(x: [UInt8], y: [UInt8], d: [UInt8]?) throws(TokenKeyError) {
+        var x = x
+        var y = y
+        var d = d ?? []
+        let pointer = x.withUnsafeMutableBufferPointer { x in
+            y.withUnsafeMutableBufferPointer { y in
+                d.withUnsafeMutableBufferPointer { d in
+                    var specification = cjose_jwk_ec_keyspec(
+                        crv: CJOSE_JWK_EC_P_256, d: d.isEmpty ? nil : d.baseAddress, dlen: d.count, x: x.baseAddress,
+                        xlen: x.count, y: y.baseAddress, ylen: y.count)
+                    return cjose_jwk_create_EC_spec(&specification, nil)
+                }
+            }
+        }
+        guard let pointer else { throw .unsupported("this kind of key") }
+        try self.init(owning: pointer, stated: nil)
+    }
+
+    /// A JSON Web Key (RFC 7517).
+    init(_ key: JSONValue) throws(TokenKeyError) {
+        if let use = key["use"]?.string, use != "sig" { throw .unsupported("a key for `\(use)`") }
+        guard let pointer = cjose_jwk_import_json(UnsafeMutablePointer<json_t>(key.pointer), nil) else {
+            throw .unsupported("this kind of key")
+        }
+        try self.init(owning: pointer, stated: key["alg"]?.string)
+    }
+}

@@ -1,0 +1,117 @@
+import CJOSE
+public import UploadModel
+
+/// Finds out what an upload token allows (seed, `upload_token`): a JSON Web Token (RFC 7519), signed with one of the site's
+/// keys.
+///
+///     exp      until when it is good; required
+///     nbf      from when on
+///     aud      for whom it is; must name this server where that has a name, and be absent where it has none
+///     sub      whose the uploads are: two subjects never share one
+///     jti      the token's name, by which `uploads` counts; tokens that renew each other share it
+///     max_size how many bytes a file may have
+///     types    which types of file: patterns with commas between them, or an array of them
+///     dir      the folder below the root that finished files go to
+///     uploads  how many files
+///     delete   true: uploads under way may be given up
+///
+/// Claims that stand for a limit must be ones that can be kept: a claim of the right name and the wrong kind makes the token
+/// invalid, it is never passed over. Other claims are the site's own business.
+public struct TokenVerifier: Sendable {
+    /// The longest token that is looked at, in bytes.
+    public static let maximumLength = 8192
+    /// The latest time that a token may speak of, in Unix seconds: the year 9999.
+    private static let latest = 253_402_300_799.0
+
+    private let keys: TokenKeys
+    private let audience: String?
+    private let leeway: Double
+
+    /// - Parameters:
+    ///   - audience: the name of this server in tokens; nil: it has none.
+    ///   - leeway: by how many seconds the clock of who signs may differ from ours.
+    public init(keys: TokenKeys, audience: String? = nil, leeway: UInt64 = 30) {
+        self.keys = keys
+        self.audience = audience
+        self.leeway = Double(leeway)
+    }
+
+    /// What the token allows.
+    ///
+    /// - Parameters:
+    ///   - token: a JSON Web Signature in compact form (RFC 7515, section 3.1).
+    ///   - now: the time in Unix seconds.
+    /// - Throws: `TokenError`.
+    public func permit(_ token: String, now: UInt64) throws(TokenError) -> Permit {
+        let claims = try verified(token)
+        try checkTime(claims, now: Double(now))
+        try checkAudience(claims["aud"])
+        return try Permit(claims)
+    }
+
+    /// The claims, if the signature is right.
+    private func verified(_ token: String) throws(TokenError) -> JSONValue {
+        // Two dots, and between them what base64url is made of: the library is more generous.
+        let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard token.utf8.count <= TokenVerifier.maximumLength, parts.count == 3,
+            parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(TokenVerifier.isBase64URL) })
+        else { throw .malformed }
+        var text = token
+        guard
+            let jws = text.withUTF8({ text in
+                cjose_jws_import(
+                    UnsafeRawPointer(text.baseAddress)?.assumingMemoryBound(to: CChar.self), text.count, nil)
+            })
+        else { throw .malformed }
+        defer { cjose_jws_release(jws) }
+        guard let header = cjose_jws_get_protected(jws),
+            let algorithm = cjose_header_get(header, "alg", nil).map({ String(cString: $0) })
+        else { throw .malformed }
+        // RFC 7515, section 4.1.11: who doesn't understand an extension that is critical must not accept the token.
+        if let critical = cjose_header_get_raw(header, "crit", nil) {
+            free(critical)
+            throw .unsupported
+        }
+        guard TokenKey.Algorithm(rawValue: algorithm) != nil else { throw .unsupported }
+        let id = cjose_header_get(header, "kid", nil).map { String(cString: $0) }
+        let isRight = keys.first(id: id, algorithm: algorithm) { key in cjose_jws_verify(jws, key.pointer, nil) }
+        guard let isRight else { throw .unknownKey }
+        guard isRight else { throw .wrongSignature }
+        var payload: UnsafeMutablePointer<UInt8>?
+        var count = 0
+        guard cjose_jws_get_plaintext(jws, &payload, &count, nil),
+            let claims = JSONValue(object: UnsafeRawBufferPointer(start: payload, count: count))
+        else { throw .malformed }
+        return claims
+    }
+
+    private static func isBase64URL(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    private func checkTime(_ claims: JSONValue, now: Double) throws(TokenError) {
+        func time(_ name: String) throws(TokenError) -> Double? {
+            guard let value = claims[name] else { return nil }
+            guard let time = value.number, (0...TokenVerifier.latest).contains(time) else { throw .invalidClaim(name) }
+            return time
+        }
+        guard let expires = try time("exp") else { throw .missingClaim("exp") }
+        guard now < expires + leeway else { throw .expired(seconds: Int64(now - expires)) }
+        if let begins = try time("nbf"), now + leeway < begins { throw .notYetValid(seconds: Int64(begins - now)) }
+    }
+
+    /// RFC 7519, section 4.1.3: a token that is for somebody is not for anybody else.
+    private func checkAudience(_ claim: JSONValue?) throws(TokenError) {
+        guard let claim else {
+            if audience != nil { throw .wrongAudience }
+            return
+        }
+        let names = claim.elements.map { $0.map(\.string) } ?? [claim.string]
+        guard let audience, names.contains(audience) else { throw .wrongAudience }
+    }
+}

@@ -1,0 +1,38 @@
+/// Whose an upload is, where uploads are told apart by that: two owners never share one, whatever identifiers and names
+/// they send. And where the owner's finished files go.
+public struct Owner: Sendable, Hashable {
+    /// How many bytes of UTF-8 a subject may have.
+    public static let maximumSubjectLength = 255
+
+    /// Nobody in particular: all who come without a token, or with one that names no subject and no folder.
+    public static let nobody = Owner()
+
+    /// The owner's name, as the site calls him: opaque, never used as a path. Empty for nobody.
+    public let subject: String
+    /// The folder below the root that his finished files go to; nil: the root itself.
+    public let directory: RelativePath?
+
+    private init() {
+        subject = ""
+        directory = nil
+    }
+
+    /// Nil if `subject` is longer than 255 bytes or has a control character: those have no place in logs and lists.
+    public init?(subject: String, directory: RelativePath? = nil) {
+        guard subject.utf8.count <= Owner.maximumSubjectLength,
+            !subject.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+        else { return nil }
+        self.subject = subject
+        self.directory = directory
+    }
+
+    /// By bytes, as identifiers are compared.
+    public static func == (one: Owner, other: Owner) -> Bool {
+        one.subject.utf8.elementsEqual(other.subject.utf8) && one.directory == other.directory
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for byte in subject.utf8 { hasher.combine(byte) }
+        hasher.combine(directory)
+    }
+}

@@ -1,0 +1,99 @@
+import Testing
+import UploadModel
+
+@testable import Tokens
+
+/// Files with keys, and tokens that are made with them.
+@Suite("Keys of tokens")
+struct TokenKeysTests {
+    // A pair made for these tests: openssl ecparam -genkey -name prime256v1 -noout, and its public half.
+    private static let privatePEM = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg0ba9oc69nPJrz8hV
+        iVuyjA8FiduM2pkjTcsNWNXc+qKhRANCAAQ6vGFU5yDnC6gKYwdedGjQmboGDSTo
+        LKwCKPtS9FTZE2RkhKyZczYxOjNfO/18MyCWVtb1/5S8b9qymeyrDNoG
+        -----END PRIVATE KEY-----
+        """
+    private static let publicPEM = """
+        -----BEGIN PUBLIC KEY-----
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEOrxhVOcg5wuoCmMHXnRo0Jm6Bg0k
+        6CysAij7UvRU2RNkZISsmXM2MTozXzv9fDMgllbW9f+UvG/aspnsqwzaBg==
+        -----END PUBLIC KEY-----
+        """
+
+    private func keys(_ text: String) throws -> TokenKeys { try TokenKeys(Array(text.utf8)) }
+    private func secret(_ letter: String) -> String { String(repeating: letter, count: 32) }
+    /// As a JWK holds it: 32 bytes in base64url.
+    private func jwk(_ letter: String, _ more: String = "") -> String {
+        #"{"kty":"oct","k":"\#(base64URL(secret(letter)))"\#(more)}"#
+    }
+
+    private func isGood(_ token: String, _ keys: TokenKeys) -> Bool {
+        (try? TokenVerifier(keys: keys).permit(token, now: 0)) != nil
+    }
+
+    @Test("What is minted with a key is read with it, claim by claim, and with no other")
+    func roundTrip() throws {
+        let owner = try #require(
+            Owner(subject: "münchen", directory: RelativePath("a/b", parameter: "")))
+        let permit = Permit(
+            owner: owner, maximumFileSize: 5, types: TypePolicy(".pdf"), quota: UploadQuota(ticket: "t", limit: 2),
+            mayRemove: true)
+        for (signing, verifying) in [
+            (secret("a"), secret("a") + "\n"), (TokenKeysTests.privatePEM, TokenKeysTests.privatePEM),
+            (TokenKeysTests.privatePEM, TokenKeysTests.publicPEM), (jwk("a", #","kid":"1""#), secret("a")),
+        ] {
+            let token = try TokenMint.token(permit, audience: "us", expires: 100, keys: keys(signing))
+            let verifier = TokenVerifier(keys: try keys(verifying), audience: "us")
+            #expect(try verifier.permit(token, now: 99) == permit)
+            let stranger = TokenVerifier(keys: try keys(secret("b")), audience: "us")
+            #expect(throws: TokenError.self) { try stranger.permit(token, now: 99) }
+        }
+    }
+
+    @Test("Of a set, the key that the token names is taken, or any where it names none")
+    func set() throws {
+        let old = try keys(jwk("o", #","kid":"old""#))
+        let new = try keys(jwk("n", #","kid":"new""#))
+        let both = try keys(#"{"keys":[\#(jwk("n", #","kid":"new""#)),\#(jwk("o", #","kid":"old""#))]}"#)
+        for keys in [old, new] { #expect(isGood(try TokenMint.token(Permit(), expires: 1000, keys: keys), both)) }
+        let nameless = try keys(secret("o"))
+        #expect(isGood(try TokenMint.token(Permit(), expires: 1000, keys: nameless), both))
+        let liar = try keys(jwk("o", #","kid":"new""#))
+        #expect(!isGood(try TokenMint.token(Permit(), expires: 1000, keys: liar), both))
+        let unknown = try keys(jwk("o", #","kid":"newest""#))
+        #expect(!isGood(try TokenMint.token(Permit(), expires: 1000, keys: unknown), both))
+    }
+
+    @Test("A public key verifies and doesn't sign")
+    func publicOnly() throws {
+        #expect(throws: TokenKeyError.cannotSign) {
+            try TokenMint.token(Permit(), expires: 1, keys: keys(TokenKeysTests.publicPEM))
+        }
+    }
+
+    @Test(
+        "What can't be used is told, and nothing is used instead",
+        arguments: [
+            "", "\n", "short", String(repeating: "x", count: 31), "{}", "{", #"{"keys":[]}"#, #"{"keys":{}}"#,
+            #"{"kty":"oct","k":"AAAA"}"#, #"{"kty":"oct"}"#, #"{"kty":"OKP","crv":"Ed25519","x":"AA"}"#,
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "-----BEGIN NONSENSE-----",
+        ])
+    func unusable(_ text: String) throws {
+        #expect(throws: TokenKeyError.self) { try keys(text) }
+    }
+
+    @Test("A key for another algorithm, or for encrypting, is no key for tokens")
+    func otherUse() throws {
+        #expect(throws: TokenKeyError.self) { try keys(jwk("a", #","alg":"HS512""#)) }
+        #expect(throws: TokenKeyError.self) { try keys(jwk("a", #","use":"enc""#)) }
+        _ = try keys(jwk("a", #","alg":"HS256","use":"sig""#))
+    }
+
+    @Test("A file that isn't there is told by its name")
+    func noFile() {
+        #expect(throws: TokenKeyError.unreadable(path: "/nowhere/key", cause: "No such file or directory")) {
+            try TokenKeys(path: "/nowhere/key")
+        }
+    }
+}
