@@ -71,11 +71,19 @@ def query(fields) -> str:
 
 
 def multipart(
-    fields, content: bytes | None, *, filename: str = "blob", file_first: bool = False, part: str = "file"
+    fields,
+    content: bytes | None,
+    *,
+    filename: str = "blob",
+    file_first: bool = False,
+    part: str = "file",
+    more_files: tuple[bytes, ...] = (),
 ) -> tuple[str, bytes]:
-    """A multipart/form-data body and its content type. `fields` is a mapping or a list of pairs."""
+    """A multipart/form-data body and its content type. `fields` is a mapping or a list of pairs; `more_files` follow
+    the first in parts of the same name."""
     boundary = "----ReferenceClientBoundary7MA4YWxkTrZu0gW"
-    assert content is None or boundary.encode() not in content
+    files = [] if content is None else [content, *more_files]
+    assert not any(boundary.encode() in each for each in files)
 
     def escaped(name: str) -> str:
         return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
@@ -84,12 +92,12 @@ def multipart(
     for name, value in fields.items() if hasattr(fields, "items") else fields:
         value = value if isinstance(value, bytes) else value.encode()
         parts.append(f'Content-Disposition: form-data; name="{escaped(name)}"\r\n\r\n'.encode() + value)
-    if content is not None:
-        head = (
-            f'Content-Disposition: form-data; name="{part}"; filename="{escaped(filename)}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        ).encode()
-        parts.insert(0 if file_first else len(parts), head + content)
+    head = (
+        f'Content-Disposition: form-data; name="{part}"; filename="{escaped(filename)}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode()
+    place = 0 if file_first else len(parts)
+    parts[place:place] = [head + each for each in files]
     delimiter = f"--{boundary}\r\n".encode()
     body = b"".join(delimiter + each + b"\r\n" for each in parts) + f"--{boundary}--\r\n".encode()
     return f"multipart/form-data; boundary={boundary}", body

@@ -5,12 +5,8 @@ import concurrent.futures
 import errno
 import json
 import os
-import pathlib
 import random
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -19,37 +15,10 @@ import pytest
 import disks
 from client import MIB, Client, layout, parameters, random_bytes
 from faults import Faults
-from server import Server, free_port, run_program, wait_until
+from flask_server import Flask
+from server import Server, run_program
 
-BACKEND = pathlib.Path(__file__).with_name("flask_backend.py")
 CHUNK = 100_000
-
-
-class Flask:
-    """The Flask backend on a root, until it is stopped."""
-
-    def __init__(self, root: pathlib.Path, limit: int | None = None):
-        root.mkdir(exist_ok=True)
-        self.port = free_port()
-        arguments = [sys.executable, BACKEND, root, self.port, *([limit] if limit else [])]
-        self.process = subprocess.Popen(
-            list(map(str, arguments)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        self.client = Client(self.port)
-
-    def __enter__(self) -> Client:
-        wait_until(self._listens, 20, "Flask listens")
-        return self.client
-
-    def _listens(self) -> bool:
-        assert self.process.poll() is None, f"Flask ended with {self.process.returncode}"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def __exit__(self, *_) -> None:
-        self.client.connection.close()
-        self.process.terminate()
-        self.process.wait(10)
 
 
 class Film:

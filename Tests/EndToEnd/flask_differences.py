@@ -1,0 +1,570 @@
+"""In what resumabled and the Flask backend differ on purpose: the one list, DIFFERENCES, with the reasons.
+
+Each entry says which requests it is about, by the request and by what has happened before, never by an answer; and what
+both sides answer to them. What no entry is about has to be the same on both sides. The rules that a request is held
+against are the contract's, written down here once more: nothing is taken from the program.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+
+from client import Answer, Client, query
+
+#: `--max-file-size`, as the README has it.
+LARGEST_FILE = 1 << 40
+#: What every request needs, and a test besides.
+NEEDED = ["resumableIdentifier", "resumableFilename", "resumableChunkNumber"]
+NUMBERS = {
+    "resumableTotalChunks": (0, 2**31 - 1),
+    "resumableTotalSize": (0, 2**63 - 1),
+    "resumableChunkSize": (1, 2**40),
+    "resumableCurrentChunkSize": (0, 2**41),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One request to the upload route, as both sides get it."""
+
+    method: str
+    fields: tuple[tuple[str, str | bytes], ...]
+    #: The contents of the form's parts with a file. They are named `part`.
+    files: tuple[bytes, ...] = ()
+    part: str = "file"
+    #: Whether the parameters stand in the query string, as in a test, or in the form.
+    in_query: bool = False
+    #: The type of a body that is no form.
+    content_type: str | None = None
+
+    def send(self, client: Client) -> Answer:
+        target = f"{client.route}?{query(self.fields)}" if self.in_query else client.route
+        if not self.is_upload:
+            return client.request(self.method, target)
+        if self.content_type:
+            return client.request(self.method, target, self.files[0], {"Content-Type": self.content_type})
+        first, *others = self.files or [None]
+        fields = () if self.in_query else self.fields
+        return client.send(fields, first, self.method, target, part=self.part, more_files=tuple(others))
+
+    @property
+    def is_test(self) -> bool:
+        return self.method in ("GET", "HEAD")
+
+    @property
+    def is_upload(self) -> bool:
+        return self.method in ("POST", "PUT", "PATCH")
+
+    # --- what it says, by the contract
+
+    @property
+    def values(self) -> dict[str, str | bytes]:
+        return dict(self.fields)
+
+    @property
+    def repeats(self) -> bool:
+        return any(self.values[name] != value for name, value in self.fields)
+
+    def text(self, name: str) -> str | None:
+        value = self.values.get(name)
+        return value if isinstance(value, str) else None
+
+    def is_valid(self, name: str, first: int, last: int) -> bool:
+        """True if a parameter isn't there, or is a whole number in decimal digits within the range."""
+        value = self.values.get(name, "")
+        if name not in self.values:
+            return True
+        return isinstance(value, str) and bool(re.fullmatch("[0-9]{1,20}", value)) and first <= int(value) <= last
+
+    def integer(self, name: str) -> int | None:
+        value = self.text(name)
+        return int(value) if value is not None and re.fullmatch("[0-9]{1,20}", value) else None
+
+    @property
+    def identifier(self) -> str | None:
+        return self.text("resumableIdentifier")
+
+    @property
+    def filename(self) -> str | None:
+        return self.text("resumableFilename")
+
+    @property
+    def upload(self) -> tuple[str | None, str | None]:
+        return self.identifier, self.filename
+
+    @property
+    def number(self) -> int | None:
+        # Who sends a chunk may leave it out.
+        if self.is_upload and "resumableChunkNumber" not in self.values:
+            return 1
+        return self.integer("resumableChunkNumber")
+
+    @property
+    def count(self) -> int | None:
+        return self.integer("resumableTotalChunks")
+
+    @property
+    def sizes(self) -> tuple[int, int] | None:
+        """The size of the file and of its chunks, if the request tells both."""
+        total, chunk = self.integer("resumableTotalSize"), self.integer("resumableChunkSize")
+        return None if total is None or chunk is None else (total, chunk)
+
+    @property
+    def lengths(self) -> list[int]:
+        """The lengths that the chunk may have, if the sizes are there; none if it lies beside the file."""
+        (total, chunk), number = self.sizes or (0, 1), self.number
+        offset = ((number or 0) - 1) * chunk
+        if not number or offset < 0 or (offset >= total and (offset, total) != (0, 0)):
+            return []
+        rest = total - offset
+        if rest <= chunk:
+            return [rest]
+        return [chunk, rest] if rest < 2 * chunk else [chunk]
+
+    @property
+    def settled_lengths(self) -> list[int]:
+        """The same, when the length that the client states has settled it."""
+        stated = self.integer("resumableCurrentChunkSize")
+        return self.lengths if stated is None else [stated] if stated in self.lengths else []
+
+    @property
+    def content(self) -> bytes:
+        """The chunk, if there is one."""
+        if self.files and (self.part == "file" or self.content_type):
+            return self.files[0]
+        lone = self.values.get("file", b"")
+        return lone if isinstance(lone, bytes) else lone.encode()
+
+
+@dataclasses.dataclass
+class World:
+    """What has happened before a request."""
+
+    #: The chunks that Flask has of an upload, by number, with their lengths.
+    parts: Callable[[str, str], Mapping[int, int]]
+    #: True if Flask's folder of that identifier holds other things than the parts of this file.
+    is_shared: Callable[[str, str], bool]
+    #: True if there is a finished file of that name.
+    exists: Callable[[str], bool]
+    #: The sizes of the finished uploads.
+    finished: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+    #: The sizes of those under way, where a client has told them.
+    begun: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+
+    def is_over(self, request: Request) -> bool:
+        """True if the request is about an upload that is finished."""
+        size = self.finished.get(request.upload)
+        return size is not None and (request.sizes is None or request.sizes[0] == size)
+
+    def siblings(self, request: Request) -> list[int]:
+        """The lengths of the chunks that Flask has of the upload, but for the last."""
+        if not request.identifier or not request.filename:
+            return []
+        parts = self.parts(request.identifier, request.filename)
+        return [length for number, length in parts.items() if number != request.count]
+
+    def completes(self, request: Request) -> bool:
+        if not (request.identifier and request.filename and request.number and request.count):
+            return False
+        if max(size(request.identifier), size(request.filename)) > 255:
+            return False
+        there = set(self.parts(request.identifier, request.filename)) | {request.number}
+        return set(range(1, request.count + 1)) <= there
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One deliberate difference."""
+
+    name: str
+    reason: str
+    #: Which requests it is about.
+    applies: Callable[[Request, World], bool]
+    flask: set[int]
+    ours: int
+    #: True where Flask doesn't understand a chunk that we take: it gets it once more in the words that it knows.
+    translate: bool = False
+    #: True for a refusal that comes when the bytes have come, so that the upload is known from then on.
+    begins: bool = False
+
+
+def is_path(name: str | None) -> bool:
+    return name is not None and ("/" in name or name in (".", ".."))
+
+
+def has_control(name: str | None) -> bool:
+    return name is not None and any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in name)
+
+
+def size(name: str | None) -> int:
+    return len((name or "").encode())
+
+
+def is_too_long_for_flask(identifier: str | None, filename: str | None) -> bool:
+    """True for names that are allowed, but not with `_part_001` behind them, or as a folder."""
+    return 246 < size(filename) <= 255 or 255 < size(identifier) <= 1024
+
+
+def is_form(request: Request) -> bool:
+    return request.is_upload and request.content_type is None
+
+
+def is_counted(request: Request) -> bool:
+    """True where only the number of chunks tells where one lies."""
+    return request.sizes is None and request.count is not None
+
+
+def is_last(request: Request) -> bool:
+    return request.number == request.count
+
+
+def has_bad_number(request: Request, world: World) -> bool:
+    return not request.is_valid("resumableChunkNumber", 1, 2**31 - 1)
+
+
+def has_bad_size(request: Request, world: World) -> bool:
+    return any(not request.is_valid(name, *bounds) for name, bounds in NUMBERS.items())
+
+
+def lies_beside_the_file(request: Request, world: World) -> bool:
+    if request.number is None or request.number < 1:
+        return False
+    if request.sizes:
+        return request.sizes[1] > 0 and not request.lengths
+    return request.count is not None and request.number > request.count
+
+
+def has_other_length(request: Request, world: World) -> bool:
+    """A chunk without sizes has to have the length of the first that came; the last one less than twice that."""
+    if not (request.is_upload and is_counted(request)) or world.is_over(request):
+        return False
+    length = len(request.content)
+    siblings = world.siblings(request)
+    if not is_last(request):
+        return length > 0 and any(sibling != length for sibling in siblings)
+    if not siblings or request.number == 1:
+        return False
+    known = world.parts(request.identifier, request.filename).get(request.number, length)
+    begun = world.begun.get(request.upload)
+    if begun is not None and (request.number - 1) * siblings[0] + length != begun:
+        return True
+    return length >= 2 * siblings[0] or length != known
+
+
+def has_wrong_count(request: Request, world: World) -> bool:
+    """Where sizes are told, and the number of chunks isn't what they lead to in one of the two ways of cutting."""
+    if not request.is_upload or not request.sizes or request.count is None or request.sizes[1] < 1:
+        return False
+    total, chunk = request.sizes
+    return request.count not in (max(total // chunk, 1), max(-(-total // chunk), 1))
+
+
+def is_test_of_empty_file(request: Request, world: World) -> bool:
+    """The request after one that was refused for its bytes: where there are none to wait for."""
+    tells_size = request.sizes[0] == 0 if request.sizes else request.count is not None
+    return request.is_test and world.begun.get(request.upload) == 0 and tells_size
+
+
+DIFFERENCES = [
+    # --- the form
+    Difference(
+        "a form without the file",
+        "400 is not among the answers that the protocol gives a meaning to; the request would be as wrong next time",
+        lambda request, world: is_form(request)
+        and request.method == "POST"
+        and "file" not in request.values
+        and (not request.files or request.part != "file"),
+        flask={400},
+        ours=500,
+    ),
+    Difference(
+        "the file as a field without a file name",
+        "some clients send a piece of memory without a name; which part is the file is said by the part's name",
+        lambda request, world: is_form(request) and request.method == "POST" and "file" in request.values,
+        flask={400},
+        ours=200,
+        translate=True,
+    ),
+    Difference(
+        "two files in one form",
+        "one of them would be lost without a word",
+        lambda request, world: is_form(request) and len(request.files) > 1,
+        flask={200, 500},
+        ours=500,
+        begins=True,
+    ),
+    Difference(
+        "the bare chunk as the body",
+        "Resumable.js sends it with its method `octet`",
+        lambda request, world: request.content_type == "application/octet-stream" and request.method == "POST",
+        flask={400},
+        ours=200,
+        translate=True,
+    ),
+    Difference(
+        "a body of another type",
+        "400 is not among the protocol's answers",
+        lambda request, world: request.is_upload
+        and request.content_type not in (None, "application/octet-stream"),
+        flask={400, 405},
+        ours=501,
+    ),
+    Difference(
+        "parameters in the query string of an upload",
+        "Resumable.js repeats them there, and some proxies and clients send them nowhere else",
+        lambda request, world: is_form(request) and request.method == "POST" and request.in_query,
+        flask={200, 500},
+        ours=200,
+        translate=True,
+    ),
+    # --- the method
+    Difference(
+        "PUT and PATCH",
+        "clients may choose the method (`uploadMethod`)",
+        lambda request, world: request.method in ("PUT", "PATCH"),
+        flask={405},
+        ours=200,
+        translate=True,
+    ),
+    Difference(
+        "a method that the route doesn't speak",
+        "405 is not among the protocol's answers, 501 is",
+        lambda request, world: request.method == "DELETE",
+        flask={405},
+        ours=501,
+    ),
+    Difference(
+        "OPTIONS",
+        "there is nothing to say but what stands in the headers",
+        lambda request, world: request.method == "OPTIONS",
+        flask={200},
+        ours=204,
+    ),
+    # --- names
+    Difference(
+        "an upload without a name or an identifier",
+        "Flask calls them all `error`, and the chunks of two such files mix",
+        lambda request, world: (request.is_test or request.method == "POST")
+        and not all(request.values.get(name) for name in NEEDED[: 3 if request.is_test else 2]),
+        flask={200, 400, 500},
+        ours=500,
+    ),
+    Difference(
+        "a file name that is a path",
+        "Flask follows it, out of its folder too",
+        lambda request, world: is_path(request.filename),
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "an identifier that is a path",
+        "Flask follows it, out of its folder too; here it is a word like any other",
+        lambda request, world: request.method == "POST" and is_path(request.identifier),
+        flask={200, 500},
+        ours=200,
+    ),
+    Difference(
+        "control characters in a file name",
+        "they deceive people and programs that list the folder",
+        lambda request, world: has_control(request.filename),
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "a NUL in the identifier",
+        "it ends the text for much of what reads it; Flask fails at it, but not in a test",
+        lambda request, world: "\0" in (request.identifier or ""),
+        flask={404, 500},
+        ours=500,
+    ),
+    Difference(
+        "names that are not UTF-8",
+        "Flask puts a replacement character there, and files of different names become one",
+        lambda request, world: any(isinstance(value, bytes) for name, value in request.fields if name != "file"),
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "long names",
+        "Flask adds to the file name and makes a folder of the identifier, so it fails before the file system would",
+        lambda request, world: request.method == "POST"
+        and is_too_long_for_flask(*request.upload),
+        flask={500},
+        ours=200,
+    ),
+    Difference(
+        "names that are too long",
+        "such a chunk can't ever be sent: 404 to a test would ask for it",
+        lambda request, world: size(request.filename) > 255 or size(request.identifier) > 1024,
+        flask={404, 500},
+        ours=500,
+    ),
+    # --- numbers
+    Difference(
+        "a chunk number that is no whole number from 1",
+        "Flask takes what Python's int() takes, negative ones too, and 1 where that fails: bytes in a wrong place",
+        has_bad_number,
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "sizes and counts that are no numbers within their bounds",
+        "what a client says wrongly must not be guessed at",
+        has_bad_size,
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "a chunk beside the file",
+        "Flask keeps it for ever, and never uses it; a file of no chunks it makes before it fails",
+        lies_beside_the_file,
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "nothing that tells where the chunk lies",
+        "without sizes and without the number of chunks there is no place for it; Flask fails after it has kept it",
+        lambda request, world: (request.is_test or request.is_upload)
+        and request.sizes is None
+        and "resumableTotalChunks" not in request.values,
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    Difference(
+        "sizes, and no number of chunks",
+        "the sizes tell all; Flask fails after it has kept the chunk",
+        lambda request, world: request.method == "POST"
+        and request.sizes is not None
+        and "resumableTotalChunks" not in request.values,
+        flask={500},
+        ours=200,
+        translate=True,
+    ),
+    Difference(
+        "sizes, and a wrong number of chunks",
+        "early releases of Resumable.js sent a changing number; Flask believes it, and makes a file of what it has",
+        has_wrong_count,
+        flask={200, 500},
+        ours=200,
+        translate=True,
+    ),
+    Difference(
+        "a parameter twice, with different values",
+        "nobody can know which is meant; Flask takes the first",
+        lambda request, world: request.repeats,
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    # --- sizes
+    Difference(
+        "a file that is larger than the limit",
+        "Flask has no limit",
+        lambda request, world: LARGEST_FILE < (request.integer("resumableTotalSize") or 0) < 2**63,
+        flask={200, 404},
+        ours=415,
+    ),
+    Difference(
+        "a stated length that can't be the chunk's",
+        "the client contradicts itself",
+        lambda request, world: request.integer("resumableCurrentChunkSize") is not None
+        and bool(request.sizes and request.lengths)
+        and not request.settled_lengths,
+        flask={200, 404},
+        ours=500,
+    ),
+    Difference(
+        "fewer bytes than the chunk has",
+        "a broken line does that: Flask puts the file together with a hole, here the chunk is asked for again (also if it "
+        "was held, and has begun to be replaced)",
+        lambda request, world: request.is_upload
+        and bool(request.sizes and request.settled_lengths)
+        and len(request.content) < request.settled_lengths[0],
+        flask={200},
+        ours=503,
+        begins=True,
+    ),
+    Difference(
+        "more bytes than the chunk has",
+        "no line makes bytes up: the client is wrong, and the file would be",
+        lambda request, world: request.is_upload
+        and bool(request.sizes and request.settled_lengths)
+        and len(request.content) > request.settled_lengths[0]
+        and len(request.content) not in request.settled_lengths,
+        flask={200},
+        ours=500,
+        begins=True,
+    ),
+    Difference(
+        "an empty chunk before the last, without sizes",
+        "no file is cut like that; what is empty was cut off on its way",
+        lambda request, world: request.is_upload
+        and is_counted(request)
+        and not is_last(request)
+        and not request.content,
+        flask={200},
+        ours=503,
+    ),
+    Difference(
+        "chunks of different lengths, without sizes",
+        "the place of a chunk follows from the length of the others; a file of such chunks is a mix",
+        has_other_length,
+        flask={200},
+        ours=500,
+    ),
+    Difference(
+        "another size for an upload under way",
+        "a changed file would mix with what is held of the old one",
+        lambda request, world: request.sizes is not None
+        and request.upload in world.begun
+        and world.begun[request.upload] != request.sizes[0],
+        flask={200, 404, 500},
+        ours=500,
+    ),
+    # --- finished files
+    Difference(
+        "a test of an empty file that was begun",
+        "nothing of it is missing: it is complete as soon as it is known, and the test makes it appear",
+        is_test_of_empty_file,
+        flask={404},
+        ours=200,
+    ),
+    Difference(
+        "a test of a finished file",
+        "Flask has forgotten its parts, and asks for all of it again",
+        lambda request, world: request.is_test
+        and world.is_over(request)
+        and "resumableChunkNumber" in request.values,
+        flask={404},
+        ours=200,
+    ),
+    Difference(
+        "a chunk of a finished file",
+        "it is a duplicate, and changes nothing; Flask begins the file again, and appends it to itself",
+        lambda request, world: request.method == "POST" and world.is_over(request),
+        flask={200, 500},
+        ours=200,
+    ),
+    Difference(
+        "a second file of one name",
+        "Flask appends it to the first; here it becomes `name (1).ext`",
+        lambda request, world: request.method == "POST"
+        and world.completes(request)
+        and world.exists(request.filename)
+        and not world.is_over(request),
+        flask={200},
+        ours=200,
+    ),
+    Difference(
+        "two files under one identifier",
+        "Flask fails to remove its folder and says so to the client, who gives up a file that is complete",
+        lambda request, world: request.method == "POST"
+        and world.completes(request)
+        and world.is_shared(request.identifier, request.filename),
+        flask={500},
+        ours=200,
+    ),
+]
+
+#: About every answer that is an error, so it isn't on the list by request: Flask sends a page, with its title, and in
+#: its debug mode the source; here it is one line for the person who uploads.
+ERROR_PAGE = re.compile(r"<p>(.*?)</p>", re.DOTALL)

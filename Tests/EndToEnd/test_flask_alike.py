@@ -1,0 +1,481 @@
+"""The same requests to the Flask backend and to resumabled: statuses, bodies and files are the same, but for what the
+list of deliberate differences (flask_differences.py) says.
+
+Theory of operation: Hypothesis makes up sequences of requests, sensible and odd ones, about files that share names and
+identifiers. Each request goes to both, over HTTP. Where the list says that they differ, Flask's folder is then put into
+the state that our answer means: a chunk that we refuse was never there, and what it appended becomes a file of its own.
+So both go on from the same state, and after every request the finished files must be equal, name for name and byte for
+byte. Every difference has to be seen, or it has no place on the list.
+
+The sequences are the same in each run; EXAMPLES=5000 makes up as many new ones.
+"""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import re
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from client import Chunk, layout, parameters, random_bytes
+from flask_differences import DIFFERENCES, ERROR_PAGE, LARGEST_FILE, Request, World, is_path, is_test_of_empty_file, is_too_long_for_flask, size
+from flask_server import Flask
+from server import Server
+
+settings.register_profile(
+    "short",
+    derandomize=True,
+    max_examples=150,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    # One is enough: to shorten the sequences for several takes minutes.
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+settings.register_profile(
+    "long", parent=settings.get_profile("short"), derandomize=False, max_examples=int(os.environ.get("EXAMPLES", 1000))
+)
+
+# Some stand here twice, so that they meet more often.
+IDENTIFIERS = ["one", "two", "one", "two", "标识", "folder/sub", ".", "..", "../up", "i" * 300, "resized", "resized"]
+FILENAMES = ["film.mp4", "film", "film.mp4", "film", "影片.mp4", '"100%" + &.bin', "caf\u00e9.txt", "cafe\u0301.txt", "n" * 239, "n" * 248]
+#: Flask has no such limits.
+UNLIMITED = {"RESUMABLED_MAX_UPLOADS": "0", "RESUMABLED_MAX_UPLOADS_PER_CLIENT": "0"}
+#: For each parameter, what it shouldn't be; None leaves it out.
+ODD = {
+    "resumableIdentifier": [None, "", "a\0b", b"\xff\xfe", "i" * 1025],
+    "resumableFilename": [
+        None, "", ".", "..", "../up.bin", "sub/x.bin", "bell\x07", "two\r\nlines", "nul\0", b"\xc3\x28", "n" * 256,
+    ],
+    "resumableChunkNumber": [
+        None, "", "0", "-1", "one", "1.5", " 1", "+1", "1_0", "\uff11", "007", "9" * 30, str(2**31), "99",
+    ],
+    # None as large as the others: Flask makes a list of so many, and is busy with it until its memory ends.
+    "resumableTotalChunks": [None, "", "0", "-1", "two", "1.5", "+2", "2_0", "\uff12", "99"],
+    "resumableTotalSize": [None, "", "-1", "large", "9" * 30, str(LARGEST_FILE + 1), str(2**63 - 1)],
+    "resumableChunkSize": [None, "", "0", "-1", "x", str(2**40 + 1)],
+    "resumableCurrentChunkSize": [None, "", "-1", "x", "77", "9" * 30],
+    "upload_token": ["", "a token"],
+    "title": ["", "Urlaub \u2603 ../.."],
+}  # fmt: skip
+EACH_CHANGE = [(name, value) for name, values in ODD.items() for value in values]
+CHANGES = st.sampled_from(EACH_CHANGE)
+
+
+#: Other ways to send a chunk, and other methods.
+SHAPES = [
+    "no file", "other part", "lone field", "two files", "in the query", "octets", "form", "PUT", "PATCH", "DELETE",
+    "OPTIONS",
+]  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A file that somebody uploads, and how."""
+
+    identifier: str
+    filename: str
+    data: bytes
+    chunk_size: int
+    force: bool
+    sized: bool
+
+    @property
+    def upload(self) -> tuple[str, str]:
+        return self.identifier, self.filename
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        return layout(len(self.data), self.chunk_size, self.force)
+
+    def fields(self, chunk: Chunk) -> dict[str, str | bytes]:
+        fields = parameters(
+            chunk,
+            identifier=self.identifier,
+            filename=self.filename,
+            size=len(self.data),
+            chunk_size=self.chunk_size,
+            resumableRelativePath=None,
+            resumableType=None,
+        )
+        if self.sized:
+            return fields
+        return {name: value for name, value in fields.items() if "Size" not in name}
+
+    def content(self, chunk: Chunk) -> bytes:
+        return self.data[chunk.start : chunk.end]
+
+
+def numbered(name: str, taken) -> str:
+    """`name (1).ext` for a name that is taken, or the next number (README, `--on-conflict`)."""
+    path = pathlib.PurePath(name)
+    number = 1
+    while (other := f"{path.stem} ({number}){path.suffix}") in taken:
+        number += 1
+    return other
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes | None]:
+    """All that is below a folder, by path; None for folders."""
+    paths = sorted(folder.rglob("*"))
+    return {str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes() for path in paths}
+
+
+def put_back(folder: pathlib.Path, wanted: dict[str, bytes | None]) -> None:
+    """Makes a folder what it was."""
+    there = contents(folder)
+    for path in reversed(there):
+        if path not in wanted:
+            (folder / path).rmdir() if there[path] is None else (folder / path).unlink()
+    for path, content in wanted.items():
+        if content is None:
+            (folder / path).mkdir(exist_ok=True)
+        elif there.get(path) != content:
+            (folder / path).write_bytes(content)
+
+
+class Pair:
+    """Both servers, and what has been seen of them."""
+
+    def __init__(self, sandbox: pathlib.Path, server: Server, flask_client):
+        #: Flask's root lies in here, so that what it does outside of it can be seen.
+        self.sandbox = sandbox
+        self.root = sandbox / "root"
+        self.server = server
+        self.ours = server.client()
+        self.flask = flask_client
+        self.seen = collections.Counter()
+        self.sequences = 0
+        self.requests = 0
+
+
+PAIR: Pair
+
+
+class BothServers(RuleBasedStateMachine):
+    plans = Bundle("plans")
+
+    def __init__(self):
+        super().__init__()
+        PAIR.sequences += 1
+        #: In front of every name, because our server remembers the uploads of earlier sequences.
+        self.prefix = f"{PAIR.sequences:06d}-"
+        self.known: dict[tuple, Plan] = {}
+        self.world = World(self.parts, self.is_shared, lambda filename: filename in self.finished_by_flask())
+        #: Files that Flask could not make.
+        self.only_ours: set[str] = set()
+
+    def teardown(self):
+        try:
+            for plan in self.known.values():
+                for chunk in plan.chunks:
+                    self.exchange(plan, Request("GET", tuple(plan.fields(chunk).items()), in_query=True))
+        finally:
+            put_back(PAIR.sandbox, {"root": None})
+            for name in PAIR.server.finished_files():
+                (PAIR.server.root / name).unlink()
+
+    # --- what people do
+
+    @rule(
+        target=plans,
+        identifier=st.sampled_from(IDENTIFIERS),
+        filename=st.sampled_from(FILENAMES),
+        length=st.just(0) | st.integers(0, 20),
+        chunk_size=st.integers(2, 6),
+        force=st.booleans(),
+        sized=st.booleans(),
+        seed=st.integers(0, 99),
+    )
+    def plan(self, identifier, filename, length, chunk_size, force, sized, seed):
+        if identifier == "resized" and size(filename) < 99:
+            filename = "resized.txt"
+        filename = self.prefix + filename
+        if is_too_long_for_flask(identifier, filename):
+            # Only one upload has the name: Flask is no judge of how we tell them apart.
+            filename = filename[:-1] + "abcdefghijklm"[IDENTIFIERS.index(identifier)]
+        plan = Plan(
+            identifier=identifier,
+            filename=filename,
+            data=random_bytes(length, seed),
+            # Whoever has long names sends all at once: Flask is no judge of what follows.
+            chunk_size=max(chunk_size, length) if is_too_long_for_flask(identifier, filename) else chunk_size,
+            force=force,
+            sized=sized or identifier == "resized",
+        )
+        if identifier == "resized" and not is_too_long_for_flask(*plan.upload):
+            return self.known.setdefault((*plan.upload, length), plan)
+        # The same file cut in another way is another test's matter: Flask can't resume that.
+        return self.known.setdefault(plan.upload, plan)
+
+    @rule(plan=plans, which=st.integers(0, 9))
+    def send(self, plan, which):
+        chunk = plan.chunks[which % len(plan.chunks)]
+        self.exchange(plan, Request("POST", tuple(plan.fields(chunk).items()), (plan.content(chunk),)))
+
+    @rule(plan=plans, order=st.randoms(use_true_random=False), left_out=st.integers(0, 3))
+    def send_nearly_all(self, plan, order, left_out):
+        for chunk in order.sample(plan.chunks, max(len(plan.chunks) - left_out, 1)):
+            self.exchange(plan, Request("POST", tuple(plan.fields(chunk).items()), (plan.content(chunk),)))
+            self.the_finished_files_are_the_same()
+
+    @rule(plan=plans, which=st.integers(0, 9), method=st.sampled_from(["GET", "HEAD"]))
+    def test(self, plan, which, method):
+        chunk = plan.chunks[which % len(plan.chunks)]
+        self.exchange(plan, Request(method, tuple(plan.fields(chunk).items()), in_query=True))
+
+    @rule(plan=plans, which=st.integers(0, 9), content=st.just(b"") | st.binary(max_size=14))
+    def send_other_bytes(self, plan, which, content):
+        chunk = plan.chunks[which % len(plan.chunks)]
+        self.exchange(plan, Request("POST", tuple(plan.fields(chunk).items()), (content,)))
+
+    @rule(plan=plans, which=st.integers(0, 9), change=CHANGES, other=st.none() | CHANGES, repeat=st.booleans())
+    def send_odd_parameters(self, plan, which, change, other, repeat):
+        chunk = plan.chunks[which % len(plan.chunks)]
+        fields = self.odd_fields(plan, chunk, change, other, repeat)
+        self.exchange(plan, Request("POST", fields, (plan.content(chunk),)))
+
+    @rule(plan=plans, which=st.integers(0, 9), change=CHANGES, other=st.none() | CHANGES, repeat=st.booleans())
+    def test_odd_parameters(self, plan, which, change, other, repeat):
+        chunk = plan.chunks[which % len(plan.chunks)]
+        self.exchange(plan, Request("GET", self.odd_fields(plan, chunk, change, other, repeat), in_query=True))
+
+    @staticmethod
+    def odd_fields(plan, chunk, change, other, repeat) -> tuple:
+        """A plan's parameters with one or two of them changed; `repeat`: the right ones stand in front."""
+        changes = [change] if other is None else [change, other]
+        fields = list(plan.fields(chunk).items())
+        for name, value in changes:
+            # What means another, valid, file to one of the two, or leaves open which chunk is meant, can't be compared.
+            if name == "resumableTotalChunks" and value == "99" and not plan.sized:
+                continue
+            if name in ("resumableTotalSize", "resumableChunkSize") and value is None and plan.identifier == "resized":
+                continue
+            both = {"resumableTotalChunks", "resumableCurrentChunkSize"}
+            if name in both and {each for each, _ in changes} == both:
+                continue
+            if value is None or not repeat:
+                fields = [field for field in fields if field[0] != name]
+            if value is not None:
+                fields.append((name, value))
+        return tuple(fields)
+
+    @rule(
+        plan=plans,
+        which=st.integers(0, 9),
+        shape=st.sampled_from(SHAPES),
+    )
+    def send_in_another_shape(self, plan, which, shape):
+        chunk = plan.chunks[which % len(plan.chunks)]
+        fields = tuple(plan.fields(chunk).items())
+        post = Request("POST", fields, (plan.content(chunk),))
+        change = dataclasses.replace
+        self.exchange(
+            plan,
+            {
+                "no file": change(post, files=()),
+                "other part": change(post, part="upload"),
+                "lone field": change(post, files=(), fields=(*fields, ("file", plan.content(chunk)))),
+                "two files": change(post, files=(plan.content(chunk), b"more")),
+                "in the query": change(post, in_query=True),
+                "octets": change(post, in_query=True, content_type="application/octet-stream"),
+                "form": change(post, in_query=True, content_type="application/x-www-form-urlencoded"),
+            }.get(shape)
+            or change(post, method=shape, in_query=shape in ("DELETE", "OPTIONS")),
+        )
+
+    def try_each_oddity(self) -> None:
+        """Each change of a parameter once, to a test and to a chunk, with sizes and without, of a file that is begun; and
+        each shape."""
+        for number, change in enumerate(EACH_CHANGE * 2):
+            name = f"{self.prefix}{number}.bin"
+            plan = Plan(f"each {number}", name, random_bytes(20), 6, force=True, sized=number < len(EACH_CHANGE))
+            self.send(plan, 0)
+            self.test_odd_parameters(plan, 1, change, None, False)
+            self.send_odd_parameters(plan, 1, change, None, False)
+            self.send_other_bytes(plan, 2, b"other")
+            self.the_finished_files_are_the_same()
+        for shape in SHAPES:
+            plan = Plan(f"each {shape}", f"{self.prefix}{shape}", random_bytes(20), 6, force=True, sized=True)
+            self.send_in_another_shape(plan, 0, shape)
+            self.the_finished_files_are_the_same()
+
+    # --- both answer
+
+    def exchange(self, plan: Plan, request: Request) -> None:
+        """Sends a request to both, and compares."""
+        PAIR.requests += 1
+        expected = [difference for difference in DIFFERENCES if difference.applies(request, self.world)]
+        is_over = self.world.is_over(request)
+        before = contents(PAIR.sandbox)
+        flask = request.send(PAIR.flask)
+        ours = request.send(PAIR.ours)
+        self.compare_answers(request, expected, flask, ours)
+
+        after = contents(PAIR.sandbox)
+        has_effect = False
+        if not request.is_upload:
+            assert after == before
+            if ours.status == 200 and is_test_of_empty_file(request, self.world):
+                self.finished(request.upload, b"")
+        elif ours.status != 200 or is_over:
+            put_back(PAIR.sandbox, before)
+            has_effect = after != before
+            if request.sizes and not is_over and all(each.begins for each in expected if each.ours != 200):
+                self.begun(request)
+                self.forget_what_was_lost(plan, request)
+        else:
+            if any(difference.translate for difference in expected):
+                put_back(PAIR.sandbox, before)
+                self.translated(plan, request).send(PAIR.flask)
+                after = contents(PAIR.sandbox)
+            has_effect = self.took(request, before, after)
+        if len(expected) == 1 and (flask.status != ours.status or has_effect):
+            PAIR.seen[expected[0].name] += 1
+
+    def compare_answers(self, request, expected, flask, ours) -> None:
+        what = f"{request}\nFlask: {flask.status} {flask.body!r}\nours: {ours.status} {ours.body!r}"
+        if not expected:
+            assert ours.status == flask.status, what
+        else:
+            names = "; ".join(difference.name for difference in expected)
+            refusals = {difference.ours for difference in expected if difference.ours != 200}
+            assert ours.status in (refusals or {200}), f"{what}\nfor: {names}"
+            assert flask.status in set.union(*(difference.flask for difference in expected)), f"{what}\nfor: {names}"
+        if request.method == "HEAD":
+            assert ours.body == flask.body == b"", what
+        elif ours.status == 200:
+            assert ours.body == b"OK" and (flask.status != 200 or flask.body == b"OK"), what
+        elif ours.status != 204:
+            # Flask sends a page, with its title; here it is one line for the person who uploads.
+            assert ours.headers["Content-Type"] == "text/plain; charset=utf-8", what
+            assert re.fullmatch(r"[^\n<>]{4,200}", ours.body.decode()), what
+            if ours.status == flask.status == 404:
+                assert ERROR_PAGE.search(flask.body.decode())[1] == ours.body.decode(), what
+
+    def translated(self, plan: Plan, request: Request) -> Request:
+        fields = {
+            "resumableIdentifier": plan.identifier,
+            "resumableFilename": plan.filename,
+            "resumableChunkNumber": str(request.number),
+            "resumableTotalChunks": str(len(plan.chunks)),
+        }
+        return Request("POST", tuple(fields.items()), (request.content,))
+
+    def took(self, request: Request, before: dict, after: dict) -> bool:
+        """Follows what both have taken. Returns whether Flask's folder had to be put right."""
+        upload = (identifier, filename) = request.upload
+        self.begun(request)
+        if is_too_long_for_flask(identifier, filename):
+            # Where it has made the folder, it fails at the file.
+            put_back(PAIR.sandbox, before)
+            self.world.begun.pop(upload, None)
+            self.world.finished[upload] = len(request.content)
+            self.only_ours.add(filename)
+            return False
+
+        def outside(files):
+            return {path: content for path, content in files.items() if not path.startswith("root")}
+
+        has_left = outside(after) != outside(before)
+        assert not has_left or is_path(identifier), "Flask wrote outside its folder"
+        if request.number in self.parts(identifier, filename):
+            return has_left
+        # It is complete.
+        former = before.get(f"root/{filename}")
+        content = after[f"root/{filename}"]
+        (PAIR.root / filename).unlink()
+        if former is not None:
+            assert content.startswith(former)
+            content = content[len(former) :]
+            (PAIR.root / filename).write_bytes(former)
+        self.finished(upload, content)
+        return has_left or former is not None
+
+    def finished(self, upload: tuple[str, str], content: bytes) -> None:
+        """A file is complete: it gets its name, or the next that is free."""
+        filename = upload[1]
+        taken = self.finished_by_flask()
+        (PAIR.root / (numbered(filename, taken) if filename in taken else filename)).write_bytes(content)
+        self.world.finished[upload] = len(content)
+        self.world.begun.pop(upload, None)
+
+    def begun(self, request: Request) -> None:
+        """The upload is under way, if it wasn't; a finished one of another size is forgotten."""
+        self.world.finished.pop(request.upload, None)
+        if request.sizes:
+            self.world.begun[request.upload] = request.sizes[0]
+
+    def forget_what_was_lost(self, plan: Plan, request: Request) -> None:
+        """Other bytes that were to replace a chunk have been refused in the middle: it is neither the old one nor the
+        new one then, and has to be missing. Flask's is taken away, too."""
+        part = PAIR.root / plan.identifier / f"{plan.filename}_part_{request.number or 0:03d}"
+        if request.upload != plan.upload or is_too_long_for_flask(*plan.upload):
+            return
+        if not part.is_file() or PAIR.ours.test(request.fields).status != 404:
+            return
+        held = part.read_bytes()
+        common = min(len(held), len(request.content))
+        assert held[:common] != request.content[:common], "a chunk was lost, and nothing has replaced it"
+        part.unlink()
+
+    # --- what is there
+
+    @staticmethod
+    def files_of(identifier: str) -> list[pathlib.Path]:
+        """What is in Flask's folder of that identifier; nothing if it could have none."""
+        if "\0" in identifier or size(identifier) > 255 or not (PAIR.root / identifier).is_dir():
+            return []
+        return list((PAIR.root / identifier).iterdir())
+
+    def parts(self, identifier: str, filename: str) -> dict[int, int]:
+        prefix = filename + "_part_"
+        files = [path for path in self.files_of(identifier) if path.name.startswith(prefix)]
+        return {int(path.name.removeprefix(prefix)): path.stat().st_size for path in files}
+
+    def is_shared(self, identifier: str, filename: str) -> bool:
+        return any(not path.name.startswith(filename + "_part_") for path in self.files_of(identifier))
+
+    def finished_by_flask(self) -> dict[str, bytes]:
+        return {
+            path.name: path.read_bytes()
+            for path in PAIR.root.iterdir()
+            if path.is_file() and not re.search(r"_part_\d+$", path.name)
+        }
+
+    @invariant()
+    def the_finished_files_are_the_same(self):
+        root = PAIR.server.root
+        ours = {name: (root / name).read_bytes() for name in PAIR.server.finished_files()}
+        assert self.only_ours <= set(ours)
+        assert {name: data for name, data in ours.items() if name not in self.only_ours} == self.finished_by_flask()
+        # Whatever anybody said.
+        assert [path.name for path in root.parent.iterdir()] == [root.name]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    global PAIR
+    (tmp_path / "flask").mkdir()
+    (tmp_path / "ours").mkdir()
+    with Flask(tmp_path / "flask/root") as flask, Server(tmp_path / "ours/root", environment=UNLIMITED) as server:
+        PAIR = Pair(tmp_path / "flask", server, flask)
+        yield PAIR
+        PAIR.ours.connection.close()
+
+
+def test_both_answer_the_same_but_for_the_listed_differences(pair):
+    profile = settings.get_profile("long" if "EXAMPLES" in os.environ else "short")
+    once = BothServers()
+    once.try_each_oddity()
+    once.teardown()
+    run_state_machine_as_test(BothServers, settings=profile)
+    print(f"{pair.sequences} sequences of {pair.requests} requests to each of the two")
+    for difference in DIFFERENCES:
+        print(f"{pair.seen[difference.name]:8} {difference.name}")
+    assert [each.name for each in DIFFERENCES if not pair.seen[each.name]] == [], "listed, and not seen"
