@@ -107,3 +107,12 @@ def test_the_event_and_its_receiver_are_as_shown(tmp_path):
     finally:
         process.terminate()
         process.wait(10)
+
+
+def test_the_threat_model_names_tests_that_are_there():
+    assert "(Sources/THREATS.md)" in README
+    text = (REPOSITORY / "Sources/THREATS.md").read_text()
+    named = re.findall(r"`((?:Tests/)?\w+(?:\.py|\.swift|Tests|/\w+))`", text)
+    assert len(named) > 10
+    there = {path.name for path in (REPOSITORY / "Tests").rglob("*")}
+    assert [name for name in named if name.removeprefix("Tests/") not in there] == []
