@@ -13,8 +13,9 @@ import sys
 import pytest
 
 import pages
+from browser import open_browser
 from client import MIB, random_bytes
-from server import free_port, wait_until
+from server import Server, free_port, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -51,17 +52,24 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("package", ["admin_resumable", "django_resumable_async_upload"])
-def test_the_original_client_uploads_pauses_resumes_and_reloads(server, browser, tmp_path, package):
+ORIGINALS = ["admin_resumable", "django_resumable_async_upload"]
+
+
+def serve_original(server: Server, folder: pathlib.Path, package: str) -> None:
     # Found without importing it: that would want a Django project around it.
     home = pathlib.Path(importlib.util.find_spec(package).origin).parent
     pages.serve(
         server,
         {
             "/original.js": pages.file(home / "static/admin_resumable/js/resumable.js", "text/javascript"),
-            "/original": page(tmp_path, "/original.js", "/resumable_upload"),
+            "/original": page(folder, "/original.js", "/resumable_upload"),
         },
     )
+
+
+@pytest.mark.parametrize("package", ORIGINALS)
+def test_the_original_client_uploads_pauses_resumes_and_reloads(server, browser, tmp_path, package):
+    serve_original(server, tmp_path, package)
     file = tmp_path / "original.bin"
     file.write_bytes(random_bytes(10 * MIB + 99, seed=5))
     traffic = browser.open("/original").traffic
@@ -149,3 +157,37 @@ def test_our_client_drives_the_flask_program_as_it_drives_our_server(server, bro
     assert events(browser) == [["success", file.name, "OK"]]
     sums = {sha256((folder / file.name).read_bytes()) for folder in (flask, server.root)}
     assert sums == {sha256(file.read_bytes())}
+
+
+@pytest.mark.parametrize("package", ORIGINALS)
+def test_the_original_client_goes_on_when_the_server_is_back(server, browser, tmp_path, package):
+    serve_original(server, tmp_path, package)
+    file = tmp_path / "away.bin"
+    file.write_bytes(random_bytes(6 * MIB, seed=7))
+    traffic = browser.open("/original").traffic
+    browser.slow_down(SLOW)
+    browser.pick(file)
+    wait_until(lambda: len(traffic.read().stored) >= 1, 30, "the first chunk is stored")
+    server.stop_program()
+    wait_until(lambda: 502 in traffic.read().answers_to(traffic.tests | traffic.uploads), 30, "nginx says 502")
+    server.start_program()
+    browser.full_speed()
+    wait_until(lambda: events(browser), 30, "it says how it ended")
+    assert events(browser) == [["success", "away.bin", "OK"]]
+    assert (server.root / "away.bin").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("package", ORIGINALS)
+def test_the_original_client_gives_a_refused_file_up_and_shows_why(tmp_path, package):
+    with Server(tmp_path / "root", options=("--allow-type", "image/*")) as server:
+        serve_original(server, tmp_path, package)
+        with open_browser(server, tmp_path / "profile") as browser:
+            file = tmp_path / "page.html"
+            file.write_text("<!doctype html>")
+            traffic = browser.open("/original").traffic
+            browser.pick(file)
+            wait_until(lambda: events(browser), 30, "it says how it ended")
+            ((kind, name, message),) = events(browser)
+            assert (kind, name) == ("error", "page.html") and "image/*" in message
+            assert traffic.read().answers_to(traffic.uploads) == {415} and len(traffic.uploads) == 1
+            assert server.finished_files() == []
