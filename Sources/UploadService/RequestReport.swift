@@ -13,7 +13,7 @@ public struct RequestReport: Sendable {
     /// Why its file will never be accepted; nil if nothing says so.
     public let refusal: Refusal?
     /// The file that was refused, in its sender's words; nil for other requests, and where nothing was said of it.
-    public let file: (name: String?, size: String?)?
+    public let file: (name: String?, size: UInt64?)?
     /// What its chunk did to the upload; nil if it brought none that was taken.
     public let effect: Receipt.Effect?
     /// What was wrong with the store; nil if nothing was.
@@ -24,7 +24,7 @@ public struct RequestReport: Sendable {
     public let duration: Duration
 
     init(
-        _ request: Request, _ outcome: Outcome, file: (name: String?, size: String?)?, received: UInt64,
+        _ request: Request, _ outcome: Outcome, file: (name: String?, size: UInt64?)?, received: UInt64,
         duration: Duration, fault: StoreFault?
     ) {
         self.request = request

@@ -160,11 +160,13 @@ public struct UploadService: RequestHandler {
         return parameters
     }
 
-    /// The file that a refused request was about.
-    private func file(of request: Request, _ ended: Ended) -> (name: String?, size: String?)? {
+    /// The file that a refused request was about: what of it keeps to the rules, since it may have been refused before
+    /// anybody looked.
+    private func file(of request: Request, _ ended: Ended) -> (name: String?, size: UInt64?)? {
         guard case .refused = ended.outcome, let parameters = try? parameters(of: request) else { return nil }
         let dialect = Dialect(of: parameters)
-        return (parameters[dialect.filename], parameters[dialect.totalSize])
+        let name = parameters[dialect.filename].flatMap { try? FileName($0, parameter: dialect.filename) }
+        return (name?.text, parameters[dialect.totalSize].flatMap { UInt64($0) })
     }
 
     private func record(_ ended: Ended) {

@@ -54,12 +54,11 @@ struct UploadLog: Sendable {
     func record(_ report: RequestReport) {
         guard let reason = report.refusal else { return }
         let file = report.file
-        guard refused.isNew([report.request.remoteAddress, reason.rawValue, file?.name ?? "", file?.size ?? ""]) else {
-            return
-        }
+        let key = [report.request.remoteAddress, reason.rawValue, file?.name ?? "", file?.size.map(String.init) ?? ""]
+        guard refused.isNew(key) else { return }
         var facts: Logger.Metadata = ["reason": "\(reason.rawValue)", "line": "\(report.line)"]
         if let name = file?.name { facts["name"] = "\(name)" }
-        if let size = file?.size.flatMap({ UInt64($0) }) { facts["size"] = .stringConvertible(size) }
+        if let size = file?.size { facts["size"] = .stringConvertible(size) }
         facts["client"] = "\(report.request.remoteAddress)"
         log.info("upload refused", metadata: facts)
     }

@@ -246,6 +246,15 @@ def test_a_line_of_text_is_one_line_and_nothing_that_a_terminal_obeys(tmp_path):
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", server.program_log())
 
 
+def test_a_refused_client_cannot_fill_the_log_with_long_names(server, client):
+    for number in range(20):
+        fields = fields_of(CHUNKS[0], "x" * 9000 + str(number))
+        answer = client.test(fields, headers={"Origin": "https://elsewhere.example"})
+        assert (answer.status, answer.outcome) == (415, "refused")
+    lines = [line for line in server.program_log().splitlines() if "upload refused" in line]
+    assert len(lines) == 1 and "reason=origin" in lines[0] and len(lines[0]) < 400
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_log_ever_has_a_token(tmp_path, form):
     secret = "s3cr3t-t0k3n-0123456789"
