@@ -1,69 +1,186 @@
-"""No name leaves the root (promise 5), whichever parameter carries it."""
+"""No name leaves the root (contract, promise 5), whichever parameter carries it and however it comes.
 
+Each name of `hostile_names` is sent as identifier, file name and relative path in every layout, and as type, token,
+metadata and metadata's name, by turns in the query and in fields, to a root in which links lead out. What lies outside is compared before and
+after: content, names, kinds, sizes and times of everything.
+"""
+
+import concurrent.futures
+import hashlib
 import os
+import pathlib
+import re
 
 import pytest
 
 from client import Chunk, parameters
+from hostile_names import hostile_names
+from server import Server
 
-SIZE = 100
-ONLY = Chunk(1, 0, SIZE, 1)
-NAMES = [
-    "../x", "../../x", "/etc/x", "a/b", "/", "//", ".", "..", "x/", "./x", "x/..", "\0", "x\0.txt", "x\n", "\r\nx",
-    "x\x1b[31m", "\x7f", "../" * 80 + "tmp/x", ".resumabled/x",
+# At the same time: what takes time is the disk, which makes each file durable.
+SENDERS = 16
+CONTENT = b"0123456789"
+ONLY = Chunk(1, 0, len(CONTENT), 1)
+ROLES = [
+    "resumableIdentifier", "resumableFilename", "resumableRelativePath", "resumableType", "upload_token", "title", None,
+]  # fmt: skip
+# Links in the root, and where they lead from there.
+LINKS = {
+    "file-link": "../outside/secret",
+    "folder-link": "../outside/folder",
+    "parent-link": "..",
+    "root-link": "/",
+    "dangling-link": "../outside/planted",
+    "loop-link": "loop-link",
+}
+STATE = ".resumabled"
+
+
+def plant(folder: pathlib.Path) -> pathlib.Path:
+    """A root with links that lead out, beside what they lead to. Returns the root."""
+    (folder / "outside/folder/deep").mkdir(parents=True)
+    (folder / "outside/secret").write_bytes(b"secret")
+    (folder / "outside/folder/inner").write_bytes(b"inner")
+    root = folder / "root"
+    root.mkdir()
+    for name, target in LINKS.items():
+        (root / name).symlink_to(target)
+    return root
+
+
+def picture(folder: pathlib.Path, *, but: pathlib.Path) -> dict[str, tuple]:
+    """All that can be seen of what lies in a folder, but for one folder in it. Links are not followed."""
+    seen = {}
+    for path, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if pathlib.Path(path, name) != but]
+        for name in [*folders, *files]:
+            place = os.path.join(path, name)
+            status = os.lstat(place)
+            content = None
+            if os.path.islink(place):
+                content = os.readlink(place)
+            elif os.path.isfile(place):
+                content = hashlib.sha256(pathlib.Path(place).read_bytes()).hexdigest()
+            seen[place] = (status.st_ino, status.st_mode, status.st_nlink, status.st_size, status.st_mtime_ns, content)
+    return seen
+
+
+def files_of(root: pathlib.Path) -> list[bytes]:
+    """The paths of all finished files below the root. Links are not followed."""
+    top = os.fsencode(root)
+    found = []
+    for path, folders, files in os.walk(top):
+        if path == top:
+            folders.remove(STATE.encode())
+        found += [os.path.join(path, name) for name in files if not os.path.islink(os.path.join(path, name))]
+    return found
+
+
+def request(number: int, name: str | bytes, role: str | None) -> dict:
+    """An upload whose names are plain and its own, but for the one in that role. No role: the name of a parameter."""
+    fields = parameters(
+        ONLY, identifier=f"id {number}", filename=f"file {number}", size=len(CONTENT), chunk_size=len(CONTENT),
+        resumableRelativePath=f"folder {number}/file {number}")  # fmt: skip
+    return fields | ({name: "metadata"} if role is None else {role: name})
+
+
+def send_all(server: Server, names: list[str | bytes], roles: list[str | None]) -> int:
+    """Sends every name in every role, in turns in the query and in fields. Returns how many files were accepted."""
+    cases = list(enumerate((name, role) for role in roles for name in names))
+    with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
+        return sum(pool.map(lambda start: send_some(server, cases[start::SENDERS]), range(SENDERS)))
+
+
+def send_some(server: Server, cases: list[tuple[int, tuple]]) -> int:
+    accepted = 0
+    with server.client() as client:
+        for number, (name, role) in cases:
+            fields = request(number, name, role)
+            # The name of a field stands in a header, which this client writes as text.
+            raw = number // SENDERS % 2 == 0 or (role is None and isinstance(name, bytes))
+            answer = (client.send_raw if raw else client.send)(fields, CONTENT)
+            # Nothing else: not one of these may pass for a fault that goes away.
+            assert answer.status in (200, 415, 500), (role, name, answer.status, answer.body)
+            assert answer.headers["X-Injected"] is None, (role, name)
+            accepted += answer.status == 200
+            if number % 7 == 0:
+                # Asking makes nothing and reads nothing either.
+                assert client.test(fields).status in (200, 404, 415, 500), (role, name)
+    return accepted
+
+
+@pytest.mark.parametrize("layout", ["flat", "tree", "identifier"])
+def test_no_name_reads_or_changes_anything_outside_of_the_root(tmp_path, layout):
+    root = plant(tmp_path)
+    names = hostile_names(tmp_path / "outside")
+    # What no path is made of is the same in every layout.
+    roles = ROLES if layout == "flat" else ROLES[:3]
+    before = picture(tmp_path, but=root)
+    with Server(root, options=("--layout", layout)) as server:
+        accepted = send_all(server, names, roles)
+        # What was accepted is there, each once, whole, and plain in its name; nothing else came.
+        files = files_of(root)
+        assert len(files) == accepted
+        assert {pathlib.Path(os.fsdecode(path)).read_bytes() for path in files} == {CONTENT}
+        for path in files:
+            for component in os.path.relpath(path, os.fsencode(root)).split(b"/"):
+                assert not re.search(r"[\0-\x1f\x7f-\x9f]", component.decode()) and len(component) <= 255, component
+        # The links are what they were.
+        assert {name: os.readlink(root / name) for name in LINKS} == LINKS
+        assert picture(tmp_path, but=root) == before
+        # Most of the list is no name for a file, and an identifier can be nearly anything.
+        assert len(names) < accepted < len(names) * len(roles)
+        # Nobody writes lines of his own into a log, or makes a terminal dance.
+        for log in (server.program_log(), server.nginx_log(), "\n".join(server.access_log())):
+            assert not re.search(r"^(forged|touch|X-Injected)", log, re.M)
+            assert not re.search(r"[\0-\x08\x0b-\x1f\x7f]", log)
+
+
+# What is no name at all, by the contract; the list above only says that nothing bad comes of it.
+NO_NAMES = [
+    "", "../x", "../../x", "/etc/x", "a/b", "/", "//", ".", "..", "x/", "./x", "x/..", "\0", "x\0.txt", "x\n", "\r\nx",
+    "x\x1b[31m", "\x7f", "\x85", "../" * 80 + "tmp/x", ".resumabled/x", "n" * 256, b"\xff", b"\xc0\xae\xc0\xae",
 ]  # fmt: skip
 
 
-def tree(path) -> set[str]:
-    """Every file and folder under a path, but the inside of the program's own folder."""
-    return {
-        os.path.join(folder, name)
-        for folder, folders, files in os.walk(path)
-        for name in folders + files
-        if ".resumabled" not in folder
-    }
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_file_name_that_is_no_single_component_is_an_error(shared_server, shared_client, name):
-    before = tree(shared_server.root.parent)
-    fields = parameters(ONLY, identifier="name", filename=name, size=SIZE, chunk_size=SIZE, resumableRelativePath="x")
+@pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
+def test_a_file_name_that_is_no_single_component_is_an_error(shared_client, name):
+    fields = request(0, name, "resumableFilename")
     for send in (shared_client.send, shared_client.send_raw):
-        assert send(fields, bytes(SIZE)).status in (415, 500)
-    assert shared_client.test(fields).status in (415, 500)
-    assert tree(shared_server.root.parent) == before
+        assert send(fields, CONTENT).status == 500
+    assert shared_client.test(fields).status == 500
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "\0" not in name], ids=ascii)
-def test_an_identifier_can_be_anything_and_is_never_a_path(shared_server, shared_client, name):
-    file = f"file{NAMES.index(name)}"
-    before = tree(shared_server.root.parent)
-    fields = parameters(ONLY, identifier=name, filename=file, size=SIZE, chunk_size=SIZE)
-    assert shared_client.send(fields, bytes(SIZE)).status == 200
-    assert tree(shared_server.root.parent) - before == {str(shared_server.root / file)}
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_relative_path_leads_nowhere_outside(shared_server, shared_client, name):
-    file = f"relative{NAMES.index(name)}"
-    before = tree(shared_server.root.parent)
-    fields = parameters(ONLY, identifier=file, filename=file, size=SIZE, chunk_size=SIZE, resumableRelativePath=name)
-    # Out of use in the flat layout, yet the contract gives its components the file name's rules. Whether the answer is
-    # yes or no, the only thing that may appear is the file under its own name.
-    assert shared_client.send(fields, bytes(SIZE)).status in (200, 415, 500)
-    assert tree(shared_server.root.parent) - before <= {str(shared_server.root / file)}
+@pytest.mark.parametrize("name", [each for each in NO_NAMES if isinstance(each, str) and each and "\0" not in each], ids=ascii)
+def test_an_identifier_can_be_any_text_and_is_never_a_path(shared_server, shared_client, name):
+    file = f"file of identifier {NO_NAMES.index(name)}"
+    fields = request(0, name, "resumableIdentifier") | {"resumableFilename": file}
+    assert shared_client.send(fields, CONTENT).status == 200
+    assert (shared_server.root / file).read_bytes() == CONTENT
 
 
 def test_the_programs_own_folder_is_no_file_name(shared_server, shared_client):
-    fields = parameters(ONLY, identifier="own", filename=".resumabled", size=SIZE, chunk_size=SIZE)
+    fields = request(0, STATE, "resumableFilename")
     # A legal component, but taken: like any name that is taken it gets a number, and the folder stays what it is.
-    assert shared_client.send(fields, bytes(SIZE)).status == 200
-    assert (shared_server.root / ".resumabled").is_dir()
-    assert (shared_server.root / ".resumabled (1)").read_bytes() == bytes(SIZE)
+    assert shared_client.send(fields, CONTENT).status == 200
+    assert (shared_server.root / STATE).is_dir()
+    assert (shared_server.root / f"{STATE} (1)").read_bytes() == CONTENT
 
 
-def test_a_symbolic_link_in_the_root_is_not_followed(shared_server, shared_client, tmp_path):
-    (shared_server.root / "link").symlink_to(tmp_path / "outside")
-    fields = parameters(ONLY, identifier="link", filename="link", size=SIZE, chunk_size=SIZE)
-    shared_client.send(fields, bytes(SIZE))
-    assert not (tmp_path / "outside").exists()
+def test_a_name_that_a_link_has_gets_a_number(tmp_path):
+    root = plant(tmp_path)
+    with Server(root) as server, server.client() as client:
+        for name in LINKS:
+            assert client.send(request(0, name, "resumableFilename"), CONTENT).status == 200
+            assert (root / f"{name} (1)").read_bytes() == CONTENT
+    assert (tmp_path / "outside/secret").read_bytes() == b"secret"
+    assert not (tmp_path / "outside/planted").exists()
+
+
+@pytest.mark.parametrize("path", ["folder-link/x", "parent-link/x", "root-link/tmp/x", "dangling-link/x", "file-link/x"])
+def test_a_link_on_the_way_to_a_file_refuses_the_file(tmp_path, path):
+    root = plant(tmp_path)
+    before = picture(tmp_path, but=root)
+    with Server(root, options=("--layout", "tree")) as server, server.client() as client:
+        assert client.send(request(0, path, "resumableRelativePath"), CONTENT).status == 415
+    assert picture(tmp_path, but=root) == before
