@@ -115,7 +115,7 @@ if Context.environment["RESUMABLED_FUZZ"] != nil {
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "FastCGI", "HTTP", "Linux", "Multipart", "TestSupport", "UploadModel", "UploadService", "UploadStore",
+                "CCrypto", "FastCGI", "HTTP", "Linux", "Multipart", "TestSupport", "Tokens", "UploadModel", "UploadService", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))

@@ -55,7 +55,7 @@ private func facts(_ id: UploadID, size: UInt64?, _ metadata: Metadata) -> [(nam
         ("identifier", .string(id.identifier)), ("filename", .string(id.filename.text)), ("size", .number(size)),
         ("type", .string(metadata.mediaType)),
         ("metadata", .object(metadata.others.map { ($0.name, .string($0.value)) })),
-    ]
+    ] + (id.owner.subject.isEmpty ? [] : [("owner", .string(id.owner.subject))])
 }
 
 extension Metadata {

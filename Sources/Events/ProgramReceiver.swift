@@ -51,7 +51,8 @@ struct ProgramReceiver: Receiver {
             ("EVENT", "finished"), ("EVENT_ID", event.id), ("IDENTIFIER", upload.id.identifier),
             ("FILENAME", upload.id.filename.text), ("PATH", path), ("FILE", root + "/" + path),
             ("SIZE", upload.size.map(String.init)), ("TYPE", upload.metadata.mediaType),
-            ("BEGUN", String(upload.begun)), ("FINISHED", upload.finished.map(String.init)),
+            ("OWNER", upload.id.owner.subject.isEmpty ? nil : upload.id.owner.subject), ("BEGUN", String(upload.begun)),
+            ("FINISHED", upload.finished.map(String.init)),
         ]
         return inherited.filter { !$0.hasPrefix(prefix) }
             + facts.compactMap { fact in

@@ -54,6 +54,7 @@ struct Status: ParsableCommand {
                     ("size", .number(upload.size)), ("held", .number(upload.held)),
                     ("begun", .number(upload.begun)), ("touched", .number(upload.touched)),
                     ("complete", .bool(upload.path != nil)), ("path", .string(upload.path)),
+                    ("owner", .string(upload.id.owner.subject.isEmpty ? nil : upload.id.owner.subject)),
                     ("metadata", .object(upload.metadata.pairs.map { ($0.name, .string($0.value)) })),
                 ])
             })

@@ -21,6 +21,7 @@ private let targets: [String: Target] = [
     "recovery": fuzzRecovery,
     "receive": fuzzReceive,
     "preamble": fuzzPreamble,
+    "tokens": fuzzTokens,
 ]
 
 private let target: Target = {

@@ -1,0 +1,1 @@
+../../TokensTests/SignedToken.swift
