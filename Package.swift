@@ -115,7 +115,8 @@ if Context.environment["RESUMABLED_FUZZ"] != nil {
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "CCrypto", "FastCGI", "HTTP", "Linux", "Multipart", "TestSupport", "Tokens", "UploadModel", "UploadService", "UploadStore",
+                "CCrypto", "FastCGI", "HTTP", "Linux", "Multipart", "TestSupport", "Tokens", "UploadModel",
+                "UploadService", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
