@@ -73,8 +73,8 @@ let package = Package(
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "Tokens", "UploadModel", "UploadService",
-                "UploadStore",
+                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "Multipart", "Tokens", "UploadModel",
+                "UploadService", "UploadStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

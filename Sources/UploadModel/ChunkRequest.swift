@@ -12,6 +12,8 @@ public struct ChunkRequest: Sendable, Equatable {
     public let relativePath: RelativePath?
     /// The largest file that is accepted, in bytes. A place without sizes is held against it once they are known.
     public let maximumFileSize: UInt64
+    /// Who sends it, as far as limits go; empty where nothing is known of him.
+    public var sender = ""
     /// What else the client says of the file.
     public let metadata: Metadata
     /// How many files the sender may upload; nil: any number.

@@ -57,6 +57,8 @@ extension Outcome {
                 .refused(reason, because: .notAdmitted)
             case .undecided:
                 .retry("The server cannot say at the moment whether it takes this file", after: 5)
+            case .postponed(let reason, let seconds):
+                .retry(reason, after: seconds)
             case .busy:
                 .retry("The same part of the file is being sent by another request", after: 1)
             case .full:
@@ -96,7 +98,7 @@ struct Ended: Error {
             case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
             case .noMemory: "no memory"
             case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved,
-                .quotaUsedUp, .finished, .notAdmitted, .undecided:
+                .quotaUsedUp, .finished, .notAdmitted, .undecided, .postponed:
                 nil
             }
     }

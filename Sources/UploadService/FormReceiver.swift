@@ -87,12 +87,12 @@ struct FormReceiver {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
         case .taken(let intake):
-            guard try settings.chunk(parameters, for: .upload, permit).agrees(with: intake.chunk) else {
+            guard try settings.chunk(parameters, for: .upload, permit, of: request).agrees(with: intake.chunk) else {
                 throw Ended(.malformed("Parameters behind the file contradict those before it"))
             }
             return try intake.commit()
         case .spooled(let spool):
-            let chunk = try settings.chunk(parameters, for: .upload, permit)
+            let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
             let intake = try Intake(chunk, into: store, settings, permit)
             try spool.replay(through: buffer, failing: { Ended($0) }, intake.write)
             return try intake.commit()
@@ -142,10 +142,10 @@ struct FormReceiver {
     /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
     /// field to come would overrule).
     private func destination() throws(Ended) -> File {
-        guard (try? settings.chunk(parameters.fieldsOnly, for: .upload, permit)) != nil else {
+        guard (try? settings.chunk(parameters.fieldsOnly, for: .upload, permit, of: request)) != nil else {
             return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
         }
-        let chunk = try settings.chunk(parameters, for: .upload, permit)
+        let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
         return .writing(try Intake(chunk, into: store, settings, permit))
     }
 

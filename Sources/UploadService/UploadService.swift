@@ -75,7 +75,7 @@ public struct UploadService: RequestHandler {
     private func test(_ request: Request) throws(Ended) -> (Outcome, Response) {
         let parameters = try parameters(of: request)
         let permit = try settings.authorization.permit(for: request, parameters)
-        let chunk = try settings.chunk(parameters, for: .test, permit)
+        let chunk = try settings.chunk(parameters, for: .test, permit, of: request)
         let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         let wantsJSON = request.accepts("application/json")
         // Who asks for JSON knows this server, and an answer with 204 has no body that could tell it anything.
@@ -123,7 +123,7 @@ public struct UploadService: RequestHandler {
             let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
                 request, boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
-            try pull(&body, into: buffer) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try form.take(bytes)
             }
@@ -131,9 +131,9 @@ public struct UploadService: RequestHandler {
             receipt = try form.finish()
         case "application/octet-stream":
             let permit = try settings.authorization.permit(for: request, parameters)
-            let chunk = try settings.chunk(parameters, for: .upload, permit)
+            let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
             let intake = try Intake(chunk, into: store, settings, permit)
-            try pull(&body, into: buffer) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try intake.write(bytes)
             }
@@ -143,6 +143,24 @@ public struct UploadService: RequestHandler {
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))
         }
         return .stored(receipt)
+    }
+
+    /// Reads a body to its end, piece by piece. One that is too large is not read at all if it says so.
+    private func pull(
+        _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer,
+        _ take: (UnsafeRawBufferPointer) throws(Ended) -> Void
+    ) throws(Ended) {
+        let tooLarge = Ended(.refused("The chunk is larger than this server accepts", because: .size))
+        guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw tooLarge }
+        var received: UInt64 = 0
+        while true {
+            var count = 0
+            do throws(BodyError) { count = try body.read(into: buffer) } catch { throw Ended(Outcome(error)) }
+            guard count > 0 else { return }
+            received += UInt64(count)
+            guard received <= settings.maximumBodySize else { throw tooLarge }
+            try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
     }
 
     private func parameters(of request: Request) throws(Ended) -> Parameters {
@@ -180,18 +198,5 @@ public struct UploadService: RequestHandler {
             if let note = ended.note { facts["note"] = "\(note)" }
             log.debug("request not served", metadata: facts)
         }
-    }
-}
-
-/// Reads a body to its end, piece by piece.
-private func pull(
-    _ body: inout some RequestBody, into buffer: UnsafeMutableRawBufferPointer,
-    _ take: (UnsafeRawBufferPointer) throws(Ended) -> Void
-) throws(Ended) {
-    while true {
-        var count = 0
-        do throws(BodyError) { count = try body.read(into: buffer) } catch { throw Ended(Outcome(error)) }
-        guard count > 0 else { return }
-        try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
 }

@@ -1,3 +1,4 @@
+import HTTP
 public import Multipart
 public import UploadModel
 
@@ -5,6 +6,9 @@ public import UploadModel
 public struct UploadSettings: Sendable {
     /// How many bytes a file may have.
     public var maximumFileSize: UInt64
+    /// How many bytes a chunk may have; the last of a file, which may take the remainder with it, less than twice as many.
+    /// At most 2^40 (contract, `resumableChunkSize`).
+    public var maximumChunkSize: UInt64
     /// The name of the form's part that holds the chunk.
     public var fileParameter: String
     /// Bounds on parameters.
@@ -25,6 +29,7 @@ public struct UploadSettings: Sendable {
     /// Settings; the defaults are those of the README.
     public init(
         maximumFileSize: UInt64 = 1 << 40,
+        maximumChunkSize: UInt64 = 256 << 20,
         fileParameter: String = "file",
         parameters: ParameterLimits = ParameterLimits(),
         form: MultipartLimits = MultipartLimits(),
@@ -35,6 +40,7 @@ public struct UploadSettings: Sendable {
         authorization: Authorization = Authorization(now: { 0 })
     ) {
         self.maximumFileSize = maximumFileSize
+        self.maximumChunkSize = min(maximumChunkSize, 1 << 40)
         self.fileParameter = fileParameter
         self.parameters = parameters
         self.form = form
@@ -45,15 +51,26 @@ public struct UploadSettings: Sendable {
         self.authorization = authorization
     }
 
+    /// How many bytes a request's body may have: the largest chunk, and 64 KiB for the form around it. `deploy/nginx-conf`
+    /// gives nginx the same number.
+    var maximumBodySize: UInt64 { 2 * maximumChunkSize + 64 << 10 }
+
     /// What a request says about its chunk, held against the limits and what its sender may do.
     func chunk(
-        _ parameters: Parameters, for purpose: ChunkRequest.Purpose, _ permit: Permit
+        _ parameters: Parameters, for purpose: ChunkRequest.Purpose, _ permit: Permit, of request: Request
     ) throws(Ended) -> ChunkRequest {
-        let chunk = try step(
+        var chunk = try step(
             { Ended(Outcome($0)) },
             { () throws(ParameterError) in
                 try ChunkRequest(parameters, for: purpose, permit: permit, maximumFileSize: maximumFileSize)
             })
+        chunk.sender = Sender(request, permit).name
+        // What is cut into larger chunks is no worse for it as long as it has only a small one.
+        if case .sized(_, let chunkSize, let layout) = chunk.place, chunkSize > maximumChunkSize,
+            layout.range.length > maximumChunkSize
+        {
+            throw Ended(.refused("Chunks of at most \(maximumChunkSize) bytes are accepted here", because: .size))
+        }
         for types in types(permit) {
             switch types.judge(name: chunk.upload.filename, type: parameters[chunk.dialect.type]) {
             case .accepted: break

@@ -96,6 +96,8 @@ public enum StoreError: Error, Equatable {
     case notAdmitted(String)
     /// Who is asked about new uploads could not say.
     case undecided
+    /// Who is asked about new uploads has no room for this one now, and says why; it may ask again in so many seconds.
+    case postponed(String, seconds: Int)
     /// Somebody else is writing here, and didn't end in time or wrote something else.
     case busy
     /// The disk is full or the quota used up.
@@ -114,7 +116,7 @@ public enum StoreError: Error, Equatable {
 
 /// Decides whether an upload may be begun. It may be asked more than once about the same one, by several threads.
 ///
-/// - Throws: `StoreError.notAdmitted` or `.undecided`.
+/// - Throws: `StoreError.notAdmitted`, `.undecided` or `.postponed`.
 public typealias Admission = @Sendable (ChunkRequest) throws(StoreError) -> Void
 
 /// Runs disk calls, and says a failure in the store's words.

@@ -40,8 +40,8 @@ struct Serve: ParsableCommand {
     @Option(help: "How many requests are answered at the same time (1 to 1024).")
     var threads = 16
 
-    @Option(help: ArgumentHelp("The largest file that is accepted, in bytes or with K, M, G, T.", valueName: "size"))
-    var maxFileSize = ByteCount(1 << 40)
+    @OptionGroup
+    var limits: LimitOptions
 
     @Option(
         help: ArgumentHelp(
@@ -130,6 +130,7 @@ struct Serve: ParsableCommand {
         let openUploads = OpenFiles.uploads(
             limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
         let metrics = ProgramMetrics()
+        let quota = QuotaKeeper(limits.quota) { UInt64(time(nil)) }
         let uploadLog = UploadLog(log)
         let directory = try LinuxDirectory.root(root)
         let dispatcher = Dispatcher(
@@ -142,12 +143,18 @@ struct Serve: ParsableCommand {
                 uploadLog.record(event)
                 metrics.record(event)
                 dispatcher.observe(event)
+                quota.record(event)
             },
-            admit: { chunk throws(StoreError) in try doorkeeper?.admit(chunk) })
+            admit: { chunk throws(StoreError) in
+                // Who has no room left is not worth asking a site about.
+                try quota.admit(chunk)
+                try doorkeeper?.admit(chunk)
+            })
         for failure in store.recover() {
             log.error("recovery failed", metadata: ["cause": "\(failure)"])
             metrics.record(failure)
         }
+        quota.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
         let service = UploadService(
             store: store,
             settings: try uploadSettings(),
@@ -183,8 +190,9 @@ struct Serve: ParsableCommand {
 
     private func uploadSettings() throws -> UploadSettings {
         UploadSettings(
-            maximumFileSize: maxFileSize.bytes, origins: OriginPolicy(allowed: allowOrigin), types: allowType,
-            sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
+            maximumFileSize: limits.maxFileSize.bytes, maximumChunkSize: limits.maxChunkSize.bytes,
+            parameters: limits.parameters, form: limits.form, origins: OriginPolicy(allowed: allowOrigin),
+            types: allowType, sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
             authorization: try authorization())
     }
 

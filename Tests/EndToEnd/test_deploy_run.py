@@ -159,8 +159,12 @@ def test_a_port_in_use_is_said_at_once():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--port"], ["--port", "0"], ["--port", "65536"], ["--port", "http"], ["--root", __file__], ["--what"]]
-)
+    "arguments",
+    [
+        ["--port"], ["--port", "0"], ["--port", "65536"], ["--port", "http"], ["--root", __file__], ["--what"],
+        ["--chunk-size", "0M"], ["--chunk-size", "large"],
+    ],
+)  # fmt: skip
 def test_wrong_arguments_are_explained(arguments):
     done = subprocess.run([RUN, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
@@ -170,4 +174,4 @@ def test_wrong_arguments_are_explained(arguments):
 def test_help_tells_the_options():
     done = subprocess.run([RUN, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert "--port" in done.stdout and "--root" in done.stdout and "8080" in done.stdout
+    assert all(word in done.stdout for word in ("--port", "--root", "--chunk-size", "8080"))

@@ -1,0 +1,304 @@
+import Glibc
+import HTTP
+import Linux
+import TestSupport
+import Testing
+import UploadModel
+
+@testable import UploadService
+@testable import UploadStore
+
+private func key(_ name: String) throws -> UploadKey {
+    UploadKey(try UploadID(identifier: name, filename: FileName(name, parameter: ""), parameter: ""))
+}
+
+@Suite("The book of uploads under way")
+struct UploadLedgerTests {
+    @Test("has room for so many in all, and again when one has ended")
+    func total() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 2, uploadsPerSender: 0))
+        try ledger.admit(key("a"), from: "x", at: 0)
+        try ledger.admit(key("b"), from: "y", at: 0)
+        #expect(throws: QuotaError.tooManyUploads) { try ledger.admit(key("c"), from: "z", at: 0) }
+        try ledger.ended(key("a"))
+        try ledger.admit(key("c"), from: "z", at: 0)
+        #expect(ledger.count == 2)
+    }
+
+    @Test("has room for so many of one sender, whatever the others have")
+    func perSender() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 2))
+        try ledger.admit(key("a"), from: "x", at: 0)
+        try ledger.admit(key("b"), from: "x", at: 0)
+        #expect(throws: QuotaError.tooManyOfSender) { try ledger.admit(key("c"), from: "x", at: 0) }
+        try ledger.admit(key("d"), from: "y", at: 0)
+        try ledger.ended(key("b"))
+        try ledger.admit(key("c"), from: "x", at: 0)
+    }
+
+    @Test("admits again what it has admitted, as often as it is asked")
+    func again() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 1, uploadsPerSender: 1, newPerMinute: 1))
+        for _ in 0..<3 { try ledger.admit(key("a"), from: "x", at: 0) }
+        try ledger.begun(key("a"))
+        try ledger.admit(key("a"), from: "x", at: 5)
+        #expect(ledger.count == 1)
+    }
+
+    @Test("strikes out what was admitted and never begun, after a minute and not before")
+    func neverBegun() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 2, uploadsPerSender: 0))
+        try ledger.admit(key("begun"), from: "x", at: 100)
+        try ledger.begun(key("begun"))
+        try ledger.admit(key("failed"), from: "x", at: 100)
+        #expect(throws: QuotaError.tooManyUploads) { try ledger.admit(key("c"), from: "x", at: 159) }
+        try ledger.admit(key("c"), from: "x", at: 160)
+        #expect(throws: QuotaError.tooManyUploads) { try ledger.admit(key("d"), from: "x", at: 161) }
+    }
+
+    @Test("lets a sender begin so many at once, and then evenly as many in a minute")
+    func rate() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 0, newPerMinute: 3))
+        for name in ["a", "b", "c"] { try ledger.admit(key(name), from: "x", at: 1000) }
+        // Three in a minute are one in twenty seconds.
+        #expect(throws: QuotaError.tooManyNew(seconds: 20)) { try ledger.admit(key("d"), from: "x", at: 1000) }
+        #expect(throws: QuotaError.tooManyNew(seconds: 1)) { try ledger.admit(key("d"), from: "x", at: 1019) }
+        try ledger.admit(key("d"), from: "x", at: 1020)
+        #expect(throws: QuotaError.tooManyNew(seconds: 20)) { try ledger.admit(key("e"), from: "x", at: 1020) }
+        // An hour's rest saves up no more than a minute's.
+        for name in ["e", "f", "g"] { try ledger.admit(key(name), from: "x", at: 5000) }
+        #expect(throws: QuotaError.tooManyNew(seconds: 20)) { try ledger.admit(key("h"), from: "x", at: 5000) }
+        try ledger.admit(key("h"), from: "y", at: 5000)
+    }
+
+    @Test("doesn't count what nobody is known to have sent against anybody")
+    func unknownSender() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 1, newPerMinute: 1))
+        for name in ["a", "b", "c"] { try ledger.admit(key(name), from: "", at: 0) }
+        #expect(ledger.count == 3)
+    }
+
+    @Test("agrees with the store after it was looked at, and keeps what came meanwhile")
+    func settling() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 1))
+        for name in ["stays", "gone", "about to begin"] { try ledger.admit(key(name), from: name, at: 0) }
+        try ledger.begun(key("stays"))
+        try ledger.begun(key("gone"))
+        let known = ledger.keys
+        try ledger.admit(key("meanwhile"), from: "m", at: 0)
+        try ledger.begun(key("meanwhile"))
+        try ledger.settle(underWay: [key("stays"), key("another's")], known: known)
+        let expected = try Set(["stays", "about to begin", "meanwhile", "another's"].map(key))
+        #expect(ledger.keys == expected)
+        // Whose place is free again may begin another one.
+        try ledger.admit(key("next"), from: "gone", at: 0)
+        #expect(throws: QuotaError.tooManyOfSender) { try ledger.admit(key("more"), from: "stays", at: 0) }
+    }
+
+    @Test("doesn't grow with the number of senders that come by")
+    func manySenders() throws {
+        var ledger = UploadLedger(QuotaLimits(uploads: 10, uploadsPerSender: 0, newPerMinute: 60))
+        for number in 0..<(UploadLedger.maximumBuckets + 10) {
+            let key = try key("\(number)")
+            try ledger.admit(key, from: "\(number)", at: 0)
+            ledger.ended(key)
+        }
+        #expect(ledger.senders <= UploadLedger.maximumBuckets)
+    }
+}
+
+@Suite("Who is one sender")
+struct SenderTests {
+    private func name(_ address: String) -> String {
+        Sender(Request(method: .get, path: "/", remoteAddress: address), Permit()).name
+    }
+
+    @Test("an IPv4 address, in either guise, is one; of an IPv6 address the network is")
+    func addresses() {
+        #expect(name("192.0.2.1") != name("192.0.2.2"))
+        #expect(name("::ffff:192.0.2.1") != name("::ffff:192.0.2.2"))
+        #expect(name("2001:db8:1:2::1") == name("2001:db8:1:2:ffff:ffff:ffff:ffff"))
+        #expect(name("2001:db8:1:2::1") != name("2001:db8:1:3::1"))
+        #expect(name("") == "")
+    }
+
+    @Test("whoever has a subject is that one, wherever he is")
+    func subjects() throws {
+        func name(_ subject: String, _ address: String) throws -> String {
+            let permit = Permit(owner: try #require(Owner(subject: subject)))
+            return Sender(Request(method: .get, path: "/", remoteAddress: address), permit).name
+        }
+        #expect(try name("anna", "192.0.2.1") == name("anna", "192.0.2.2"))
+        #expect(try name("anna", "192.0.2.1") != name("ben", "192.0.2.1"))
+        // Nobody gets another's name by an address.
+        #expect(try name("192.0.2.1", "192.0.2.9") != self.name("192.0.2.1"))
+    }
+}
+
+@Suite("Limits on uploads")
+struct QuotaTests {
+    /// A site whose store asks a keeper with these limits, for which time stands still.
+    private func site(_ limits: QuotaLimits) throws -> (site: Site, store: LocalStore) {
+        let folder = try TemporaryFolder()
+        let keeper = QuotaKeeper(limits) { 1_700_000_000 }
+        let store = try LocalStore(
+            root: LinuxDirectory.root(folder.path), boot: .current, now: { UInt64(time(nil)) },
+            observe: keeper.record, admit: { chunk throws(StoreError) in try keeper.admit(chunk) })
+        keeper.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
+        return (Site(store: store, folder: folder), store)
+    }
+
+    private func sample(_ name: String) -> Sample {
+        var sample = Sample(size: 2000)
+        sample.name = name
+        sample.identifier = name
+        return sample
+    }
+
+    /// Sends a chunk from an address.
+    private func send(
+        _ expected: Expected, _ number: Int, of name: String, from address: String = "192.0.2.1", to site: Site,
+        _ location: SourceLocation = #_sourceLocation
+    ) -> Response {
+        let body = sample(name).form(number)
+        let request = Request(
+            method: .post, path: Site.route, contentType: formType, contentLength: UInt64(body.count),
+            remoteAddress: address)
+        return site.expect(expected, request, Pieces(body), location)
+    }
+
+    @Test("too many under way are told to come again, and can when one is finished; a known upload always goes on")
+    func total() throws {
+        let (site, store) = try site(QuotaLimits(uploads: 2, uploadsPerSender: 0))
+        _ = send(.stored, 1, of: "a", to: site)
+        _ = send(.stored, 1, of: "b", to: site)
+        let refused = send(.retry, 1, of: "c", to: site)
+        #expect(text(refused) == "There are too many unfinished uploads at the moment")
+        #expect(refused.header("Retry-After") == "30")
+        // Nothing of it was begun.
+        #expect(try store.uploads().count == 2)
+        site.test(.missing, sample("c").query(1))
+        _ = send(.stored, 1, of: "a", to: site)
+        _ = send(.stored, 2, of: "a", to: site)
+        _ = send(.stored, 1, of: "c", to: site)
+    }
+
+    @Test("one client's uploads don't take another's place")
+    func perClient() throws {
+        let (site, _) = try site(QuotaLimits(uploads: 0, uploadsPerSender: 1))
+        _ = send(.stored, 1, of: "a", from: "192.0.2.1", to: site)
+        #expect(text(send(.retry, 1, of: "b", from: "192.0.2.1", to: site)) == "You have too many unfinished uploads")
+        _ = send(.stored, 1, of: "b", from: "192.0.2.2", to: site)
+    }
+
+    @Test("so many may be begun in a minute, and the next is told when")
+    func rate() throws {
+        let (site, _) = try site(QuotaLimits(uploads: 0, uploadsPerSender: 0, newPerMinute: 2))
+        for name in ["a", "b"] {
+            for number in 1...2 { _ = send(.stored, number, of: name, to: site) }
+        }
+        let refused = send(.retry, 1, of: "c", to: site)
+        #expect(refused.header("Retry-After") == "30")
+        #expect(text(refused) == "You have begun too many uploads in a short time")
+    }
+
+    @Test("a raw chunk, and one whose fields stand behind the file, are held against them too")
+    func otherForms() throws {
+        let (site, _) = try site(QuotaLimits(uploads: 1, uploadsPerSender: 0))
+        _ = send(.stored, 1, of: "a", to: site)
+        let sample = sample("b")
+        site.post(.retry, form([.file(sample.chunk(1))] + sample.fields(1)))
+        let raw = Request(
+            method: .post, path: Site.route, query: sample.query(1), contentType: "application/octet-stream",
+            contentLength: 1000)
+        site.expect(.retry, raw, Pieces(sample.chunk(1)))
+    }
+
+    @Test("what was given up or was there before the start is counted right")
+    func othersActs() throws {
+        let (site, store) = try site(QuotaLimits(uploads: 1, uploadsPerSender: 0))
+        _ = send(.stored, 1, of: "a", to: site)
+        _ = send(.retry, 1, of: "b", to: site)
+        _ = try store.remove(UploadID(identifier: "a", filename: FileName("a", parameter: ""), parameter: ""))
+        _ = send(.stored, 1, of: "b", to: site)
+        // A process that starts now finds it, and is full.
+        let next = QuotaKeeper(QuotaLimits(uploads: 1, uploadsPerSender: 0)) { 1_700_000_000 }
+        next.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
+        let chunk = try ChunkRequest(
+            upload: UploadID(identifier: "c", filename: FileName("c", parameter: ""), parameter: ""), number: 1,
+            place: .counted(chunks: 1))
+        #expect(throws: StoreError.postponed("There are too many unfinished uploads at the moment", seconds: 30)) {
+            try next.admit(chunk)
+        }
+    }
+
+    @Test("what another process has finished makes room, once the store is counted again")
+    func anotherProcess() throws {
+        let folder = try TemporaryFolder()
+        let clock = Lock<UInt64>(1_700_000_000)
+        let keeper = QuotaKeeper(QuotaLimits(uploads: 1, uploadsPerSender: 0)) { clock.withLock { $0 } }
+        let root = try LinuxDirectory.root(folder.path)
+        let store = try LocalStore(
+            root: root, boot: .current, now: { 1_700_000_000 }, observe: keeper.record,
+            admit: { chunk throws(StoreError) in try keeper.admit(chunk) })
+        keeper.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
+        let ours = Site(store: store, folder: folder)
+        let others = Site(store: try LocalStore(root: root, boot: .current, now: { 1_700_000_000 }), folder: folder)
+        _ = send(.stored, 1, of: "a", to: ours)
+        _ = send(.stored, 2, of: "a", to: others)
+        #expect(folder.files == ["a"])
+        _ = send(.retry, 1, of: "b", to: ours)
+        clock.withLock { $0 += QuotaKeeper.countSeconds }
+        _ = send(.stored, 1, of: "b", to: ours)
+    }
+}
+
+@Suite("Limits on a request")
+struct SizeLimitTests {
+    private let settings = UploadSettings(maximumChunkSize: 1000)
+
+    @Test("larger chunks than are accepted are refused, in a test already")
+    func chunkSize() throws {
+        let site = try Site(settings)
+        let large = Sample(size: 5000, chunkSize: 1001)
+        let line = text(site.post(.refused, large.form(1)))
+        #expect(line == "Chunks of at most 1000 bytes are accepted here")
+        site.test(.refused, large.query(1))
+        // The last one takes the remainder with it.
+        let fitting = Sample(size: 1999, chunkSize: 1000)
+        site.post(.stored, fitting.form(1))
+    }
+
+    @Test("a file that is smaller than that may say any chunk size")
+    func smallFile() throws {
+        let site = try Site(settings)
+        site.post(.stored, Sample(size: 1000, chunkSize: 1 << 20).form(1))
+    }
+
+    @Test("a larger body than twice the chunk and 64 KiB is refused, whether it says so or not")
+    func body() throws {
+        let site = try Site(settings)
+        let limit = 2 * 1000 + 64 * 1024
+        func post(_ expected: Expected, _ bytes: [UInt8], announced: Bool) -> Response {
+            site.expect(
+                expected,
+                Request(
+                    method: .post, path: Site.route, contentType: formType,
+                    contentLength: announced ? UInt64(bytes.count) : nil), Pieces(bytes))
+        }
+        let sample = Sample(size: 1000)
+        // Another file, in a part that nobody asked for, fills it up.
+        func body(of size: Int) -> [UInt8] {
+            let parts = { (filling: Int) -> [UInt8] in
+                let filler = FormPart.file([UInt8](repeating: 0, count: filling), name: "extra")
+                return form([filler] + sample.fields(1) + [.file(sample.chunk(1))])
+            }
+            return parts(size - parts(0).count)
+        }
+        for announced in [true, false] {
+            let line = text(post(.refused, body(of: limit + 1), announced: announced))
+            #expect(line == "The chunk is larger than this server accepts")
+        }
+        _ = post(.stored, body(of: limit), announced: true)
+    }
+}
