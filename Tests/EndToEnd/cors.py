@@ -1,0 +1,31 @@
+"""A server that lets the pages of one more origin upload, and what such a page must find in every answer."""
+
+from server import Server
+
+APP = "https://app.example.org"
+
+
+class OpenServer(Server):
+    """The origin is allowed in the two places where the example says it. The limits are low enough to run into."""
+
+    def configuration(self, text: str) -> str:
+        line = f"# {APP} $http_origin;"
+        assert text.count(line) == 1
+        text = text.replace(line, line[2:])
+        for setting, value in {
+            "fastcgi_read_timeout 60s": "fastcgi_read_timeout 1s",
+            "client_body_timeout 60s": "client_body_timeout 1s",
+            "limit_conn per_address 64": "limit_conn per_address 4",
+        }.items():
+            assert text.count(setting) == 1, setting
+            text = text.replace(setting, value)
+        return text
+
+
+def expect_readable(headers, outcome: str) -> None:
+    """A script of the other page gets to see the answer, and what it says: each header is there, and once."""
+    assert headers.get_all("Access-Control-Allow-Origin") == [APP]
+    assert headers.get_all("Access-Control-Allow-Credentials") == ["true"]
+    assert headers.get_all("Access-Control-Expose-Headers") == ["X-Upload-Outcome, Retry-After"]
+    assert headers.get_all("Vary") == ["Origin"]
+    assert headers.get_all("X-Upload-Outcome") == [outcome]
