@@ -18,7 +18,7 @@ func attempt<Result: SignedInteger>(
 /// A folder of the real file system. All calls are relative to its descriptor, so that nothing a name says, and no
 /// link that somebody puts on the way, leads elsewhere.
 public final class LinuxDirectory: Directory {
-    private let descriptor: Descriptor
+    let descriptor: Descriptor
     private let name: String
 
     private init(_ descriptor: consuming Descriptor, name: String) {
@@ -195,6 +195,13 @@ public final class LinuxDirectory: Directory {
 
     public func sync() throws(FileError) {
         try attempt("sync", name) { fsync(descriptor.number) }
+    }
+
+    /// Which file system it is on, by the kernel's number.
+    public func device() throws(FileError) -> UInt64 {
+        var status = stat()
+        try attempt("look at", name) { fstat(descriptor.number, &status) }
+        return UInt64(status.st_dev)
     }
 }
 

@@ -16,9 +16,18 @@ enum OpenFiles {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// How many uploads may stay open between requests, so that those at work always find a descriptor: each thread
-    /// has at most its epoll, its connection, a data file, a journal and a folder.
+    /// How many uploads may stay open between requests, so that those at work always find a descriptor.
     static func uploads(limit: Int, threads: Int) -> Int {
-        min(256, max(1, (limit - 5 * threads - 16) / 2))
+        min(256, max(1, (limit - atWork(threads)) / 2))
+    }
+
+    /// The least limit with which all threads can work.
+    static func needed(threads: Int) -> Int {
+        atWork(threads) + 2
+    }
+
+    /// Each thread has at most its epoll, its connection, a data file, a journal and a folder.
+    private static func atWork(_ threads: Int) -> Int {
+        5 * threads + 16
     }
 }

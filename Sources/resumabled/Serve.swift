@@ -188,7 +188,8 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func uploadSettings() throws -> UploadSettings {
+    /// - Throws: what is wrong with a file that a setting names.
+    func uploadSettings() throws -> UploadSettings {
         UploadSettings(
             maximumFileSize: limits.maxFileSize.bytes, maximumChunkSize: limits.maxChunkSize.bytes,
             parameters: limits.parameters, form: limits.form, origins: OriginPolicy(allowed: allowOrigin),

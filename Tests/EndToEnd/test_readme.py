@@ -1,7 +1,6 @@
 """The README: its commands run, and its tables are those of the code."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,8 +14,16 @@ import readme  # noqa: E402
 
 README = (REPOSITORY / "README.md").read_text()
 
-# Commands that other tests run: the first in test_deploy_run.py, the second is what runs this.
-TESTED_ELSEWHERE = {"deploy/run", "Tests/run"}
+# Commands that other tests run, with the words by which they do.
+TESTED_ELSEWHERE = {
+    "deploy/run": ("test_deploy_run.py", '"deploy/run"'),
+    "Tests/run": ("../run", "run_pytest"),
+    "deploy/package": ("test_package.py", '"deploy/package"'),
+    "sudo apt install ./.build-package/resumabled_*.deb": ("test_package.py", '"dpkg", "-i"'),
+    "sudo ln -s ../sites-available/resumabled /etc/nginx/sites-enabled/": ("test_package.py", '"resumabled").write_text'),
+    "sudo rm /etc/nginx/sites-enabled/default": ("test_package.py", "site.unlink()"),
+    "sudo nginx -t && sudo systemctl reload nginx": ("test_package.py", '"nginx", "-t"'),
+}
 
 
 def table(heading: str) -> list[list[str]]:
@@ -52,31 +59,6 @@ def test_the_workloads_and_targets_are_those_of_the_benchmark():
         assert [row[:names] for row in found] == [row[:names] for row in rows[1:]]
         assert [[readme.target(cell) for cell in row[names:]] for row in found] == [row[names:] for row in rows[1:]]
         assert f"| {' | '.join(rows[0])} |" in README
-
-
-def test_every_command_runs(tmp_path):
-    """As they stand, but that what goes outside the repository goes to a folder of the test's own."""
-    commands = [
-        line
-        for block in re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
-        for line in block.splitlines()
-        if line not in TESTED_ELSEWHERE
-    ]
-    assert any("static-swift-stdlib" in command for command in commands)
-    for folder in ("usr/share", "etc/nginx", "run", "srv"):
-        (tmp_path / folder).mkdir(parents=True)
-    for command in commands:
-        here = re.sub(r" /(usr|etc|run|srv)/", rf" {tmp_path}/\1/", command.removeprefix("sudo "))
-        if os.geteuid() != 0:
-            here = here.replace("-o www-data -g www-data ", "")
-        subprocess.run(["sh", "-c", here], cwd=REPOSITORY, check=True, stdin=subprocess.DEVNULL)
-    assert (tmp_path / "usr/share/resumabled/resumable.html").is_file()
-    assert (tmp_path / "etc/nginx/nginx.conf").read_bytes() == (REPOSITORY / "nginx.conf.example").read_bytes()
-    # The program needs nothing of the toolchain any more.
-    libraries = subprocess.run(
-        ["ldd", tmp_path / "usr/local/bin/resumabled"], capture_output=True, text=True, check=True
-    ).stdout
-    assert "swift" not in libraries.lower() and "not found" not in libraries
 
 
 def test_the_event_and_its_receiver_are_as_shown(tmp_path):
@@ -116,3 +98,10 @@ def test_the_threat_model_names_tests_that_are_there():
     assert len(named) > 10
     there = {path.name for path in (REPOSITORY / "Tests").rglob("*")}
     assert [name for name in named if name.removeprefix("Tests/") not in there] == []
+
+
+def test_every_command_is_one_that_a_test_runs():
+    commands = [line for block in re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S) for line in block.splitlines()]
+    assert set(commands) == set(TESTED_ELSEWHERE)
+    for path, words in TESTED_ELSEWHERE.values():
+        assert words in (REPOSITORY / "Tests/EndToEnd" / path).read_text(), path

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -124,3 +126,71 @@ def test_other_commands_heed_the_variables_of_shared_options(server):
 
 def test_help_is_there_whatever_the_environment_says():
     assert serve("--help", RESUMABLED_THREADS="many").returncode == 0
+
+
+# --- resumabled check
+
+
+def check(*arguments, user=(), **variables) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*user, PROGRAM, "check", *map(str, arguments)], env=os.environ | variables, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=20)
+
+
+def to_mend(done: subprocess.CompletedProcess) -> list[str]:
+    lines = [line.removeprefix("MEND  ") for line in done.stdout.splitlines() if line.startswith("MEND")]
+    assert done.returncode == (1 if lines else 0), done.stdout + done.stderr
+    return lines
+
+
+def test_a_check_beside_a_running_server_finds_nothing_and_leaves_nothing(server):
+    state = server.root / ".resumabled"
+    before = sorted(state.iterdir())
+    done = check("--root", server.root, "--socket", server.socket)
+    assert to_mend(done) == []
+    assert f"ok    folder: {server.root}" in done.stdout and "another process listens" in done.stdout
+    assert sorted(state.iterdir()) == before and server.finished_files() == []
+
+
+def test_a_check_makes_neither_root_nor_socket(tmp_path):
+    done = check("--root", tmp_path / "a/b", "--socket", tmp_path / "socket")
+    assert to_mend(done) == [] and "the server will make it" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--root", "/dev/null"], "is no folder"),
+    (["--root", "/proc"], "its file system must be writable"),
+    (["--min-free", "1000T"], "make room"),
+    (["--delete-token", "/no/such/file"], "/no/such/file"),
+    (["--socket", "/nowhere/at/all/socket"], "make the folder"),
+    (["--socket", "/dev/null"], "something else than a socket"),
+    (["--socket", "/tmp/" + 200 * "x"], "must have 1 to 107 bytes"),
+    (["--listen", "192.0.2.1:1"], "192.0.2.1"),
+])
+def test_a_check_says_what_to_mend(tmp_path, arguments, words):
+    root = [] if "--root" in arguments else ["--root", tmp_path]
+    assert any(words in line for line in to_mend(check(*root, *arguments)))
+
+
+def test_a_check_counts_descriptors(tmp_path):
+    done = check("--root", tmp_path, "--threads", "100", user=["prlimit", "--nofile=256:256"])
+    assert to_mend(done) == ["limits: 256 open files, 100 threads need 518; raise LimitNOFILE or lower --threads"]
+    assert to_mend(check("--root", tmp_path, "--threads", "40", user=["prlimit", "--nofile=256:256"])) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_check_by_the_servers_user_notices_a_folder_of_somebody_else():
+    # Not a folder of pytest's, into which nobody else may even look.
+    with tempfile.TemporaryDirectory(prefix="resumabled-test.") as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(PROGRAM, folder)
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "check", "--root", folder],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert any("give the folder to the server's user" in line for line in to_mend(done))
+
+
+def test_a_check_tells_a_slip_in_a_variables_name(tmp_path):
+    done = check("--root", tmp_path, RESUMABLED_MAX_FILESIZE="1K")
+    assert to_mend(done) == [] and "RESUMABLED_MAX_FILESIZE is set and sets nothing" in done.stdout
