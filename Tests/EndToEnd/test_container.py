@@ -1,0 +1,79 @@
+"""The container files. There is no engine here to build them with, so they are linted, and what can run by itself runs."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from server import REPOSITORY
+
+CONTAINER = REPOSITORY / "deploy/container"
+DOCKERFILE = (CONTAINER / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((CONTAINER / "compose.yaml").read_text())
+
+
+def test_hadolint_finds_nothing():
+    hadolint = pathlib.Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, "--no-color", CONTAINER / "Dockerfile"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["program", "web"])
+def test_each_service_is_confined(name):
+    service = COMPOSE["services"][name]
+    assert service["read_only"] and service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    stage = re.search(rf" AS {service['build']['target']}$(.*?)(?=^FROM|\Z)", DOCKERFILE, re.M | re.S)[1]
+    assert re.search(r"^USER [1-9]\d*:10001$", stage, re.M) and "\nHEALTHCHECK " in stage
+    assert (CONTAINER / service["build"]["context"]).resolve() == REPOSITORY
+
+
+def test_the_libraries_are_those_that_the_readme_names():
+    installed = set(re.findall(r"\b(lib[\w.+-]+)", re.search(r" AS program$(.*?)&& rm", DOCKERFILE, re.M | re.S)[1]))
+    named = set(re.findall(r"`(lib\w[\w.+-]*)`", re.search(
+        r"libraries it needs are Debian's (.*)\.$", (REPOSITORY / "README.md").read_text(), re.M)[1]))
+    assert installed - {"libfcgi-bin"} == named
+
+
+def health_check(stage: str) -> str:
+    text = re.search(rf" AS {stage}$.*?^HEALTHCHECK .*? CMD (.*?[^\\])$", DOCKERFILE, re.M | re.S)[1]
+    return text.replace("\\\n", " ")
+
+
+def healthy(command: str, **variables) -> bool:
+    done = subprocess.run(["sh", "-c", command], env=os.environ | variables, stdin=subprocess.DEVNULL, timeout=30,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def test_the_programs_health_check_tells_whether_it_answers(server):
+    command = health_check("program")
+    assert healthy(command, RESUMABLED_SOCKET=str(server.socket))
+    server.stop_program()
+    assert not healthy(command, RESUMABLED_SOCKET=str(server.socket))
+    server.start_program()
+
+
+def test_the_health_check_of_nginx_tells_whether_both_answer(server):
+    command = health_check("web").replace(":8080", f":{server.port}")
+    assert healthy(command)
+    server.stop_program()
+    assert not healthy(command)
+    server.start_program()
+
+
+def test_nginx_takes_the_configuration_that_the_image_has(server, tmp_path):
+    recipe = re.search(r"^RUN (deploy/nginx-conf .*?)$(?!\n {4,})", DOCKERFILE, re.M | re.S)[1].replace("\\\n", " ")
+    assert recipe.endswith(">/nginx.conf")
+    path = tmp_path / "nginx.conf"
+    subprocess.run(
+        ["sh", "-c", recipe.replace(">/nginx.conf", f">{path}").replace("--state /tmp", f"--state {tmp_path}")
+         .replace('"/tmp/', f'"{tmp_path}/')], cwd=REPOSITORY, check=True)
+    text = path.read_text()
+    assert "listen 8080;" in text and "/dev/stdout" in text and "/dev/stderr" in text and "listen 127." not in text
+    done = subprocess.run(["nginx", "-t", "-c", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
