@@ -155,6 +155,7 @@ final class LocalWriter: ChunkWriter {
             try upload.sync { () throws(FileError) in try store.state.sync() }
         }
         var isThere = false
+        var isComplete = false
         let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
             // A file that somebody removed by hand takes bytes as well.
             isThere = try file.status().names > 0
@@ -163,9 +164,11 @@ final class LocalWriter: ChunkWriter {
             if !metadata.isEmpty && metadata != journal.metadata { records.append(.described(metadata)) }
             try journal.append(records)
             if isDurable { try journal.sync() }
+            isComplete = journal.coversFile
         }
         guard recorded, isThere else { throw .busy }
-        if !isDurable { try writeBack(range, of: file) }
+        // What makes the file complete is synced in a moment.
+        if !isDurable && !isComplete { try writeBack(range, of: file) }
     }
 
     /// How many bytes of an upload may be in doubt after a power cut: so many are read again then.

@@ -32,7 +32,7 @@ final class UploadCache: Sendable {
             if let other = state.uploads[key] { return other.upload }
             // What is broken must be remembered: from its files it could not be told.
             if state.uploads.count >= capacity {
-                let droppable = state.uploads.filter { !$0.value.upload.isBroken }
+                let droppable = state.uploads.lazy.filter { !$0.value.upload.isBroken }
                 if let oldest = droppable.min(by: { $0.value.used < $1.value.used }) {
                     state.uploads[oldest.key] = nil
                 }
