@@ -128,6 +128,11 @@ class Request:
         return self.lengths if stated is None else [stated] if stated in self.lengths else []
 
     @property
+    def has_content(self) -> bool:
+        """Whether there is a chunk at all, be it empty."""
+        return "file" in self.values or bool(self.files and (self.part == "file" or self.content_type))
+
+    @property
     def content(self) -> bytes:
         """The chunk, if there is one."""
         if self.files and (self.part == "file" or self.content_type):
@@ -477,6 +482,7 @@ DIFFERENCES = [
         "a broken line does that: Flask puts the file together with a hole, here the chunk is asked for again (also if it "
         "was held, and has begun to be replaced)",
         lambda request, world: request.is_upload
+        and request.has_content
         and bool(request.sizes and request.settled_lengths)
         and len(request.content) < request.settled_lengths[0],
         flask={200},
@@ -498,6 +504,7 @@ DIFFERENCES = [
         "an empty chunk before the last, without sizes",
         "no file is cut like that; what is empty was cut off on its way",
         lambda request, world: request.is_upload
+        and request.has_content
         and is_counted(request)
         and not is_last(request)
         and not request.content,

@@ -290,20 +290,37 @@ class BothServers(RuleBasedStateMachine):
         )
 
     def try_each_oddity(self) -> None:
-        """Each change of a parameter once, to a test and to a chunk, with sizes and without, of a file that is begun; and
-        each shape."""
+        """Each change of a parameter once, to a test and to a chunk, with sizes and without, of a file that is begun; each
+        shape; and what takes several files to see."""
         for number, change in enumerate(EACH_CHANGE * 2):
             name = f"{self.prefix}{number}.bin"
             plan = Plan(f"each {number}", name, random_bytes(20), 6, force=True, sized=number < len(EACH_CHANGE))
             self.send(plan, 0)
             self.test_odd_parameters(plan, 1, change, None, False)
             self.send_odd_parameters(plan, 1, change, None, False)
+            self.send_odd_parameters(plan, 1, ("title", "one"), ("title", "another"), True)
             self.send_other_bytes(plan, 2, b"other")
             self.the_finished_files_are_the_same()
         for shape in SHAPES:
             plan = Plan(f"each {shape}", f"{self.prefix}{shape}", random_bytes(20), 6, force=True, sized=True)
             self.send_in_another_shape(plan, 0, shape)
             self.the_finished_files_are_the_same()
+        empty = Plan("each", f"{self.prefix}empty", b"", 6, force=True, sized=True)
+        self.send_other_bytes(empty, 0, b"other")
+        self.test(empty, 0, "GET")
+        # The same name under another identifier, and another name under the same.
+        one, two, three = (
+            Plan(identifier, self.prefix + name, random_bytes(20), 6, force=True, sized=True)
+            for identifier, name in [("first", "name"), ("second", "name"), ("second", "other name")]
+        )
+        for plan, count in [(one, 4), (three, 1), (two, 4)]:
+            for number in range(count):
+                self.send(plan, number)
+        self.the_finished_files_are_the_same()
+        alone = Plan("third", self.prefix + "name", random_bytes(20), 6, force=True, sized=True)
+        for number in range(4):
+            self.send(alone, number)
+        self.the_finished_files_are_the_same()
 
     # --- both answer
 
