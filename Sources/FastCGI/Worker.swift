@@ -87,6 +87,7 @@ final class Worker: Sendable {
         let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.bufferSize, alignment: 4096)
         let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.inputSize, alignment: 4096)
+        var file = PreambleFile()
         // Without a socket to accept from: libfcgi gets its requests another way.
         FCGX_InitRequest(request, -1, 0)
         while waitForCall() {
@@ -94,7 +95,7 @@ final class Worker: Sendable {
             defer { busySince.store(0, ordering: .relaxed) }
             let number = linux_accept(socket)
             if number >= 0 {
-                serve(Connection(Descriptor(number), memory: input), request, buffer)
+                serve(Connection(Descriptor(number), memory: input), request, buffer, &file)
             } else if errno != EAGAIN && errno != ECONNABORTED && errno != EINTR {
                 // EMFILE and the like: the call stays in the queue, so it is tried again when the pause is over.
                 report("cannot accept a connection: \(errorText(errno))")
@@ -111,9 +112,11 @@ final class Worker: Sendable {
     /// than one: see `Responder`.
     private func serve(
         _ connection: Connection, _ request: UnsafeMutablePointer<FCGX_Request>,
-        _ buffer: UnsafeMutableRawBufferPointer
+        _ buffer: UnsafeMutableRawBufferPointer, _ file: inout PreambleFile
     ) {
-        guard let preamble = connection.preamble(unless: stopping), hand(preamble, to: request) else { return }
+        guard let preamble = connection.preamble(unless: stopping), hand(preamble, to: request, by: &file) else {
+            return
+        }
         // The field is marked as private in libfcgi's header, but nothing else tells it where to write.
         request.pointee.ipcFd = connection.number
         answer(request, connection, preamble.request, buffer)
@@ -123,22 +126,24 @@ final class Worker: Sendable {
         FCGX_Free(request, 0)
     }
 
-    /// Lets libfcgi read a preamble, from a file in memory, as if it were a connection.
-    private func hand(_ preamble: Preamble, to request: UnsafeMutablePointer<FCGX_Request>) -> Bool {
-        let file = Descriptor(linux_memory_file("preamble"))
-        let bytes = preamble.written
-        guard write(file.number, bytes, bytes.count) == bytes.count, lseek(file.number, 0, SEEK_SET) == 0 else {
+    /// Lets libfcgi read a preamble.
+    private func hand(
+        _ preamble: Preamble, to request: UnsafeMutablePointer<FCGX_Request>, by file: inout PreambleFile
+    ) -> Bool {
+        let number = file.hold(preamble.written)
+        guard number >= 0 else {
             report("cannot keep a request's parameters: \(errorText(errno))")
             return false
         }
-        // It closes what it can't read; and at once, if it doesn't believe to have kept it since a request before.
-        request.pointee.ipcFd = dup(file.number)
+        request.pointee.ipcFd = number
+        // Else libfcgi would not believe that this is the connection of a request before, and close it.
         request.pointee.keepConnection = 1
-        guard request.pointee.ipcFd >= 0, FCGX_Accept_r(request) == 0 else {
+        guard FCGX_Accept_r(request) == 0 else {
+            // It has closed what it can't read.
+            file.forget()
             report("libfcgi can't read a request's parameters")
             return false
         }
-        close(request.pointee.ipcFd)
         return true
     }
 
