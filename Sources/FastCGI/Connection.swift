@@ -5,6 +5,9 @@ import Linux
 final class Connection {
     /// How long a whole preamble may take. It is shorter than the header that nginx waited for, and comes at once.
     private static let preambleSeconds = 5
+    /// How long it may take when it is time to stop. A call that was taken must not be hung up on for that: the web server
+    /// has connected and is about to speak, and would tell its client that nobody answers.
+    private static let lastPreambleMilliseconds = 1000
     /// How long one read or write may take.
     private static let patienceSeconds = 120
 
@@ -56,9 +59,10 @@ final class Connection {
 
     /// Reads the preamble; nil if the peer is none that can be served, and has to be hung up on.
     ///
-    /// - Parameter stopping: becomes ready to read when nothing new is to be begun.
-    func preamble(unless stopping: Int32) -> Preamble? {
-        let deadline = Connection.now + Connection.preambleSeconds * 1000
+    /// - Parameter stopping: becomes ready to read when it is time to stop; then there is less patience.
+    func preamble(hurriedBy stopping: Int32) -> Preamble? {
+        var isHurried = false
+        var deadline = Connection.now + Connection.preambleSeconds * 1000
         var preamble = Preamble()
         while true {
             switch preamble.judge(bytes) {
@@ -69,9 +73,14 @@ final class Connection {
                 return nil
             case .incomplete:
                 var waiting = [descriptor.number, stopping].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-                let ready = poll(&waiting, 2, Int32(max(0, deadline - Connection.now)))
+                let ready = poll(&waiting, isHurried ? 1 : 2, Int32(max(0, deadline - Connection.now)))
                 if ready < 0 && errno == EINTR { continue }
-                guard ready > 0, waiting[0].revents != 0, fill() else { return nil }
+                if ready > 0 && waiting[0].revents == 0 {
+                    isHurried = true
+                    deadline = min(deadline, Connection.now + Connection.lastPreambleMilliseconds)
+                    continue
+                }
+                guard ready > 0, fill() else { return nil }
             }
         }
     }

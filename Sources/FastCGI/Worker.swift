@@ -114,7 +114,7 @@ final class Worker: Sendable {
         _ connection: Connection, _ request: UnsafeMutablePointer<FCGX_Request>,
         _ buffer: UnsafeMutableRawBufferPointer, _ file: inout PreambleFile
     ) {
-        guard let preamble = connection.preamble(unless: stopping), hand(preamble, to: request, by: &file) else {
+        guard let preamble = connection.preamble(hurriedBy: stopping), hand(preamble, to: request, by: &file) else {
             return
         }
         // The field is marked as private in libfcgi's header, but nothing else tells it where to write.
