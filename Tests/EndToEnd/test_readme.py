@@ -62,7 +62,8 @@ def test_the_workloads_and_targets_are_those_of_the_benchmark():
 
 
 def test_the_event_and_its_receiver_are_as_shown(tmp_path):
-    [receiver] = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    [receiver] = [block for block in blocks if "class Receiver" in block]
     [shown] = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", README, re.M | re.S) if "specversion" in text]
     port = free_port()
     (tmp_path / "receiver.py").write_text(receiver.replace("8900", str(port)))
