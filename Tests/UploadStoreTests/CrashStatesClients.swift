@@ -40,6 +40,15 @@ struct Clients {
     let disk: MemoryDisk
     let diary: Diary
     var generator: SplitMix64
+    /// What becomes of deliveries is decided apart, so that the uploads are the same with and without them.
+    private var deliveries = SplitMix64(seed: 1)
+
+    init(plan: CrashPlan, disk: MemoryDisk, diary: Diary, generator: SplitMix64) {
+        self.plan = plan
+        self.disk = disk
+        self.diary = diary
+        self.generator = generator
+    }
 
     /// What became of a step.
     private enum Result<Value> {
@@ -162,11 +171,11 @@ struct Clients {
     mutating func deliver(from store: LocalStore) throws {
         let outbox = Outbox(store)
         do throws(StoreError) {
-            guard let key = try outbox.events().events.randomElement(using: &generator)?.key,
+            guard let key = try outbox.events().events.randomElement(using: &deliveries)?.key,
                 let turn = try outbox.turn(key, for: CrashPlan.recipient)
             else { return }
             while let event = try turn.next() {
-                if chance(30) {
+                if Int.random(in: 0..<100, using: &deliveries) < 30 {
                     return try turn.failed(event, Attempts(count: 1, next: disk.time, reason: "nobody is there"))
                 }
                 if let client = plan.clients.firstIndex(where: { $0.id == event.upload.id }) {

@@ -43,6 +43,8 @@ struct CrashPlan {
 
     init(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
+        // Of its own, so that a seed's clients do the same whether or not somebody is told of their files.
+        var recipients = SplitMix64(seed: ~seed)
         func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &generator) < percent }
         func pick<Element>(_ elements: [Element]) -> Element {
             elements[Int.random(in: elements.indices, using: &generator)]
@@ -51,7 +53,7 @@ struct CrashPlan {
         settings = StoreSettings(
             durability: pick(Durability.allCases), layout: layout,
             onConflict: pick([.rename, .rename, .replace, .refuse]), expire: CrashPlan.expire,
-            recipients: pick([[], CrashPlan.recipient]),
+            recipients: recipients.next() >> 63 == 0 ? [] : CrashPlan.recipient,
             // With one, each upload is opened again at nearly every request.
             openUploads: pick([1, 8]))
         var clients: [Client] = []

@@ -138,9 +138,10 @@ private struct Day {
         case 85..<88:
             if !open.isEmpty { drop(Int.random(in: open.indices, using: &clients.generator)) }
         case 88..<94: try ask(store)
-        case 94..<96: try again(store)
-        case 96..<97: try clients.deliver(from: store)
-        case 97..<98: _ = store.sweep()
+        case 94..<97: try again(store)
+        case 97..<98:
+            _ = store.sweep()
+            try clients.deliver(from: store)
         default:
             // The old one goes on with what it has begun.
             if let store = try? newStore() {
