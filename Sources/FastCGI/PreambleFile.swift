@@ -18,7 +18,7 @@ struct PreambleFile: ~Copyable {
     ///   none.
     mutating func hold(_ bytes: [UInt8]) -> Int32 {
         if number < 0 { number = linux_memory_file("preamble") }
-        guard number >= 0, pwrite(number, bytes, bytes.count, 0) == bytes.count,
+        guard number >= 0, lseek(number, 0, SEEK_SET) == 0, write(number, bytes, bytes.count) == bytes.count,
             bytes.count >= length || ftruncate(number, bytes.count) == 0, lseek(number, 0, SEEK_SET) == 0
         else { return -1 }
         length = bytes.count

@@ -1,7 +1,7 @@
 """The program behind nginx, as `deploy/run` puts them together, but under a test's thumb.
 
 Each process is started and stopped by its pid. When a server is closed it has to have behaved: a clean exit in time, no
-sign of a crash in the program's log and no alert in nginx's.
+sign of a crash in the program's log, no alert in nginx's, and no token in any log.
 """
 
 import os
@@ -18,6 +18,8 @@ from client import Client
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("RESUMABLED", str(REPOSITORY / ".build/release/resumabled"))
+# A JSON Web Token, or what stands for one in a query string.
+TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.|upload_token=")
 CRASH = re.compile(r"Fatal error|Program crashed|\*\*\* |Sanitizer|runtime error|Segmentation")
 
 
@@ -154,6 +156,8 @@ class Server:
                 assert status == 0, f"nginx ended with {status}:\n{self.nginx_log()}"
             assert not CRASH.search(self.program_log()), self.program_log()
             assert not re.search(r"\[(alert|emerg)\]", self.nginx_log()), self.nginx_log()
+            for log in (self.program_log(), self.nginx_log(), "\n".join(self.access_log())):
+                assert not TOKEN.search(log), "there is a token in a log"
         finally:
             for process in (self.program, self.nginx):
                 if process and process.poll() is None:
