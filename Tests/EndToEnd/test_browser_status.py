@@ -56,6 +56,13 @@ def test_the_page_follows_the_uploads(browser, client):
     assert browser.script("return document.querySelector('main img')") is None
 
 
+@pytest.mark.parametrize(
+    "seconds, text", [(59, "59 s"), (61, "1 min 1 s"), (3661, "1 h 1 min"), (90061, "1 d 1 h")])
+def test_a_span_of_time_is_told_in_its_two_largest_units(browser, seconds, text):
+    browser.open("/resumable/status")
+    assert browser.script(f"return span({seconds})") == text
+
+
 def test_the_page_says_when_it_hears_nothing(browser, server, client):
     send(client, 1, "a.bin")
     browser.open("/resumable/status")
