@@ -2,7 +2,7 @@ import UploadModel
 import UploadStore
 
 /// The way of one chunk's bytes into the store. Where the file's first bytes are to be looked at, they are held back until
-/// it is known what they are: of a file that isn't accepted nothing reaches the disk.
+/// it is known what they are: no byte of a file that isn't accepted reaches the disk.
 final class Intake {
     let chunk: ChunkRequest
     private let store: any ChunkStore
