@@ -204,7 +204,7 @@ struct ReferenceRequest {
             lengths = [chunkSize]
         }
         if lengths.isEmpty { return nil }
-        let beginning = number("ChunkOffset", 0...UInt64(Int64.max))
+        let beginning = dialect.statesOffset ? number("ChunkOffset", 0...UInt64(Int64.max)) : nil
         if isWrong || (beginning != nil && beginning != UInt64(offset)) { return nil }
         sizes = (total, chunkSize, UInt64(offset), lengths)
     }
@@ -215,6 +215,8 @@ private struct ReferenceDialect {
     let name: (String) -> String
     /// The number of the first chunk.
     var first: UInt64 = 1
+    /// Only Dropzone says where a chunk begins; what others call so is theirs.
+    var statesOffset = false
 
     init(_ parameters: [String: Bytes]) {
         let suffix = Array("resumableIdentifier".utf8)
@@ -231,6 +233,7 @@ private struct ReferenceDialect {
             ]
             name = { names[$0] ?? "" }
             first = 0
+            statesOffset = true
         } else if parameters["identifier"] != nil, parameters["chunkNumber"] != nil {
             name = { $0.prefix(1).lowercased() + $0.dropFirst() }
         } else if prefixes.count == 1 {
