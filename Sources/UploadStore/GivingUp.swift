@@ -13,6 +13,8 @@ extension LocalStore {
             }
         }
         clearParts(of: id)
+        // What is given up must not come back with a power cut.
+        try onDisk { () throws(FileError) in try state.sync() }
         return Removal()
     }
 }

@@ -16,6 +16,8 @@ struct Journal {
     private(set) var metadata = Metadata()
     /// How many times something was taken out: who compared bytes with the file sees by it whether they changed.
     private(set) var losses = 0
+    /// True while a power cut could bring back what was taken out last: nothing may be written there yet.
+    private(set) var mayForgetLoss = false
     /// The last step towards the final name.
     private(set) var publication = Publication.none
     /// Who is still to be told that the upload is finished, once it is.
@@ -34,6 +36,8 @@ struct Journal {
     private(set) var isBroken = false
 
     private let headerLength: Int
+    /// Of the check of the next record.
+    private var seed: UInt64
 
     struct HeldRecord {
         var range: ByteRange
@@ -58,6 +62,7 @@ struct Journal {
         self.file = file
         self.header = header
         self.headerLength = headerLength
+        seed = header.nonce
         size = header.size
         chunkSize = header.chunkSize
     }
@@ -94,10 +99,11 @@ struct Journal {
             var start = 0
             while let (record, count) = bytes.withUnsafeBytes({ bytes in
                 JournalRecord.decode(
-                    UnsafeRawBufferPointer(rebasing: bytes[start...]), nonce: header.nonce, index: records)
+                    UnsafeRawBufferPointer(rebasing: bytes[start...]), seed: seed)
             }) {
                 visit(record)
                 apply(record, count: count)
+                seed = JournalRecord.seed(behind: bytes[start...], seed)
                 start += count * JournalRecord.length
             }
             if start == 0 || bytes.count < window { return }
@@ -120,9 +126,10 @@ struct Journal {
     mutating func append(_ new: [JournalRecord]) throws(FileError) {
         var bytes: [UInt8] = []
         var counts: [Int] = []
+        var seed = seed
         for record in new {
-            let index = records + bytes.count / JournalRecord.length
-            let encoded = record.encoded(nonce: header.nonce, index: index)
+            let encoded = record.encoded(seed: seed)
+            seed = JournalRecord.seed(behind: encoded[...], seed)
             counts.append(encoded.count / JournalRecord.length)
             bytes += encoded
         }
@@ -133,6 +140,7 @@ struct Journal {
         if try file.status().size > position { try file.truncate(to: position) }
         try bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: position) }
         for (record, count) in zip(new, counts) { apply(record, count: count) }
+        self.seed = seed
     }
 
     /// Returns when the records so far would survive a power cut.
@@ -141,6 +149,7 @@ struct Journal {
             isBroken = true
             throw error
         }
+        mayForgetLoss = false
     }
 
     /// Says that a sync has failed.
@@ -154,6 +163,7 @@ struct Journal {
         case .lost(let range):
             held.remove(range)
             losses += 1
+            mayForgetLoss = true
             if let tail, Journal.tailOffset < range.end, range.start < Journal.tailOffset + tail.length {
                 self.tail = nil
             }

@@ -4,10 +4,11 @@ import UploadModel
 // Numbers are little-endian.
 //
 //     header                                   a record, 32 bytes
-//     0    8  "RSMBLD\0\1": magic, version     0   1  kind
+//     0    8  "RSMBLD\0\2": magic, version     0   1  kind
 //     8    4  H, the header's length           1   3  zero
-//     12   4  number of texts                  4   4  check: low half of XXH3 (seed: nonce + the record's number)
-//     16   8  the whole file's size, or ~0             of the record with zeros here
+//     12   4  number of texts                  4   4  check: low half of XXH3 of the record with zeros here. The
+//     16   8  the whole file's size, or ~0             seed: the nonce + how many records come before + 2^32 * the sum
+//                                                      of their checks (modulo 2^64)
 //     24   8  size of the chunks, or 0         8   8  a
 //     32   8  nonce, random                    16  8  b
 //     40   8  begun, Unix seconds              24  8  c
@@ -52,11 +53,12 @@ import UploadModel
 // keeps the old name, the new one, or both; while one boot of the machine lasts, reads see what was written. So after a
 // crash of the program alone every record is good, and after a change of the boot id those that no `durable` covers are
 // checked against the data by their checksums (`Recovery`). The nonce in the check keeps blocks of another, removed
-// journal from passing for records of this one.
+// journal from passing for records of this one. The checks before it keep a record in its place: a power cut may take a
+// record and leave those behind it, and later bring them back behind what was written in its stead.
 
 /// What the journal's first bytes say.
 struct JournalHeader: Equatable {
-    static let magic: [UInt8] = [0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0, 1]
+    static let magic: [UInt8] = [0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0, 2]
     /// The longest header: an identifier, a name and as much again of other texts.
     static let maximumLength = 64 << 10
 
@@ -125,8 +127,8 @@ enum JournalRecord: Equatable {
     /// In bytes.
     static let length = 32
 
-    /// The record's bytes, as number `index` (from 0) in a journal with that nonce.
-    func encoded(nonce: UInt64, index: Int) -> [UInt8] {
+    /// The record's bytes; the seed is that of its place in a journal.
+    func encoded(seed: UInt64) -> [UInt8] {
         var payload: [UInt8] = []
         let (kind, a, b, c): (UInt8, UInt64, UInt64, UInt64)
         switch self {
@@ -156,19 +158,19 @@ enum JournalRecord: Equatable {
         bytes.append(littleEndian: a)
         bytes.append(littleEndian: b)
         bytes.append(littleEndian: c)
-        let check = JournalRecord.check(bytes, nonce: nonce, index: index)
+        let check = JournalRecord.check(bytes, seed: seed)
         for byte in 0..<4 { bytes[4 + byte] = UInt8(truncatingIfNeeded: check >> (8 * UInt32(byte))) }
         return bytes + payload
     }
 
     /// The record at the start of `bytes`, and how many records' room it takes; nil if there is no valid and whole one.
     static func decode(
-        _ bytes: UnsafeRawBufferPointer, nonce: UInt64, index: Int
+        _ bytes: UnsafeRawBufferPointer, seed: UInt64
     ) -> (record: JournalRecord, count: Int)? {
         guard bytes.count >= length else { return nil }
         var unchecked = [UInt8](bytes[..<length])
         unchecked.replaceSubrange(4..<8, with: [0, 0, 0, 0])
-        guard check(unchecked, nonce: nonce, index: index) == bytes.littleEndian(UInt32.self, at: 4) else { return nil }
+        guard check(unchecked, seed: seed) == bytes.littleEndian(UInt32.self, at: 4) else { return nil }
         let a = bytes.littleEndian(UInt64.self, at: 8)
         let b = bytes.littleEndian(UInt64.self, at: 16)
         let c = bytes.littleEndian(UInt64.self, at: 24)
@@ -220,8 +222,14 @@ enum JournalRecord: Equatable {
     /// What fills `count` bytes up to a whole number of records.
     private static func padding(_ count: Int) -> Int { (length - count % length) % length }
 
-    private static func check(_ bytes: [UInt8], nonce: UInt64, index: Int) -> UInt32 {
-        bytes.withUnsafeBytes { UInt32(truncatingIfNeeded: Checksum.of($0, seed: nonce &+ UInt64(index))) }
+    /// The seed for what follows these bytes of a record; the first one's is the nonce.
+    static func seed(behind bytes: ArraySlice<UInt8>, _ seed: UInt64) -> UInt64 {
+        let check = bytes.withUnsafeBytes { $0.littleEndian(UInt32.self, at: 4) }
+        return seed &+ 1 &+ UInt64(check) << 32
+    }
+
+    private static func check(_ bytes: [UInt8], seed: UInt64) -> UInt32 {
+        bytes.withUnsafeBytes { UInt32(truncatingIfNeeded: Checksum.of($0, seed: seed)) }
     }
 }
 

@@ -50,7 +50,13 @@ public final class LocalStore: ChunkStore {
         cache = UploadCache(capacity: settings.openUploads)
         state = try onDisk { () throws(FileError) in
             let state = try root.folder(LocalStore.stateFolder)
-            try root.sync()
+            do throws(FileError) { try root.sync() } catch {
+                // The next sync would succeed without having written a new folder's name: it must be made anew.
+                try? root.removeFolder(LocalStore.stateFolder)
+                throw error
+            }
+            // What is gone now, no power cut brings back.
+            try state.sync()
             return state
         }
     }

@@ -94,7 +94,10 @@ final class LocalWriter: ChunkWriter {
                 // Only now nobody else can write here: look again.
                 guard let view = try look() else { return nil }
                 if view.published { return .finished }
-                if !isAll(view.held) { return .writing(file, held: view.held) }
+                if !isAll(view.held) {
+                    try makeLossesCertain()
+                    return .writing(file, held: view.held)
+                }
             } else if !patience.wait() {
                 throw .busy
             }
@@ -224,6 +227,12 @@ final class LocalWriter: ChunkWriter {
         }
         guard done else { throw .busy }
         state = .writing(file, held: [])
+    }
+
+    /// Sees to it that what `replace` has taken out stays out, where whoever began that died before its sync.
+    private func makeLossesCertain() throws(StoreError) {
+        guard try upload.look({ $0.mayForgetLoss }) == true else { return }
+        _ = try upload.change { journal throws(FileError) in try journal.sync() }
     }
 
     private func put(_ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64) throws(StoreError) {

@@ -38,6 +38,8 @@ extension LocalStore {
                 do throws(StoreError) { try clear(name) } catch { report.failures.append(error) }
             }
             try Outbox(self).sweep()
+            // What has expired must not come back with a power cut.
+            if !report.removed.isEmpty { try onDisk { () throws(FileError) in try state.sync() } }
         } catch {
             report.failures.append(error)
         }

@@ -64,14 +64,14 @@ func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
 
 /// Writes records with these values, as the table at the top of JournalFormat.swift has them. Returns where each ends.
 func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> [Int] {
-    let start = file.count
     var ends: [Int] = []
+    var seed = nonce
     while !input.isEmpty {
         let kind = input.byte() % 14
         let numbers = [input.word(), input.word(), input.word()]
         var record: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0] + numbers.flatMap(littleEndian)
-        let index = UInt64((file.count - start) / 32)
-        let check = record.withUnsafeBytes { Checksum.of($0, seed: nonce &+ index) }
+        let check = record.withUnsafeBytes { Checksum.of($0, seed: seed) }
+        seed = seed &+ 1 &+ check << 32
         record.replaceSubrange(4..<8, with: littleEndian(check).prefix(4))
         file += record
         ends.append(file.count)
@@ -82,9 +82,11 @@ func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> 
 /// The records that those bytes are, each decoded for itself.
 private func read(_ file: [UInt8], after header: Int, count: Int) -> [JournalRecord] {
     var records: [JournalRecord] = []
+    var seed: UInt64 = 99
     for index in 0..<count {
         let start = header + 32 * index
-        let record = file[start..<start + 32].withUnsafeBytes { JournalRecord.decode($0, nonce: 99, index: index) }
+        let record = file[start..<start + 32].withUnsafeBytes { JournalRecord.decode($0, seed: seed) }
+        seed = JournalRecord.seed(behind: file[start..<start + 32], seed)
         guard let record, record.count == 1 else { break }
         records.append(record.record)
     }

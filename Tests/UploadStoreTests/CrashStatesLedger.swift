@@ -86,10 +86,10 @@ struct Ledger {
         }
     }
 
-    /// A test has said that the chunk isn't held: nothing of it is left.
+    /// A test has said that the chunk isn't held. What was is gone, unless a power cut brings it back.
     mutating func miss(_ client: Int, _ chunk: Int) {
         changes += 1
-        change(client, chunk) { $0 = Chunk(begun: [0], sending: $0.sending) }
+        change(client, chunk) { $0 = Chunk(begun: $0.begun, sending: $0.sending) }
     }
 
     mutating func complete(_ client: Int) {

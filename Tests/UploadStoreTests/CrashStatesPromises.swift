@@ -37,8 +37,8 @@ struct Aftermath {
             let disk = MemoryDisk(state)
             let count = Int(generator.next() >> 32 % 60)
             if trouble == .crash { disk.die(after: count) }
-            // Not the first, that of the root at the start: a store that can't be opened has nobody to tell.
-            if trouble == .failedSync { disk.failSync(after: 1 + count / 6) }
+            // Not the first two, at the start: a store that can't be opened has nobody to tell.
+            if trouble == .failedSync { disk.failSync(after: 2 + count / 6) }
             do { try goOn(disk) } catch {
                 // The last words of a process that is dead already.
                 guard trouble == .crash && disk.isDead else { throw error }
@@ -62,7 +62,7 @@ struct Aftermath {
         if isTold { print("---", crash) }
         state = crash == .kill ? state.killed() : state.afterPowerCut(seed: generator.next())
         if crash == .powerCut { boot += 1 }
-        if isTold { print(state.story) }
+        if isTold { print(state.story, journals(), separator: "\n") }
         ledger.crash(crash, isDurable: plan.settings.durability == .chunk && !ledger.syncFailed)
     }
 
@@ -75,6 +75,18 @@ struct Aftermath {
     private func open(_ disk: MemoryDisk) throws -> LocalStore {
         if isTold { disk.observe { print($0.operation, $0.name) } }
         return try LocalStore(root: disk.root, boot: BootID(low: boot, high: 0), settings: plan.settings) { disk.time }
+    }
+
+    /// What the journals say, in words.
+    private func journals() -> String {
+        // A disk of its own: looking must not count.
+        guard let folder = try? MemoryDisk(state).root.folder(LocalStore.stateFolder) else { return "no journals" }
+        let lines = state.stateNames.filter { $0.hasSuffix(UploadFiles.journalSuffix) }.flatMap { name in
+            var records: [JournalRecord] = []
+            let journal = try? (try? folder.open(name)).flatMap { try Journal.read($0) { records.append($0) } }
+            return [journal?.header.texts.description ?? name] + records.map { "    \($0)" }
+        }
+        return lines.joined(separator: "\n")
     }
 
     // MARK: The clients go on

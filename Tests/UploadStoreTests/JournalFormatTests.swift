@@ -11,7 +11,7 @@ import UploadModel
         begun: 0x2122_2324_2526_2728, texts: ["ab", "ü"])
 
     static let headerBytes: [UInt8] = [
-        0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0x00, 0x01,  // RSMBLD, 0, version 1
+        0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0x00, 0x02,  // RSMBLD, 0, version 2
         68, 0, 0, 0,  // 48, two texts of 4 + 2, 8
         2, 0, 0, 0,
         0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,
@@ -78,8 +78,8 @@ import UploadModel
         bytes.withUnsafeBytes { JournalHeader.decode($0) }
     }
 
-    private func decodeRecord(_ bytes: [UInt8], nonce: UInt64 = 77, index: Int = 3) -> JournalRecord? {
-        bytes.withUnsafeBytes { JournalRecord.decode($0, nonce: nonce, index: index)?.record }
+    private func decodeRecord(_ bytes: [UInt8], seed: UInt64 = 80) -> JournalRecord? {
+        bytes.withUnsafeBytes { JournalRecord.decode($0, seed: seed)?.record }
     }
 
     @Test("The checksum is XXH3 with 64 bits")
@@ -153,7 +153,7 @@ import UploadModel
     @Test("The records' bytes lie where the table says")
     func recordBytes() throws {
         for (record, expected) in try Self.records() {
-            let bytes = record.encoded(nonce: 77, index: 3)
+            let bytes = record.encoded(seed: 80)
             #expect(bytes.count == 32)
             #expect(Array(bytes[..<4] + bytes[8...]) == expected, "\(record)")
         }
@@ -162,7 +162,7 @@ import UploadModel
     @Test("A record is read as it was written")
     func recordRoundTrip() throws {
         for (record, _) in try Self.records() {
-            #expect(decodeRecord(record.encoded(nonce: 77, index: 3)) == record)
+            #expect(decodeRecord(record.encoded(seed: 80)) == record)
         }
     }
 
@@ -199,7 +199,7 @@ import UploadModel
     func flippedRecord() throws {
         for (record, _) in try Self.records() {
             for bit in 0..<(32 * 8) {
-                var bytes = record.encoded(nonce: 77, index: 3)
+                var bytes = record.encoded(seed: 80)
                 bytes[bit / 8] ^= 1 << UInt8(bit % 8)
                 #expect(decodeRecord(bytes) == nil, "\(record), bit \(bit)")
             }
@@ -209,11 +209,21 @@ import UploadModel
     @Test("A record counts only at its own place and in its own journal")
     func movedRecord() throws {
         for (record, _) in try Self.records() {
-            let bytes = record.encoded(nonce: 77, index: 3)
-            #expect(decodeRecord(bytes, index: 2) == nil)
-            #expect(decodeRecord(bytes, index: 4) == nil)
-            #expect(decodeRecord(bytes, nonce: 78) == nil)
-            #expect(decodeRecord(bytes, nonce: 0) == nil)
+            let bytes = record.encoded(seed: 80)
+            for seed: UInt64 in [79, 81, 0, 80 + 1 << 32] { #expect(decodeRecord(bytes, seed: seed) == nil) }
+        }
+    }
+
+    @Test("The seed is the nonce, the number of records before, and the sum of their checks in the upper half")
+    func seeds() throws {
+        let records = try Self.records().map(\.record)
+        var sum: UInt64 = 0
+        var seed: UInt64 = 77
+        for (number, record) in records.enumerated() {
+            #expect(seed == 77 + UInt64(number) &+ sum << 32)
+            let encoded = record.encoded(seed: seed)
+            seed = JournalRecord.seed(behind: encoded[...], seed)
+            for byte in 0..<4 { sum += UInt64(encoded[4 + byte]) << UInt64(8 * byte) }
         }
     }
 
@@ -226,7 +236,7 @@ import UploadModel
 
     @Test("A record with texts behind it is read as it was written, and only when all of it is there", arguments: long)
     func textsBehind(record: JournalRecord) throws {
-        let bytes = record.encoded(nonce: 77, index: 3)
+        let bytes = record.encoded(seed: 80)
         #expect(bytes.count % 32 == 0)
         #expect(decodeRecord(bytes) == record)
         for length in 0..<bytes.count { #expect(decodeRecord(Array(bytes[..<length])) == nil, "\(length) bytes") }
@@ -239,7 +249,7 @@ import UploadModel
 
     @Test("An attempt's numbers lie where the table says")
     func attempt() {
-        let bytes = Self.long[1].encoded(nonce: 77, index: 3)
+        let bytes = Self.long[1].encoded(seed: 80)
         let text = Array("nobody answers at this port".utf8)
         #expect(Array(bytes[..<4]) == [13, 0, 0, 0])
         #expect(Array(bytes[8..<16]) == [5, 2, 1, 0, UInt8(4 + text.count), 0, 0, 0])

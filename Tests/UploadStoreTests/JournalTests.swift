@@ -91,9 +91,30 @@ import UploadModel
     @Test("Records of another journal behind the last one don't count")
     func recordsOfAnother() throws {
         _ = try begin()
-        let old = JournalRecord.held(ByteRange(first: 100), checksum: 0).encoded(nonce: 98, index: 4)
-        try folder.write(try folder.read("journal") + old, to: "journal")
+        let whole = try folder.read("journal")
+        var records = [JournalRecord.boot(Self.boot)]
+        for start in [0, 10, 50] { records.append(.held(try ByteRange(start..<start + 10), checksum: 0)) }
+        records.append(.held(ByteRange(first: 100), checksum: 0))
+        try folder.write(whole + records.encoded(nonce: 98).suffix(32), to: "journal")
         #expect(try read()?.held.ranges == held(after: 4))
+        // Of this one it would.
+        try folder.write(whole + records.encoded(nonce: 99).suffix(32), to: "journal")
+        #expect(try read()?.held.ranges == [ByteRange(first: 100)])
+    }
+
+    @Test("What a power cut brings back behind a record that was written in another's stead doesn't count")
+    func broughtBack() throws {
+        _ = try begin()
+        let whole = try folder.read("journal")
+        for lost in 0..<4 {
+            let place = Self.header.encoded.count + lost * 32
+            try folder.write(Array(whole[..<place]), to: "journal")
+            var journal = try #require(try read())
+            try journal.append([.held(ByteRange(70..<80), checksum: 0)])
+            let written = try folder.read("journal")
+            try folder.write(written + whole[written.count...], to: "journal")
+            #expect(try read()?.held.ranges == held(after: lost) + [ByteRange(70..<80)], "record \(lost)")
+        }
     }
 
     @Test("What another opening of the journal appends is taken in")

@@ -187,8 +187,7 @@ import UploadModel
         let header = JournalHeader(
             size: 50, chunkSize: 10, nonce: 4711, begun: 1_699_999_000,
             texts: [id.identifier, id.filename.text, ""])
-        let encoded = records.enumerated().flatMap { $1.encoded(nonce: 4711, index: $0) }
-        try site.folder.write(header.encoded + encoded, to: site.journalPath(id))
+        try site.folder.write(header.encoded + records.encoded(nonce: 4711), to: site.journalPath(id))
     }
 
     /// Journal and data of a complete upload, and how far its publication came.

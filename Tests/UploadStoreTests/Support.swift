@@ -139,6 +139,18 @@ extension ChunkStore {
     func held(_ id: UploadID) throws -> [ByteRange]? { try status(of: id)?.held.ranges }
 }
 
+extension [JournalRecord] {
+    /// The records of a journal with that nonce, one behind the other.
+    func encoded(nonce: UInt64) -> [UInt8] {
+        var seed = nonce
+        return flatMap { record in
+            let bytes = record.encoded(seed: seed)
+            seed = JournalRecord.seed(behind: bytes[...], seed)
+            return bytes
+        }
+    }
+}
+
 /// What several threads collect.
 final class Collected<Element: Sendable>: Sendable {
     private let elements = Lock<[Element]>([])
