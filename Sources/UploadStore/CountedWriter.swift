@@ -137,7 +137,11 @@ extension LocalStore {
             let wanted = Int(min(UInt64(buffer.count), waiting.end - position))
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
             let count = try onDisk { () throws(FileError) in try file.read(into: piece, at: position) }
-            guard count == wanted else { throw .busy }
+            guard count == wanted else {
+                // Somebody has cut the file. What waited in it is asked for again.
+                _ = try upload.change { journal throws(FileError) in try journal.append([.lost(waiting)]) }
+                return nil
+            }
             try writer.write(UnsafeRawBufferPointer(piece))
             position += UInt64(count)
         }

@@ -49,10 +49,11 @@ public final class LocalStore: ChunkStore {
         self.admit = admit
         cache = UploadCache(capacity: settings.openUploads)
         state = try onDisk { () throws(FileError) in
+            let isNew = try root.status(LocalStore.stateFolder) == nil
             let state = try root.folder(LocalStore.stateFolder)
             do throws(FileError) { try root.sync() } catch {
-                // The next sync would succeed without having written a new folder's name: it must be made anew.
-                try? root.removeFolder(LocalStore.stateFolder)
+                // The next sync would succeed without having written the new name: it must be made anew.
+                if isNew { try? root.removeFolder(LocalStore.stateFolder) }
                 throw error
             }
             // What is gone now, no power cut brings back.

@@ -221,12 +221,16 @@ final class LocalWriter: ChunkWriter {
     /// vouch for bytes that were overwritten.
     private func replace(_ file: any File) throws(StoreError) {
         try upload.syncData(file)
-        let done = try upload.change { [range = layout.range] journal throws(FileError) in
-            try journal.append([.lost(range)])
+        // As long as it may be the shorter of two possible chunks, what lies behind that is another chunk's.
+        let shorter = received <= layout.lengths[0] ? ByteRange(from: layout.offset, length: layout.lengths[0]) : nil
+        var held: [ByteRange] = []
+        let done = try upload.change { [all = layout.range] journal throws(FileError) in
+            try journal.append([.lost(shorter ?? all)])
             try journal.sync()
+            held = journal.held.intersection(all)
         }
         guard done else { throw .busy }
-        state = .writing(file, held: [])
+        state = .writing(file, held: held)
     }
 
     /// Sees to it that what `replace` has taken out stays out, where whoever began that died before its sync.

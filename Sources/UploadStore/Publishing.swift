@@ -53,11 +53,13 @@ extension LocalStore {
     }
 
     private func publish(_ upload: Upload, size: UInt64, locked file: any File) throws(StoreError) -> String {
-        let status = try onDisk { () throws(FileError) in
-            // Behind the file there may be a last chunk that had to wait for its place.
-            if try file.status().size > size { try file.truncate(to: size) }
-            return try file.status()
+        // Behind the file there may be a last chunk that had to wait for its place. That it no longer does must be certain
+        // before it goes.
+        if try onDisk({ () throws(FileError) in try file.status().size }) > size {
+            _ = try upload.change { journal throws(FileError) in try journal.sync() }
+            try onDisk { () throws(FileError) in try file.truncate(to: size) }
         }
+        let status = try onDisk { () throws(FileError) in try file.status() }
         guard let records = try upload.look({ UInt64($0.records) }) else { throw .busy }
         try upload.sync { () throws(FileError) in
             try file.sync()

@@ -16,6 +16,7 @@ struct Aftermath {
     private var ledger: Ledger
     private var generator: SplitMix64
     private var boot: UInt64 = 1
+    private var crashes = 0
     private let isTold: Bool
 
     /// - Parameter isTold: whether all that happens is printed.
@@ -62,6 +63,7 @@ struct Aftermath {
         if isTold { print("---", crash) }
         state = crash == .kill ? state.killed() : state.afterPowerCut(seed: generator.next())
         if crash == .powerCut { boot += 1 }
+        crashes += 1
         if isTold { print(state.story, journals(), separator: "\n") }
         ledger.crash(crash, isDurable: plan.settings.durability == .chunk && !ledger.syncFailed)
     }
@@ -256,8 +258,9 @@ struct Aftermath {
         }
         let rest = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
         guard rest.isEmpty else { throw Violation("left over when everything has expired: \(rest)") }
-        // A removal that could not be synced may have been taken back.
-        if ledger.syncFailed { return }
+        // A removal that could not be synced may have been taken back, and that of parts whose folder was not removed yet,
+        // by a second crash.
+        if ledger.syncFailed || crashes > 2 { return }
         for client in plan.clients.indices where ledger.uploads[client].completed != nil {
             let folder = plan.clients[client].id.identifier + "/"
             let isThere = disk.inspect { $0.files.keys.contains { $0.hasPrefix(folder) } }

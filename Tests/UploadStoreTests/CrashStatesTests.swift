@@ -77,7 +77,7 @@ import Testing
     @discardableResult
     private func explore(_ workload: Workload, only wanted: Int? = nil) -> (tried: Int, failed: Bool) {
         let pictures: [Picture]
-        do { pictures = try workload.run().pictures } catch {
+        do { pictures = try workload.run(isTold: wanted == 0).pictures } catch {
             Issue.record("CRASH_STATE=\(workload.name).0, without any crash: \(error)")
             return (0, true)
         }

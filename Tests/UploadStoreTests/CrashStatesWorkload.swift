@@ -41,7 +41,9 @@ struct Workload {
     ///   there nor what was promised changes, so a crash before the second is the same as one before the first. Where
     ///   one fails, only what comes after it.
     ///   And the numbers of the calls that sync something.
-    func run() throws -> (pictures: [Picture], syncs: [Int]) {
+    ///
+    /// - Parameter isTold: whether each call is printed.
+    func run(isTold: Bool = false) throws -> (pictures: [Picture], syncs: [Int]) {
         let disk = try MemoryDisk(plan, time: Workload.start)
         let diary = Diary(Ledger(plan))
         let pictures = Collected<Picture>()
@@ -50,6 +52,7 @@ struct Workload {
         let setUp = disk.inspect { $0.calls }
         disk.observe { [failing] moment in
             let ledger = diary.now
+            if isTold { print(moment.state.calls, moment.operation, moment.name) }
             if moment.operation == "sync" { syncs.add(moment.state.calls) }
             guard moment.state.calls >= failing ?? 0, last.differ(moment.state.changes, ledger.changes) else { return }
             pictures.add(Picture(operation: "\(moment.operation) \(moment.name)", state: moment.state, ledger: ledger))
