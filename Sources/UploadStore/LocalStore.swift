@@ -111,26 +111,45 @@ public final class LocalStore: ChunkStore {
     /// - Returns: what could not be finished, with the cause.
     public func recover() -> [StoreError] {
         var failures: [StoreError] = []
-        do {
-            for name in try journals() {
-                do throws(StoreError) { try recover(name) } catch { failures.append(error) }
-            }
-        } catch {
-            failures.append(error)
+        var rest: [HalfDone] = []
+        func attempt(_ work: () throws(StoreError) -> Void) {
+            do throws(StoreError) { try work() } catch { failures.append(error) }
         }
+        attempt { () throws(StoreError) in
+            for name in try journals() {
+                attempt { () throws(StoreError) in
+                    guard let upload = try halfDone(name) else { return }
+                    // Who had begun to take a name comes before who takes it from him.
+                    if upload.isAnnounced { try finish(upload) } else { rest.append(upload) }
+                }
+            }
+        }
+        for upload in rest { attempt { () throws(StoreError) in try finish(upload) } }
         return failures
     }
 
-    private func recover(_ name: String) throws(StoreError) {
-        let journal = try onDisk { () throws(FileError) -> Journal? in
-            guard let file = try state.open(name) else { return nil }
-            return try Journal.read(file)
+    /// An upload in whose last steps somebody died.
+    private struct HalfDone {
+        let id: UploadID
+        let isAnnounced: Bool
+        let hasData: Bool
+    }
+
+    /// The upload of a journal, if it is half done.
+    private func halfDone(_ name: String) throws(StoreError) -> HalfDone? {
+        try onDisk { () throws(FileError) in
+            guard let file = try state.open(name), let journal = try Journal.read(file), !journal.isPublished,
+                let id = journal.header.uploadID
+            else { return nil }
+            let hasData = try state.status(UploadFiles(key: UploadKey(id), nonce: journal.header.nonce).data) != nil
+            guard journal.coversFile || journal.tail != nil || !hasData else { return nil }
+            return HalfDone(id: id, isAnnounced: journal.publication != .none, hasData: hasData)
         }
-        guard let journal, !journal.isPublished, let id = journal.header.uploadID else { return }
-        let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
-        let hasData = try onDisk { () throws(FileError) in try state.status(files.data) } != nil
-        guard journal.coversFile || journal.tail != nil || !hasData, let upload = try find(id) else { return }
-        if !hasData { _ = try openData(of: upload) }
+    }
+
+    private func finish(_ found: HalfDone) throws(StoreError) {
+        guard let upload = try find(found.id) else { return }
+        if !found.hasData { _ = try openData(of: upload) }
         try finish(upload)
     }
 

@@ -9,6 +9,8 @@ struct Ledger {
         var isCertain = false
         /// True if it was there before, from Flask: that no power cut takes.
         var isSafe = false
+        /// True if Flask left all of it, whether or not anybody can tell.
+        var hasPart = false
         /// Other versions that somebody has begun to send since.
         var inDoubt: Set<Int> = []
         /// All versions that somebody has begun to send.
@@ -47,8 +49,10 @@ struct Ledger {
         uploads = plan.clients.map { client in
             let chunks = client.chunks.indices.map { index in
                 // Flask has given its 200 for what it left.
-                client.hasPart(index)
-                    ? Chunk(acknowledged: 0, isCertain: true, isSafe: true, begun: [0]) : Chunk(begun: [0])
+                let hasPart = client.parts[index] == client.chunks[index].range.count
+                return client.hasPart(index)
+                    ? Chunk(acknowledged: 0, isCertain: true, isSafe: true, hasPart: hasPart, begun: [0])
+                    : Chunk(hasPart: hasPart, begun: [0])
             }
             return Upload(chunks: chunks)
         }
@@ -89,7 +93,7 @@ struct Ledger {
     /// A test has said that the chunk isn't held. What was is gone, unless a power cut brings it back.
     mutating func miss(_ client: Int, _ chunk: Int) {
         changes += 1
-        change(client, chunk) { $0 = Chunk(begun: $0.begun, sending: $0.sending) }
+        change(client, chunk) { $0 = Chunk(hasPart: $0.hasPart, begun: $0.begun, sending: $0.sending) }
     }
 
     mutating func complete(_ client: Int) {
@@ -124,7 +128,11 @@ struct Ledger {
             for index in uploads[client].chunks.indices {
                 change(client, index) { chunk in
                     chunk.sending = []
-                    if crash == .powerCut && !isDurable && !chunk.isSafe { chunk.isCertain = false }
+                    if crash == .powerCut && !isDurable && !chunk.isSafe {
+                        chunk.isCertain = false
+                        // What has replaced it is lost, and it is still there.
+                        if chunk.hasPart { chunk.inDoubt.insert(0) }
+                    }
                 }
             }
         }

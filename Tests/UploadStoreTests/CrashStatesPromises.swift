@@ -162,11 +162,13 @@ struct Aftermath {
 
     // MARK: Files
 
-    /// True if another upload may have taken the place of its file since.
+    /// True if another upload may have taken the place of its file since. After a failed sync that may also be one that was
+    /// complete before: with Flask's parts, whose removal was not synced, it begins anew.
     private func isReplaced(_ client: Int, _ ledger: Ledger) -> Bool {
         guard plan.settings.onConflict == .replace else { return false }
         return plan.clients.indices.contains { other in
             guard other != client, path(other) == path(client) else { return false }
+            if ledger.syncFailed { return true }
             let (mine, theirs) = (ledger.uploads[client].completed ?? 0, ledger.uploads[other].completed ?? .max)
             return theirs > mine
         }
@@ -199,11 +201,14 @@ struct Aftermath {
             }
             let paths = (0...UInt64(plan.clients.count + 1)).map { path(client, number: $0) }
             let found = paths.filter { files[$0].map { uploader.isFile($0, ledger.uploads[client]) } ?? false }
-            guard found.count <= 1 else { throw Violation("\(uploader.id.identifier) is there twice: \(found)") }
+            // Who was forgotten may have begun anew, with a chunk that was still on its way.
+            guard found.count <= 1 || ledger.uploads[client].isForgotten else {
+                throw Violation("\(uploader.id.identifier) is there twice: \(found)")
+            }
             if found.isEmpty && ledger.uploads[client].completed != nil && !isReplaced(client, ledger) {
                 throw Violation("\(path(client)) was acknowledged as complete, and is not there")
             }
-            if let name = found.first { files[name] = nil }
+            for name in found { files[name] = nil }
         }
         if let file = files.first {
             throw Violation("\(file.key) is nobody's whole file: \(file.value.count) bytes")
@@ -229,7 +234,7 @@ struct Aftermath {
                     throw Violation("\(plan.clients[client].id.identifier) has an event and no whole file")
                 }
             }
-            guard upload.completed != nil && !isReplaced(client, ledger) else { continue }
+            guard upload.completed != nil, !upload.isForgotten, !isReplaced(client, ledger) else { continue }
             let ids = upload.told.union(owed.map(\.id))
             guard ids.count == 1 else {
                 throw Violation("\(plan.clients[client].id.identifier) is complete and has the events \(ids)")
@@ -245,8 +250,10 @@ struct Aftermath {
         disk.wait(seconds: 2 * 3600)
         try sweep(store)
         let names = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
-        // Whose file was replaced by another may have begun anew, with parts that Flask left.
-        let mayBeUnfinished = plan.clients.indices.contains { ledger.uploads[$0].isRefused || isReplaced($0, ledger) }
+        // Whose file was replaced by another may have begun anew, with parts that Flask left; who was forgotten, too.
+        let mayBeUnfinished = plan.clients.indices.contains { client in
+            ledger.uploads[client].isRefused || ledger.uploads[client].isForgotten || isReplaced(client, ledger)
+        }
         guard mayBeUnfinished || names.allSatisfy({ $0.hasSuffix(UploadFiles.journalSuffix) }) else {
             throw Violation("left over: \(names)")
         }
