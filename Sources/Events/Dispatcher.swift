@@ -109,7 +109,7 @@ public final class Dispatcher: Sendable {
         let outbox = Outbox(store)
         for line in lines {
             for lane in 0..<Dispatcher.lanes {
-                guard let thread = Thread({ self.work(line, outbox, watches: lane == 0) }) else { return false }
+                guard let thread = try? Thread({ self.work(line, outbox, watches: lane == 0) }) else { return false }
                 threads.withLock { $0.append(thread) }
             }
         }

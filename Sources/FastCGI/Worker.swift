@@ -25,7 +25,7 @@ final class Worker: Sendable {
     private let answer: Answer
     private let report: @Sendable (String) -> Void
     /// Nil before the start and after the end.
-    private let thread = Lock<pthread_t?>(nil)
+    private let thread = Lock<Thread?>(nil)
     /// When it took the request it is at, in seconds of the monotonic clock; 0 while it waits for one.
     private let busySince = Atomic<Int>(0)
 
@@ -45,27 +45,19 @@ final class Worker: Sendable {
     }
 
     func start() throws(ResponderError) {
-        var id: pthread_t = 0
-        let box = Unmanaged.passRetained(self)
-        let code = pthread_create(
-            &id, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, box.toOpaque())
-        guard code == 0 else {
-            box.release()
-            throw .failed("start a thread", code)
+        do throws(ThreadError) {
+            let started = try Thread { [self] in run() }
+            thread.withLock { $0 = started }
+        } catch {
+            throw .failed("start a thread", error.code)
         }
-        thread.withLock { $0 = id }
     }
 
     /// Waits for the thread's end until then (Unix seconds); false if it didn't come in time.
-    func join(until deadline: time_t) -> Bool {
+    func join(until deadline: Int) -> Bool {
         thread.withLock { thread in
-            guard let id = thread else { return true }
-            guard linux_join_until(id, deadline) == 0 else { return false }
+            guard let running = thread else { return true }
+            guard running.join(until: deadline) else { return false }
             thread = nil
             return true
         }

@@ -11,8 +11,8 @@ package struct Thread: Sendable {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Starts a thread; nil if the machine won't give one. It inherits the caller's signal mask. Must be joined.
-    package init?(_ run: @escaping @Sendable () -> Void) {
+    /// Starts a thread. It inherits the caller's signal mask. Must be joined.
+    package init(_ run: @escaping @Sendable () -> Void) throws(ThreadError) {
         var id = pthread_t()
         let work = Unmanaged.passRetained(Work(run))
         let code = pthread_create(
@@ -24,7 +24,7 @@ package struct Thread: Sendable {
             }, work.toOpaque())
         guard code == 0 else {
             work.release()
-            return nil
+            throw ThreadError(code: code)
         }
         self.id = id
     }
@@ -36,4 +36,10 @@ package struct Thread: Sendable {
 
     /// Returns when it has ended. To be called once.
     package func join() { pthread_join(id, nil) }
+}
+
+/// Why the machine won't give a thread.
+package struct ThreadError: Error {
+    /// An `errno` code.
+    package let code: Int32
 }

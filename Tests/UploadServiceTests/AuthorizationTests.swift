@@ -168,7 +168,7 @@ struct AuthorizationTests {
         let permit = Permit(quota: UploadQuota(ticket: "t", limit: 3))
         let token = try token(permit)
         let stored = Counter()
-        try together(12) { number in
+        try onThreads(12) { number in
             var file = Sample(size: 3000)
             (file.name, file.identifier) = ("\(number).mp4", "\(number)")
             let body = form(1, token, of: file)

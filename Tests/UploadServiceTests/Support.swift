@@ -223,26 +223,3 @@ final class Counter: Sendable {
     func add() { count.withLock { $0 += 1 } }
     var value: Int { count.withLock { $0 } }
 }
-
-/// Runs `work` on that many threads at once, and waits for all.
-func together(_ count: Int, _ work: @escaping @Sendable (Int) -> Void) throws {
-    final class Start {
-        let number: Int
-        let work: @Sendable (Int) -> Void
-        init(_ number: Int, _ work: @escaping @Sendable (Int) -> Void) { (self.number, self.work) = (number, work) }
-    }
-    let threads = try (0..<count).map { number in
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { pointer in
-                guard let pointer else { return nil }
-                let start = Unmanaged<Start>.fromOpaque(pointer).takeRetainedValue()
-                start.work(start.number)
-                return nil
-            }, Unmanaged.passRetained(Start(number, work)).toOpaque())
-        try #require(code == 0)
-        return thread
-    }
-    for thread in threads { pthread_join(thread, nil) }
-}
