@@ -10,6 +10,8 @@ final class Connection {
     private static let lastPreambleMilliseconds = 1000
     /// How long one read or write may take.
     private static let patienceSeconds = 120
+    /// How much is read at once while it isn't known what comes: what is meant for elsewhere has to be copied.
+    private static let probeBytes = 16 << 10
 
     private let descriptor: Descriptor
     private let memory: UnsafeMutableRawBufferPointer
@@ -43,18 +45,38 @@ final class Connection {
             memory.copyMemory(from: bytes)
             unread = 0..<unread.count
         }
-        let room = UnsafeMutableRawBufferPointer(rebasing: memory[unread.upperBound...])
-        let count = receive(into: room)
+        let room = UnsafeMutableRawBufferPointer(rebasing: memory[unread.upperBound...].prefix(Connection.probeBytes))
+        var count = 0
+        repeat { count = recv(descriptor.number, room.baseAddress, room.count, 0) } while count < 0 && errno == EINTR
+        count = max(0, count)
         unread = unread.lowerBound..<unread.upperBound + count
         return count > 0
     }
 
-    /// Reads straight into another piece of memory; 0 if nothing comes any more.
-    func receive(into room: UnsafeMutableRawBufferPointer) -> Int {
+    /// Reads straight into other pieces of memory, one behind the other. There are no unread bytes.
+    ///
+    /// - Returns: how many bytes came; 0 if nothing comes any more.
+    func receive(into pieces: UnsafeBufferPointer<iovec>) -> Int {
         while true {
-            let count = recv(descriptor.number, room.baseAddress, room.count, 0)
+            let count = readv(descriptor.number, pieces.baseAddress, Int32(pieces.count))
             if count >= 0 || errno != EINTR { return max(0, count) }
         }
+    }
+
+    /// Takes the first bytes of these pieces back, as if they were unread.
+    func putBack(_ count: Int, of pieces: UnsafeBufferPointer<iovec>.SubSequence) {
+        var place = 0
+        for piece in pieces {
+            let bytes = UnsafeRawBufferPointer(start: piece.iov_base, count: min(piece.iov_len, count - place))
+            UnsafeMutableRawBufferPointer(rebasing: memory[place...]).copyMemory(from: bytes)
+            place += bytes.count
+        }
+        unread = 0..<place
+    }
+
+    /// The end of the memory, for whoever reads pieces and puts none of so many bytes back: there are no unread bytes.
+    func margin(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: memory.suffix(count))
     }
 
     /// Reads the preamble; nil if the peer is none that can be served, and has to be hung up on.

@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 
 /// The body of a FastCGI request: the records of the stream FCGI_STDIN, up to the empty one (FastCGI 1.0, section 3.3).
@@ -11,14 +12,23 @@ struct FastCGIBody: RequestBody {
         case failed
     }
 
-    /// Reads that can be so long go straight to where the bytes are wanted.
+    /// Records that have so much left go straight to where the bytes are wanted.
     private static let directBytes = 4096
+    /// How many records one call of the system reads.
+    private static let recordsAtOnce = 8
+    /// The longest padding, and a head behind it.
+    private static let longestGap = 255 + RecordHead.length
+    /// How much memory a connection needs for a body that is read into a buffer of that many bytes: for what turns out to
+    /// be no content, and has to be put back.
+    static func memory(forBuffer count: Int) -> Int { count + 2 * recordsAtOnce * longestGap }
 
     private let connection: Connection
     private let request: UInt16
     private let announced: UInt64?
     private var received: UInt64 = 0
     private var state = State.between
+    /// How much content the record at hand had at its start.
+    private var recordLength = 0
 
     /// - Parameters:
     ///   - request: the number that the web server has given the request.
@@ -32,7 +42,9 @@ struct FastCGIBody: RequestBody {
     /// A peer that goes away leaves the stream without its end, one that was cut off itself may end it too early: so both
     /// the end and the count are looked at.
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(BodyError) -> Int {
-        while true {
+        // Full, however the web server cuts the stream: few large writes cost much less than many small ones.
+        var filled = 0
+        while filled < buffer.count {
             switch state {
             case .between:
                 guard let head = RecordHead(connection.bytes) else {
@@ -46,6 +58,7 @@ struct FastCGIBody: RequestBody {
                     state = .failed
                     continue
                 }
+                recordLength = head.content
                 state = head.content == 0 ? .ended : .record(content: head.content, padding: head.padding)
             case .record(0, 0):
                 state = .between
@@ -55,32 +68,79 @@ struct FastCGIBody: RequestBody {
                 state = .record(content: 0, padding: padding - count)
                 if count == 0 && !connection.fill() { state = .failed }
             case .record(let content, let padding):
-                let count = take(into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(content)))
-                guard count > 0 else {
-                    state = .failed
-                    continue
-                }
-                state = .record(content: content - count, padding: padding)
+                let room = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                let isDirect = connection.bytes.isEmpty && min(content, room.count) >= FastCGIBody.directBytes
+                let count =
+                    isDirect
+                    ? gather(into: room, content, padding) : take(into: room, content, padding)
+                if count == 0 { state = .failed }
+                filled += count
                 received += UInt64(count)
-                return count
-            case .ended where received >= announced ?? 0:
-                return 0
+            case .ended where filled > 0 || received >= announced ?? 0, .failed where filled > 0:
+                return filled
             case .ended, .failed:
                 throw .cutShort(received: received, announced: announced)
             }
         }
+        return filled
     }
 
-    /// The next bytes; 0 if nothing comes any more.
-    private func take(into room: UnsafeMutableRawBufferPointer) -> Int {
-        if connection.bytes.isEmpty {
-            if room.count >= FastCGIBody.directBytes { return connection.receive(into: room) }
-            guard connection.fill() else { return 0 }
-        }
-        let count = min(room.count, connection.bytes.count)
+    /// Takes what is left of a record's content from the bytes that were read already, or from a few more.
+    ///
+    /// - Returns: how many bytes; 0 if nothing comes any more.
+    private mutating func take(into room: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
+        guard !connection.bytes.isEmpty || connection.fill() else { return 0 }
+        let count = min(content, room.count, connection.bytes.count)
         room.copyMemory(from: UnsafeRawBufferPointer(rebasing: connection.bytes[..<count]))
         connection.drop(count)
+        state = .record(content: content - count, padding: padding)
         return count
+    }
+
+    /// Reads what is left of a record's content, and the next ones', straight to where they are wanted. A web server cuts
+    /// a body into records of one length; where the next is another, what came is put back and looked at in order.
+    ///
+    /// - Returns: how many bytes of content; 0 if nothing comes any more.
+    private mutating func gather(into room: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
+        let gap = padding + RecordHead.length
+        let gaps = connection.margin(FastCGIBody.recordsAtOnce * FastCGIBody.longestGap)
+        return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2 * FastCGIBody.recordsAtOnce) { pieces in
+            var (count, place, expected) = (0, 0, content)
+            while count < pieces.count, place < room.count {
+                let length = min(expected, room.count - place)
+                pieces[count] = iovec(iov_base: room.baseAddress.map { $0 + place }, iov_len: length)
+                pieces[count + 1] = iovec(iov_base: gaps.baseAddress.map { $0 + count / 2 * gap }, iov_len: gap)
+                place += length
+                // Where the room ends inside of a record, what is behind it stays where it is.
+                count += length < expected ? 1 : 2
+                expected = recordLength
+            }
+            let read = UnsafeBufferPointer(rebasing: pieces[..<count])
+            var left = connection.receive(into: read)
+            var (filled, rest) = (0, content)
+            for index in stride(from: 0, to: count, by: 2) {
+                let length = min(left, read[index].iov_len)
+                (filled, left, rest) = (filled + length, left - length, rest - length)
+                state = .record(content: rest, padding: padding)
+                guard left > 0 else { break }
+                let gapped = UnsafeRawBufferPointer(start: read[index + 1].iov_base, count: gap)
+                let head = RecordHead(UnsafeRawBufferPointer(rebasing: gapped.suffix(RecordHead.length)))
+                guard left >= gap, isNext(head, padding) else {
+                    connection.putBack(left, of: read[(index + 1)...])
+                    break
+                }
+                (left, rest) = (left - gap, recordLength)
+                state = .record(content: rest, padding: padding)
+            }
+            return filled
+        }
+    }
+
+    /// True if that is the head of another record like the one at hand.
+    private func isNext(_ head: RecordHead?, _ padding: Int) -> Bool {
+        guard let head else { return false }
+        return head.version == RecordHead.version && head.kind == RecordHead.Kind.input && head.request == request
+            && head.content == recordLength && head.padding == padding
     }
 
     /// Throws away what is left, up to `limit` bytes. A web server that is still sending when it is answered may take

@@ -84,6 +84,39 @@ struct HostilePeerTests {
         }
     }
 
+    @Test("a body comes as it was sent, however lengths and paddings change", arguments: 0..<24)
+    func changing(_ seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        var (body, stream): ([UInt8], [UInt8]) = ([], [])
+        while body.count < 1_000_000 {
+            let length = [1, 300, 8184, 32768, 32768, 65535].randomElement(using: &random) ?? 1
+            let padding = [0, 0, 0, 7, 255].randomElement(using: &random) ?? 0
+            for _ in 0..<Int.random(in: 1...12, using: &random) {
+                let content = (0..<length).map { UInt8(truncatingIfNeeded: ($0 &+ body.count) &* 31 >> 3) }
+                var record = Self.record(5, content)
+                record[6] = UInt8(padding)
+                body += content
+                stream += record + [UInt8](repeating: 0xee, count: padding)
+            }
+        }
+        stream += Self.record(5, [])
+        let echo = Echo()
+        try withResponder(threads: 1, echo) { _, path in
+            let client = try Client(path)
+            try client.send(Self.begin + Self.parameters + Self.end)
+            var rest = stream[...]
+            while !rest.isEmpty {
+                let piece = rest.prefix(Int.random(in: 1...100_000, using: &random))
+                try client.send(Array(piece))
+                rest = rest.dropFirst(piece.count)
+            }
+            #expect(try client.answer().appStatus == 0)
+            // Not shown when they differ: they are too long for that.
+            let isSame = echo.bodies == [body]
+            #expect(isSame)
+        }
+    }
+
     @Test("padding may stand behind every record", arguments: [1, 7, 255] as [UInt8])
     func padding(_ count: UInt8) throws {
         let echo = Echo()
