@@ -16,7 +16,7 @@ struct Checksum: ~Copyable {
 
     /// Takes more bytes in.
     func update(_ bytes: UnsafeRawBufferPointer) {
-        XXH3_64bits_update(state, bytes.baseAddress, bytes.count)
+        xxh3_update(state, bytes.baseAddress, bytes.count)
     }
 
     /// The checksum of all bytes so far.
