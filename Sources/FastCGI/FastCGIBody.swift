@@ -29,6 +29,8 @@ struct FastCGIBody: RequestBody {
     private var state = State.between
     /// How much content the record at hand had at its start.
     private var recordLength = 0
+    /// True once a record had the length of the one before it.
+    private var isSteady = false
 
     /// - Parameters:
     ///   - request: the number that the web server has given the request.
@@ -58,6 +60,7 @@ struct FastCGIBody: RequestBody {
                     state = .failed
                     continue
                 }
+                isSteady = head.content == recordLength
                 recordLength = head.content
                 state = head.content == 0 ? .ended : .record(content: head.content, padding: head.padding)
             case .record(0, 0):
@@ -97,8 +100,9 @@ struct FastCGIBody: RequestBody {
         return count
     }
 
-    /// Reads what is left of a record's content, and the next ones', straight to where they are wanted. A web server cuts
-    /// a body into records of one length; where the next is another, what came is put back and looked at in order.
+    /// Reads what is left of a record's content straight to where it is wanted. A web server cuts a body into records of
+    /// one length, but for the first and the last: so between them the next ones are read as well, as if they were as
+    /// long. Where one isn't, what came is put back and looked at in order.
     ///
     /// - Returns: how many bytes of content; 0 if nothing comes any more.
     private mutating func gather(into room: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
@@ -106,7 +110,7 @@ struct FastCGIBody: RequestBody {
         let gaps = connection.margin(FastCGIBody.recordsAtOnce * FastCGIBody.longestGap)
         return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2 * FastCGIBody.recordsAtOnce) { pieces in
             var (count, place, expected) = (0, 0, content)
-            while count < pieces.count, place < room.count {
+            while count < (isSteady ? pieces.count : 2), place < room.count {
                 let length = min(expected, room.count - place)
                 pieces[count] = iovec(iov_base: room.baseAddress.map { $0 + place }, iov_len: length)
                 pieces[count + 1] = iovec(iov_base: gaps.baseAddress.map { $0 + count / 2 * gap }, iov_len: gap)
@@ -131,6 +135,7 @@ struct FastCGIBody: RequestBody {
                 }
                 (left, rest) = (left - gap, recordLength)
                 state = .record(content: rest, padding: padding)
+                isSteady = true
             }
             return filled
         }

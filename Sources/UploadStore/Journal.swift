@@ -210,7 +210,11 @@ extension JournalHeader {
 
 extension File {
     /// Bytes from `offset` on, as many as there are up to `count`.
-    fileprivate func bytes(from offset: UInt64, atMost count: Int) throws(FileError) -> [UInt8] {
+    fileprivate func bytes(from offset: UInt64, atMost limit: Int) throws(FileError) -> [UInt8] {
+        // Nearly always there are few: no memory for more.
+        let size = try status().size
+        guard size > offset else { return [] }
+        let count = Int(min(size - offset, UInt64(limit)))
         var buffer = [UInt8](repeating: 0, count: count)
         let read = try buffer.withBytes { bytes throws(FileError) in try self.read(into: bytes, at: offset) }
         buffer.removeLast(count - read)
