@@ -27,6 +27,11 @@ public struct ChunkRequest: Sendable, Equatable {
         case counted(chunks: UInt64)
     }
 
+    /// True where the chunk is the whole file, by the sizes that the client says.
+    public var isWholeFile: Bool {
+        if case .sized(let total, _, let layout) = place { layout.lengths == [total] } else { false }
+    }
+
     /// Whether a chunk is asked for or sent: a sender may leave the number out (contract: default 1, as in Flask).
     public enum Purpose: Sendable { case test, upload }
 

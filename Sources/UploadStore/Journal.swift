@@ -83,10 +83,13 @@ struct Journal {
     static func begin(_ file: any File, header: JournalHeader, boot: BootID) throws(FileError) -> Journal {
         // Only where it has something: ext4 writes a file out at its closing that was cut to nothing.
         if try file.status().size > 0 { try file.truncate(to: 0) }
-        let bytes = header.encoded
-        try bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: 0) }
-        var journal = Journal(file: file, header: header, headerLength: bytes.count)
-        try journal.append([.boot(boot)])
+        let headerBytes = header.encoded
+        var journal = Journal(file: file, header: header, headerLength: headerBytes.count)
+        let record = JournalRecord.boot(boot)
+        let recordBytes = record.encoded(seed: journal.seed)
+        try (headerBytes + recordBytes).withBytes { bytes throws(FileError) in try file.write(bytes, at: 0) }
+        journal.apply(record, count: 1)
+        journal.seed = JournalRecord.seed(behind: recordBytes[...], journal.seed)
         return journal
     }
 

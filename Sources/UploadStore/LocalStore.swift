@@ -175,11 +175,13 @@ public final class LocalStore: ChunkStore {
 
     /// Reserves the room of a file, or sees to it that there is enough.
     ///
+    /// - Parameter isWritten: true if all of it comes now: then a full disk shows as soon without, and at less cost.
     /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
-    func reserve(_ size: UInt64, for data: any File) throws(StoreError) {
+    func reserve(_ size: UInt64, for data: any File, isWritten: Bool) throws(StoreError) {
         let space = try onDisk { () throws(FileError) in try root.space() }
         guard size <= space.total else { throw .neverFits(size: size) }
         try checkFloor(size, space)
+        if isWritten { return }
         let isReserved = try onDisk { () throws(FileError) in try data.reserve(size) }
         if !isReserved && canReserve.exchange(false, ordering: .relaxed) {
             observe(.notice("this file system cannot reserve space: a full disk shows only when it is full"))

@@ -138,7 +138,7 @@ extension LocalStore {
                 }
                 journal.trust()
                 let data = try onDisk { () throws(FileError) in try state.create(files.data) }
-                if let size = header.size { try reserve(size, for: data) }
+                if let size = header.size { try reserve(size, for: data, isWritten: chunk.isWholeFile) }
                 tell(journal) { .begun($0) }
                 return journal
             } catch {
