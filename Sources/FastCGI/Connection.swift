@@ -31,6 +31,9 @@ final class Connection {
     /// Its descriptor: this connection closes it, and nobody else may.
     var number: Int32 { descriptor.number }
 
+    /// How many bytes can be unread at a time.
+    var capacity: Int { memory.count }
+
     /// The bytes that are there.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[unread]) }
 

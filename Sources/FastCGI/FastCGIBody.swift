@@ -18,9 +18,9 @@ struct FastCGIBody: RequestBody {
     private static let recordsAtOnce = 8
     /// The longest padding, and a head behind it.
     private static let longestGap = 255 + RecordHead.length
-    /// How much memory a connection needs for a body that is read into a buffer of that many bytes: for what turns out to
-    /// be no content, and has to be put back.
-    static func memory(forBuffer count: Int) -> Int { count + 2 * recordsAtOnce * longestGap }
+    /// What a connection needs of memory besides as much as the buffer that a body is read into: the gaps of records read
+    /// at once, and room to put them back with the content between them.
+    static let memoryForGaps = 2 * recordsAtOnce * longestGap
 
     private let connection: Connection
     private let request: UInt16
@@ -110,8 +110,9 @@ struct FastCGIBody: RequestBody {
         let gaps = connection.margin(FastCGIBody.recordsAtOnce * FastCGIBody.longestGap)
         return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2 * FastCGIBody.recordsAtOnce) { pieces in
             var (count, place, expected) = (0, 0, content)
-            while count < (isSteady ? pieces.count : 2), place < room.count {
-                let length = min(expected, room.count - place)
+            let end = min(room.count, connection.capacity - FastCGIBody.memoryForGaps)
+            while count < (isSteady ? pieces.count : 2), place < end {
+                let length = min(expected, end - place)
                 pieces[count] = iovec(iov_base: room.baseAddress.map { $0 + place }, iov_len: length)
                 pieces[count + 1] = iovec(iov_base: gaps.baseAddress.map { $0 + count / 2 * gap }, iov_len: gap)
                 place += length

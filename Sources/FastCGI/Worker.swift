@@ -10,7 +10,7 @@ final class Worker: Sendable {
     /// Large enough that a chunk is written in few calls; small enough that many threads cost little.
     private static let bufferSize = 256 << 10
     /// Takes the longest preamble and what came along behind it, or what of a body has to be put back.
-    private static let inputSize = max(Preamble.maximumBytes + 16 << 10, FastCGIBody.memory(forBuffer: bufferSize))
+    private static let inputSize = max(Preamble.maximumBytes + 16 << 10, bufferSize + FastCGIBody.memoryForGaps)
     /// How much of a body that nobody wanted is read before the connection is closed on it.
     private static let drainLimit: UInt64 = 256 << 20
 

@@ -212,7 +212,7 @@ extension JournalHeader {
 }
 
 extension File {
-    /// Bytes from `offset` on, as many as there are up to `count`.
+    /// Bytes from `offset` on, as many as there are up to `limit`.
     fileprivate func bytes(from offset: UInt64, atMost limit: Int) throws(FileError) -> [UInt8] {
         // Nearly always there are few: no memory for more.
         let size = try status().size

@@ -7,8 +7,8 @@ import UploadModel
 //     0    8  "RSMBLD\0\2": magic, version     0   1  kind
 //     8    4  H, the header's length           1   3  zero
 //     12   4  number of texts                  4   4  check: low half of XXH3 of the record with zeros here. The
-//     16   8  the whole file's size, or ~0             seed: the nonce + how many records come before + 2^32 * the sum
-//                                                      of their checks (modulo 2^64)
+//     16   8  the whole file's size, or ~0             seed: the nonce + how many records come before (texts behind one
+//                                                      are none) + 2^32 * the sum of their checks (modulo 2^64)
 //     24   8  size of the chunks, or 0         8   8  a
 //     32   8  nonce, random                    16  8  b
 //     40   8  begun, Unix seconds              24  8  c

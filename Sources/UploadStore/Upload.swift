@@ -12,7 +12,8 @@ final class Upload: Sendable {
     let files: UploadFiles
     /// Where the finished file is to lie.
     let destination: Destination
-    /// True where the room of the whole file was reserved: its size was known when it was begun.
+    /// True where the room of the whole file was reserved, or there for a chunk that is all of it: its size was known when
+    /// it was begun.
     let isReserved: Bool
     /// Bytes that were held since the data file was synced last.
     let unsynced = Atomic<UInt64>(0)

@@ -9,9 +9,11 @@ import hashlib
 import pathlib
 import struct
 
-MAGIC = b"RSMBLD\0\1"
+MAGIC = b"RSMBLD\0\2"
 RECORD = 32
 ADOPTED = 7
+# Those with bytes behind them: how many, from their first number.
+LONG = {11: lambda a: a, 13: lambda a: a >> 32}
 
 xxhash = ctypes.CDLL("libxxhash.so.0")
 xxhash.XXH3_64bits_withSeed.restype = ctypes.c_uint64
@@ -36,14 +38,22 @@ class Journal:
         content = self.path.read_bytes()
         assert content.startswith(MAGIC)
         (self.header_length,) = struct.unpack_from("<I", content, 8)
-        (self.nonce,) = struct.unpack_from("<Q", content, 32)
-        self.records = (len(content) - self.header_length) // RECORD
+        (self.seed,) = struct.unpack_from("<Q", content, 32)
+        position = self.header_length
+        while position + RECORD <= len(content):
+            kind, check, a = struct.unpack_from("<BxxxIQ", content, position)
+            self.step(check)
+            position += RECORD * (1 + (LONG[kind](a) + RECORD - 1) // RECORD if kind in LONG else 1)
+
+    def step(self, check: int) -> None:
+        """Goes behind a record with that check."""
+        self.seed = (self.seed + 1 + (check << 32)) % (1 << 64)
 
     def record(self, kind: int, a: int = 0, b: int = 0, c: int = 0) -> bytes:
         """The next record."""
         unchecked = struct.pack("<BxxxIQQQ", kind, 0, a, b, c)
-        check = xxh3(unchecked, (self.nonce + self.records) % (1 << 64)) % (1 << 32)
-        self.records += 1
+        check = xxh3(unchecked, self.seed) % (1 << 32)
+        self.step(check)
         return struct.pack("<BxxxIQQQ", kind, check, a, b, c)
 
     def append(self, content: bytes) -> None:
