@@ -14,7 +14,11 @@ public enum QueryString {
     /// - Throws: `QueryError`.
     public static func parse(_ query: String, maximumCount: Int) throws(QueryError) -> [Parameter] {
         var parameters: [Parameter] = []
-        for pair in query.utf8.split(separator: UInt8(ascii: "&")) {
+        var rest = query.utf8[...]
+        while !rest.isEmpty {
+            let pair = rest.prefix { $0 != UInt8(ascii: "&") }
+            rest = rest[pair.endIndex...].dropFirst()
+            if pair.isEmpty { continue }
             guard parameters.count < maximumCount else { throw .tooManyParameters(limit: maximumCount) }
             let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
             let name = try decode(pair[..<equals])
@@ -26,6 +30,10 @@ public enum QueryString {
 
     /// A plus sign is a space; a percent sign without two hexadecimal digits behind it stands for itself.
     private static func decode(_ text: Substring.UTF8View) throws(QueryError) -> String {
+        // Most say what they mean.
+        guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
+            return String(Substring(text))
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count)
         var rest = text[...]

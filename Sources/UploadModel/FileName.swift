@@ -15,7 +15,7 @@ public struct FileName: Sendable, Hashable, CustomStringConvertible {
         guard text != ".", text != "..", !text.utf8.contains(UInt8(ascii: "/")) else {
             throw .invalid(parameter, "must be a plain file name without a path")
         }
-        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+        guard !text.unicodeScalars.contains(where: \.isControl) else {
             throw .invalid(parameter, "must not contain control characters")
         }
         self.text = text
@@ -45,4 +45,9 @@ public struct FileName: Sendable, Hashable, CustomStringConvertible {
         guard suffix.utf8.count <= 32 else { return (text, "") }
         return (String(text[..<dot]), String(suffix))
     }
+}
+
+extension Unicode.Scalar {
+    /// True for Unicode's control characters, the category Cc: C0, DEL and C1, in every version.
+    package var isControl: Bool { value < 0x20 || (0x7f...0x9f).contains(value) }
 }

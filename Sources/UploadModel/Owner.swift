@@ -20,7 +20,7 @@ public struct Owner: Sendable, Hashable {
     /// Nil if `subject` is longer than 255 bytes or has a control character: those have no place in logs and lists.
     public init?(subject: String, directory: RelativePath? = nil) {
         guard subject.utf8.count <= Owner.maximumSubjectLength,
-            !subject.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+            !subject.unicodeScalars.contains(where: \.isControl)
         else { return nil }
         self.subject = subject
         self.directory = directory

@@ -74,7 +74,7 @@ struct Destination: Sendable, Equatable {
     private static func component(_ identifier: String) -> String {
         var name = ""
         for (index, scalar) in identifier.unicodeScalars.enumerated() {
-            let isPlain = scalar.properties.generalCategory != .control && scalar != "/" && scalar != "%"
+            let isPlain = !scalar.isControl && scalar != "/" && scalar != "%"
             if isPlain && !(index == 0 && scalar == ".") {
                 name.unicodeScalars.append(scalar)
             } else {
