@@ -1,10 +1,11 @@
 import Glibc
+import UploadModel
 
 /// A client's words for a terminal: without anything that it would obey.
 func printable(_ text: String) -> String {
     String(
         String.UnicodeScalarView(
-            text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
+            text.unicodeScalars.map { $0.isControl ? "\u{fffd}" : $0 }))
 }
 
 /// How much a terminal shows.
