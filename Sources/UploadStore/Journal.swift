@@ -85,11 +85,9 @@ struct Journal {
         if try file.status().size > 0 { try file.truncate(to: 0) }
         let headerBytes = header.encoded
         var journal = Journal(file: file, header: header, headerLength: headerBytes.count)
-        let record = JournalRecord.boot(boot)
-        let recordBytes = record.encoded(seed: journal.seed)
-        try (headerBytes + recordBytes).withBytes { bytes throws(FileError) in try file.write(bytes, at: 0) }
-        journal.apply(record, count: 1)
-        journal.seed = JournalRecord.seed(behind: recordBytes[...], journal.seed)
+        let first = journal.sealed([.boot(boot)])
+        try (headerBytes + first.bytes).withBytes { bytes throws(FileError) in try file.write(bytes, at: 0) }
+        journal.apply(first)
         return journal
     }
 
@@ -101,8 +99,7 @@ struct Journal {
             let bytes = try file.bytes(from: position, atMost: window)
             var start = 0
             while let (record, count) = bytes.withUnsafeBytes({ bytes in
-                JournalRecord.decode(
-                    UnsafeRawBufferPointer(rebasing: bytes[start...]), seed: seed)
+                JournalRecord.decode(UnsafeRawBufferPointer(rebasing: bytes[start...]), seed: seed)
             }) {
                 visit(record)
                 apply(record, count: count)
@@ -127,23 +124,38 @@ struct Journal {
 
     /// Appends records, all in one write. The journal's lock is held and everything others wrote was taken in.
     mutating func append(_ new: [JournalRecord]) throws(FileError) {
-        var bytes: [UInt8] = []
-        var counts: [Int] = []
-        var seed = seed
-        for record in new {
-            let encoded = record.encoded(seed: seed)
-            seed = JournalRecord.seed(behind: encoded[...], seed)
-            counts.append(encoded.count / JournalRecord.length)
-            bytes += encoded
-        }
-        guard records + bytes.count / JournalRecord.length <= Journal.maximumRecords else {
+        let sealed = sealed(new)
+        guard records + sealed.bytes.count / JournalRecord.length <= Journal.maximumRecords else {
             throw FileError(operation: "append to", name: "a journal with too many records", code: FileError.tooBig)
         }
         // What stands here is the rest of a writer that died: valid records would have been taken in.
         if try file.status().size > position { try file.truncate(to: position) }
-        try bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: position) }
-        for (record, count) in zip(new, counts) { apply(record, count: count) }
-        self.seed = seed
+        try sealed.bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: position) }
+        apply(sealed)
+    }
+
+    /// Records as they are written behind those that are known here.
+    private struct Sealed {
+        var records: [(record: JournalRecord, count: Int)] = []
+        var bytes: [UInt8] = []
+        /// Of the check of the record behind them.
+        var seed: UInt64
+    }
+
+    private func sealed(_ new: [JournalRecord]) -> Sealed {
+        var sealed = Sealed(seed: seed)
+        for record in new {
+            let bytes = record.encoded(seed: sealed.seed)
+            sealed.seed = JournalRecord.seed(behind: bytes[...], sealed.seed)
+            sealed.records.append((record, bytes.count / JournalRecord.length))
+            sealed.bytes += bytes
+        }
+        return sealed
+    }
+
+    private mutating func apply(_ sealed: Sealed) {
+        for (record, count) in sealed.records { apply(record, count: count) }
+        seed = sealed.seed
     }
 
     /// Returns when the records so far would survive a power cut.
