@@ -5,6 +5,8 @@ import UploadStore
 /// it is known what they are: no byte of a file that isn't accepted reaches the disk.
 final class Intake {
     let chunk: ChunkRequest
+    /// How many bytes have come.
+    private(set) var received: UInt64 = 0
     private let store: any ChunkStore
     private let types: [TypePolicy]
     private let sniffer: ContentSniffer?
@@ -26,6 +28,11 @@ final class Intake {
 
     /// Takes the next bytes.
     func write(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+        received += UInt64(bytes.count)
+        try hand(bytes)
+    }
+
+    private func hand(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
         guard firstBytes == nil else {
             firstBytes?.append(contentsOf: bytes)
             if let count = firstBytes?.count, count >= ContentSniffer.wanted { try letThrough() }
@@ -61,7 +68,7 @@ final class Intake {
         }
         var failure: Ended?
         bytes.withUnsafeBytes { bytes in
-            do throws(Ended) { try write(bytes) } catch { failure = error }
+            do throws(Ended) { try hand(bytes) } catch { failure = error }
         }
         if let failure { throw failure }
     }

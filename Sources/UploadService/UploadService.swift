@@ -123,9 +123,10 @@ public struct UploadService: RequestHandler {
             let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
                 request, boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
-            try pull(&body, of: request, into: buffer) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer, first: form.wanted) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try form.take(bytes)
+                return form.wanted
             }
             try digest?.finish()
             receipt = try form.finish()
@@ -133,9 +134,10 @@ public struct UploadService: RequestHandler {
             let permit = try settings.authorization.permit(for: request, parameters)
             let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
             let intake = try Intake(chunk, into: store, settings, permit)
-            try pull(&body, of: request, into: buffer) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer, first: buffer.count) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try intake.write(bytes)
+                return buffer.count
             }
             try digest?.finish()
             receipt = try intake.commit()
@@ -146,20 +148,26 @@ public struct UploadService: RequestHandler {
     }
 
     /// Reads a body to its end, piece by piece. One that is too large is not read at all if it says so.
+    ///
+    /// - Parameters:
+    ///   - first: how many bytes the first piece has, if so many come.
+    ///   - take: takes a piece, and says how many bytes the next one is to have.
     private func pull(
-        _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer,
-        _ take: (UnsafeRawBufferPointer) throws(Ended) -> Void
+        _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer, first: Int,
+        _ take: (UnsafeRawBufferPointer) throws(Ended) -> Int
     ) throws(Ended) {
         let tooLarge = Ended(.refused("The chunk is larger than this server accepts", because: .size))
         guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw tooLarge }
         var received: UInt64 = 0
+        var wanted = first
         while true {
             var count = 0
-            do throws(BodyError) { count = try body.read(into: buffer) } catch { throw Ended(Outcome(error)) }
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(wanted))
+            do throws(BodyError) { count = try body.read(into: piece) } catch { throw Ended(Outcome(error)) }
             guard count > 0 else { return }
             received += UInt64(count)
             guard received <= settings.maximumBodySize else { throw tooLarge }
-            try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            wanted = try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
     }
 
