@@ -38,7 +38,7 @@ struct Serve: ParsableCommand {
     var root: String
 
     @Option(help: "How many requests are answered at the same time (1 to 1024).")
-    var threads = 16
+    var threads = 8
 
     @OptionGroup
     var limits: LimitOptions

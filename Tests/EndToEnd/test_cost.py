@@ -49,7 +49,7 @@ def hold(server: Server, name: str, size: int, chunk_size: int, ranges) -> None:
 
 
 def test_64_connections_of_8_mib_chunks_take_less_than_32_mib_of_memory(tmp_path):
-    """All at once, four times as many as there are threads: nobody's chunk is ever whole in memory."""
+    """All at once, eight times as many as there are threads: nobody's chunk is ever whole in memory."""
     connections, chunk_size = 64, 8 * MIB
     size = connections * chunk_size
     # Slices of one pool, each from a place of its own.

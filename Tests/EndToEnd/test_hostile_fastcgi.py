@@ -20,6 +20,8 @@ from fastcgi import BEGIN_REQUEST, PARAMS, STDIN, Request, upload_params
 from load import Load
 from server import Server, run_program, wait_until
 
+# The default of --threads.
+THREADS = 8
 CASES = int(os.environ.get("HOSTILE_CASES", "1500"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
 # What one connection may send before a case is over, and for how long.
@@ -206,7 +208,7 @@ def expect_every_thread_answers(server: Server) -> None:
     """As many requests as there are threads are under way at the same time, and all are answered."""
     size = 100_000
     requests = []
-    for number in range(16):
+    for number in range(THREADS):
         fields = parameters(
             Chunk(1, 0, size, 1), identifier=f"thread {number}", filename=f"thread-{number}", size=size, chunk_size=size)
         params = upload_params("POST", query(fields), "application/octet-stream", size)
