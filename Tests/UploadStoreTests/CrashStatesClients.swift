@@ -166,7 +166,7 @@ struct Clients {
         case .completed(let path):
             diary.write { ledger in
                 ledger.acknowledge(client, chunk, version)
-                ledger.complete(client)
+                ledger.complete(client, isNow: true)
             }
             try expectWhole(path, client)
             return .acknowledged
@@ -192,7 +192,7 @@ struct Clients {
         guard let request = request(client, chunk, open: false),
             case .done(let status) = try attempt(client, { try store.status(of: request) })
         else { return nil }
-        if status?.complete == true { diary.write { $0.complete(client) } }
+        if status?.complete == true { diary.write { $0.complete(client, isNow: false) } }
         return (status?.receipt != nil, status?.complete == true)
     }
 

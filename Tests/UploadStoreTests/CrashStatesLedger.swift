@@ -26,7 +26,8 @@ struct Ledger {
 
     struct Upload {
         var chunks: [Chunk]
-        /// The client was told that its file is complete; the how manieth of all.
+        /// The client was told that its file is complete: the how manieth of all got its name, or 0 where it had that
+        /// before, nobody knows since when.
         var completed: Int?
         /// Its name was taken.
         var isRefused = false
@@ -96,11 +97,12 @@ struct Ledger {
         change(client, chunk) { $0 = Chunk(hasPart: $0.hasPart, begun: $0.begun, sending: $0.sending) }
     }
 
-    mutating func complete(_ client: Int) {
+    /// - Parameter isNow: whether the file got its name at this moment.
+    mutating func complete(_ client: Int, isNow: Bool) {
         guard uploads[client].completed == nil else { return }
         changes += 1
         completions += 1
-        uploads[client].completed = completions
+        uploads[client].completed = isNow ? completions : 0
     }
 
     /// A recipient has got that event.

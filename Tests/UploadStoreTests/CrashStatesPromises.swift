@@ -170,7 +170,7 @@ struct Aftermath {
             guard other != client, path(other) == path(client) else { return false }
             if ledger.syncFailed { return true }
             let (mine, theirs) = (ledger.uploads[client].completed ?? 0, ledger.uploads[other].completed ?? .max)
-            return theirs > mine
+            return mine == 0 || theirs == 0 || theirs > mine
         }
     }
 
