@@ -118,9 +118,10 @@ public struct UploadService: RequestHandler {
     /// The file that the web server has put the body into; nil if it sends it.
     private func bodyFile(of request: Request) throws(Ended) -> BodyFile? {
         guard let path = request.bodyFile else { return nil }
-        let line = "The server cannot read the chunk at the moment"
         guard let folder = settings.bodyFolder else {
-            throw Ended(.retry(line, after: 10), cause: "nginx passes bodies as files, and --body-folder isn't given")
+            throw Ended(
+                .retry("The server cannot read the chunk at the moment", after: 10),
+                cause: "nginx passes bodies as files, and --body-folder isn't given")
         }
         let file = try step({ Ended($0) }, { () throws(StoreError) in try folder.open(path) })
         guard request.contentLength ?? file.length == file.length else {
@@ -159,14 +160,14 @@ public struct UploadService: RequestHandler {
             let intake = try Intake(chunk, into: store, settings, permit)
             if let file, digest == nil, intake.takesFiles {
                 try intake.write(file, through: buffer)
-                return .stored(try intake.commit())
+            } else {
+                try pull(&body, of: request, into: buffer, first: buffer.count) { bytes throws(Ended) in
+                    digest?.update(bytes)
+                    try intake.write(bytes)
+                    return buffer.count
+                }
+                try digest?.finish()
             }
-            try pull(&body, of: request, into: buffer, first: buffer.count) { bytes throws(Ended) in
-                digest?.update(bytes)
-                try intake.write(bytes)
-                return buffer.count
-            }
-            try digest?.finish()
             receipt = try intake.commit()
         default:
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))

@@ -29,8 +29,8 @@ def tables(summaries: Summaries) -> list[list[list[str]]]:
     uploads = [["workload", *UPLOADS]]
     others = [["workload", "figure", "measured"]]
     for workload in full():
-        # What is for other disks has its figures in the text.
-        if "ours" not in workload.sides and "files" in workload.sides:
+        # What is for other disks has its figures in the README's text.
+        if "ours" not in workload.sides:
             continue
         title = f"{workload.name}: {workload.title}"
         # Where nothing was uploaded, there is a speed all the same.
