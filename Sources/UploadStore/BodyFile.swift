@@ -23,13 +23,7 @@ public final class BodyFile: Sendable {
     func read(
         through buffer: UnsafeMutableRawBufferPointer, _ take: (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) {
-        var position: UInt64 = 0
-        while position < length {
-            let count = try read(into: buffer, at: position)
-            guard count > 0 else { return }
-            try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            position += UInt64(count)
-        }
+        try file.read(first: length, through: buffer, failing: { $0 }, take)
     }
 }
 
