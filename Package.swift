@@ -49,7 +49,7 @@ let package = Package(
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CLinux", "HTTP", "Linux"], swiftSettings: strict),
         .target(name: "HTTP", swiftSettings: strict),
-        .target(name: "Multipart", swiftSettings: strict),
+        .target(name: "Multipart", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "UploadModel", swiftSettings: strict),
         .target(name: "Tokens", dependencies: ["CCrypto", "CJOSE", "Linux", "UploadModel"], swiftSettings: strict),
         .target(

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -67,4 +68,8 @@ int linux_epoll_wait(int epoll, int milliseconds) {
 int linux_join_until(pthread_t thread, time_t deadline) {
     struct timespec until = {.tv_sec = deadline};
     return pthread_timedjoin_np(thread, NULL, &until);
+}
+
+const void *linux_find(const void *bytes, size_t length, const void *wanted, size_t wanted_length) {
+    return memmem(bytes, length, wanted, wanted_length);
 }

@@ -1,4 +1,4 @@
-import Glibc
+import CLinux
 
 /// How delimiter lines are told from data.
 ///
@@ -56,39 +56,26 @@ struct Delimiter {
     /// The first place at or behind `start` where a candidate stands that is not yet refuted by the bytes that are
     /// there; the end of the input if there is none.
     ///
-    /// `memchr` leaps from CR to CR at memory speed; runs of CR are walked by hand, where a call per byte would cost
-    /// more than the byte. A candidate is refuted in place, so bodies full of near-boundaries stay one piece.
+    /// `memmem` leaps by the length of the boundary, where looking for CR alone would stop every 256 bytes of a video. A
+    /// candidate is refuted in place, so bodies full of near-boundaries stay one piece.
     func firstCandidate(in input: UnsafeRawBufferPointer, from start: Int) -> Int {
         guard let base = input.baseAddress else { return input.count }
         var index = start
-        while index < input.count {
-            guard let found = memchr(base + index, Int32(ASCII.carriageReturn), input.count - index) else {
-                return input.count
-            }
-            index = base.distance(to: UnsafeRawPointer(found))
-            repeat {
-                if mayBegin(at: index, of: base, count: input.count) { return index }
-                index += 1
-            } while index < input.count && input[index] == ASCII.carriageReturn
+        while let found = linux_find(base + index, input.count - index, bytes, bytes.count) {
+            index = base.distance(to: found)
+            let line = UnsafeRawBufferPointer(rebasing: input[index...])
+            if tailMayFollow(line) { return index }
+            index += bytes.count
+        }
+        // One that the input cuts off.
+        for place in max(index, input.count - bytes.count + 1)..<input.count
+        where input[place] == ASCII.carriageReturn && bytes.starts(with: input[place...]) {
+            return place
         }
         return input.count
     }
 
-    /// Whether the bytes from `index` on may be a delimiter line, as far as they are there.
-    @inline(__always)
-    private func mayBegin(at index: Int, of base: UnsafeRawPointer, count: Int) -> Bool {
-        let known = min(count - index, bytes.count)
-        let start = base + index
-        // The second byte refutes nearly everything; it is cheaper to look than to call.
-        if known > 1, start.load(fromByteOffset: 1, as: UInt8.self) != ASCII.lineFeed { return false }
-        let fits = bytes.withUnsafeBytes { delimiter in
-            delimiter.baseAddress.map { memcmp(start, $0, known) == 0 } ?? false
-        }
-        guard fits, known == bytes.count else { return fits }
-        return tailMayFollow(UnsafeRawBufferPointer(start: start, count: count - index))
-    }
-
-    /// The same for what stands behind the boundary.
+    /// Whether what stands behind the boundary may be the rest of a delimiter line, as far as it is there.
     private func tailMayFollow(_ line: UnsafeRawBufferPointer) -> Bool {
         for position in bytes.count..<line.count {
             switch judge(line[position], after: position, last: line[position - 1]) {

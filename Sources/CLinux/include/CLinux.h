@@ -57,4 +57,7 @@ int linux_epoll_wait(int epoll, int milliseconds);
 /// pthread_timedjoin_np(3) until `deadline`, in seconds of the real-time clock: 0, or an errno value.
 int linux_join_until(pthread_t thread, time_t deadline);
 
+/// memmem(3): where `wanted` stands first in `bytes`, or NULL.
+const void *linux_find(const void *bytes, size_t length, const void *wanted, size_t wanted_length);
+
 #endif
