@@ -67,7 +67,7 @@ public struct ChunkRequest: Sendable, Equatable {
             return value
         }
 
-        let dialect = Dialect(of: parameters)
+        let dialect = Dialect.of(parameters)
         self.dialect = dialect
         upload = try UploadID(parameters, dialect: dialect, owner: permit.owner)
         let maximumFileSize = min(maximumFileSize, permit.maximumFileSize ?? .max)
@@ -143,7 +143,7 @@ extension UploadID {
     ///
     /// - Throws: `ParameterError`.
     public init(_ parameters: Parameters, owner: Owner) throws(ParameterError) {
-        try self.init(parameters, dialect: Dialect(of: parameters), owner: owner)
+        try self.init(parameters, dialect: Dialect.of(parameters), owner: owner)
     }
 
     init(_ parameters: Parameters, dialect: Dialect, owner: Owner) throws(ParameterError) {

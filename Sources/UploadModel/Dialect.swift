@@ -1,5 +1,7 @@
 /// The names under which one family of clients sends its parameters, and what else sets it apart.
-public struct Dialect: Sendable, Equatable {
+///
+/// A class, since it is handed on with every chunk: as a value each of its names would be copied then.
+public final class Dialect: Sendable, Equatable {
     public let chunkNumber: String
     public let chunkSize: String
     public let currentChunkSize: String
@@ -40,27 +42,26 @@ public struct Dialect: Sendable, Equatable {
         relativePath: "fullPath", type: "dztype", chunkDigest: "dzchunkdigest", chunkOffset: "dzchunkbyteoffset",
         firstNumber: 0)
 
+    private static let known = [resumable, flow, dropzone]
+
     /// The dialect that these parameters are written in, known by the name of the identifier. Where several would do,
     /// the first in this order: what is left over is metadata then. Resumable.js' own names may have anything in front
     /// of them, its `parameterNamespace`, as long as one namespace is all there is.
     ///
     /// Resumable.js' where nothing tells: then what is missed is missed by its name there.
-    public init(of parameters: Parameters) {
-        let known = [Dialect.resumable, .flow, .dropzone].first { parameters[$0.identifier] != nil }
-        if let known {
-            self = known
-        } else if parameters[Dialect.simpleUploader.identifier] != nil,
-            parameters[Dialect.simpleUploader.chunkNumber] != nil
-        {
-            self = .simpleUploader
-        } else {
-            let suffix = Dialect.resumable.identifier
-            let namespaces = parameters.names.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
-            self = namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : .resumable
+    public static func of(_ parameters: Parameters) -> Dialect {
+        if let dialect = known.first(where: { parameters[$0.identifier] != nil }) { return dialect }
+        if parameters[simpleUploader.identifier] != nil, parameters[simpleUploader.chunkNumber] != nil {
+            return simpleUploader
         }
+        let suffix = resumable.identifier
+        let namespaces = parameters.names.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+        return namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : resumable
     }
 
-    private init(prefix: String, namespace: String = "", givesUpOnNotFound: Bool = false) {
+    public static func == (one: Dialect, other: Dialect) -> Bool { one.identifier == other.identifier }
+
+    private convenience init(prefix: String, namespace: String = "", givesUpOnNotFound: Bool = false) {
         func name(_ words: String) -> String {
             let name = prefix.isEmpty ? words.prefix(1).lowercased() + words.dropFirst() : prefix + words
             return namespace + name

@@ -31,7 +31,7 @@ public struct Authorization: Sendable {
     ///
     /// - Throws: `Ended` with `refused` if it needs a token and carries none that is good.
     func permit(for request: Request, _ parameters: Parameters) throws(Ended) -> Permit {
-        let parameter = parameters[Dialect(of: parameters).token]
+        let parameter = parameters[Dialect.of(parameters).token]
         if request.method == .delete, let deleteToken, deleteToken.matches(parameter ?? request.bearerToken ?? "") {
             return Permit(mayRemove: true)
         }

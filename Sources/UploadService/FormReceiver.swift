@@ -94,7 +94,7 @@ struct FormReceiver {
     /// Ends the form: the chunk is held when this returns.
     mutating func finish() throws(Ended) -> Receipt {
         try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
-        for name in FormReceiver.early(Dialect(of: parameters)) where parameters[name] != early[name] {
+        for name in FormReceiver.early(Dialect.of(parameters)) where parameters[name] != early[name] {
             throw Ended(.malformed("Parameter \(name) must stand before the file"))
         }
         switch file {
@@ -121,7 +121,7 @@ struct FormReceiver {
 
     private mutating func begin(_ header: PartHeader) throws(Ended) {
         guard let name = header.nameText else { throw Ended(.malformed("The name of a part is not valid UTF-8")) }
-        let dialect = Dialect(of: parameters)
+        let dialect = Dialect.of(parameters)
         if name == settings.fileParameter || name == dialect.namespace + settings.fileParameter {
             guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()

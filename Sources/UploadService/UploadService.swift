@@ -218,7 +218,7 @@ public struct UploadService: RequestHandler {
     /// anybody looked.
     private func file(of request: Request, _ ended: Ended) -> (name: String?, size: UInt64?)? {
         guard case .refused = ended.outcome, let parameters = try? parameters(of: request) else { return nil }
-        let dialect = Dialect(of: parameters)
+        let dialect = Dialect.of(parameters)
         let name = parameters[dialect.filename].flatMap { try? FileName($0, parameter: dialect.filename) }
         return (name?.text, parameters[dialect.totalSize].flatMap { UInt64($0) })
     }
