@@ -59,6 +59,7 @@ public final class Dialect: Sendable, Equatable {
         return namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : resumable
     }
 
+    /// No two have the same name for the identifier.
     public static func == (one: Dialect, other: Dialect) -> Bool { one.identifier == other.identifier }
 
     private convenience init(prefix: String, namespace: String = "", givesUpOnNotFound: Bool = false) {

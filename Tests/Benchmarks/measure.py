@@ -49,8 +49,7 @@ def families(roots) -> list[int]:
 
 def dirty_bytes() -> int:
     """What the whole machine holds in memory that is not on a disk yet."""
-    text = pathlib.Path("/proc/meminfo").read_text()
-    return sum(int(re.search(rf"^{name}:\s+(\d+) kB$", text, re.M)[1]) * 1024 for name in ("Dirty", "Writeback"))
+    return _memory("Dirty") + _memory("Writeback")
 
 
 def touch_memory(count: int) -> None:
@@ -59,10 +58,14 @@ def touch_memory(count: int) -> None:
     A virtual machine may have returned its free memory to the host. The first to use a GiB of that pays more than two
     seconds of a processor, several times what an upload takes: that must not be whoever happens to be measured.
     """
-    text = pathlib.Path("/proc/meminfo").read_text()
-    available = int(re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.M)[1]) * 1024
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
-    mmap.mmap(-1, min(count, available // 2), flags=flags).close()
+    mmap.mmap(-1, min(count, _memory("MemAvailable") // 2), flags=flags).close()
+
+
+def _memory(name: str) -> int:
+    """One line of /proc/meminfo, in bytes."""
+    text = pathlib.Path("/proc/meminfo").read_text()
+    return int(re.search(rf"^{name}:\s+(\d+) kB$", text, re.M)[1]) * 1024
 
 
 def file_system(path: pathlib.Path) -> str:
