@@ -4,8 +4,7 @@ import HTTP
 
 extension Request {
     /// The request that CGI's meta-variables describe (RFC 3875, section 4.1). The web server sets all of them;
-    /// `DOCUMENT_URI` is nginx's decoded path without the query, `REQUEST_BODY_FILE` the name that `nginx.conf.example`
-    /// gives to `$request_body_file`. No header of a client's becomes either: those begin with `HTTP_`.
+    /// `DOCUMENT_URI` is nginx's decoded path without the query.
     init(parameters: FCGX_ParamArray?) {
         func parameter(_ name: String) -> String? {
             guard let value = FCGX_GetParam(name, parameters) else { return nil }
@@ -22,7 +21,6 @@ extension Request {
             query: parameter("QUERY_STRING") ?? "",
             contentType: filled("CONTENT_TYPE"),
             contentLength: filled("CONTENT_LENGTH").flatMap { UInt64($0) },
-            bodyFile: filled("REQUEST_BODY_FILE"),
             accept: filled("HTTP_ACCEPT"),
             contentDigest: filled("HTTP_CONTENT_DIGEST"),
             authorization: filled("HTTP_AUTHORIZATION"),

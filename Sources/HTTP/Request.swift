@@ -10,8 +10,6 @@ public struct Request: Sendable {
     public var contentType: String?
     /// The number of bytes that the body has, as announced (RFC 9110, section 8.6).
     public var contentLength: UInt64?
-    /// Where the web server has put the body, if it doesn't send it: the path of a file.
-    public var bodyFile: String?
     /// The media types that the client takes for an answer, as sent (RFC 9110, section 12.5.1).
     public var accept: String?
     /// Digests of the body, as sent (RFC 9530, section 2).
@@ -37,7 +35,6 @@ public struct Request: Sendable {
         query: String = "",
         contentType: String? = nil,
         contentLength: UInt64? = nil,
-        bodyFile: String? = nil,
         accept: String? = nil,
         contentDigest: String? = nil,
         authorization: String? = nil,
@@ -52,7 +49,6 @@ public struct Request: Sendable {
         self.query = query
         self.contentType = contentType
         self.contentLength = contentLength
-        self.bodyFile = bodyFile
         self.accept = accept
         self.contentDigest = contentDigest
         self.authorization = authorization

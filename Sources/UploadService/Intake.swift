@@ -41,15 +41,6 @@ final class Intake {
         try step({ Ended($0) }, { () throws(StoreError) in try writer?.write(bytes) })
     }
 
-    /// False where the bytes are to be looked at first.
-    var takesFiles: Bool { firstBytes == nil }
-
-    /// Takes all bytes of a file.
-    func write(_ file: BodyFile, through buffer: UnsafeMutableRawBufferPointer) throws(Ended) {
-        received += file.length
-        try step({ Ended($0) }, { () throws(StoreError) in try writer?.write(file, through: buffer) })
-    }
-
     /// Ends the chunk: it is held when this returns.
     func commit() throws(Ended) -> Receipt {
         try letThrough()

@@ -58,7 +58,4 @@ struct CountedBody<Body: RequestBody>: RequestBody {
         received += UInt64(count)
         return count
     }
-
-    /// Bytes that came another way.
-    mutating func count(_ bytes: UInt64) { received += bytes }
 }

@@ -42,7 +42,7 @@ public struct UploadService: RequestHandler {
     }
 
     private func answer(
-        _ request: Request, _ body: inout CountedBody<some RequestBody>, _ buffer: UnsafeMutableRawBufferPointer
+        _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
     ) -> (Outcome, Response, Ended?) {
         func whole(_ outcome: Outcome) -> (Outcome, Response, Ended?) { (outcome, outcome.response, nil) }
         do throws(Ended) {
@@ -105,33 +105,9 @@ public struct UploadService: RequestHandler {
         return .removed(removal)
     }
 
-    /// Here is a chunk: its bytes come by themselves, or the web server has put them into a file.
+    /// Here is a chunk.
     private func upload(
-        _ request: Request, _ body: inout CountedBody<some RequestBody>, _ buffer: UnsafeMutableRawBufferPointer
-    ) throws(Ended) -> Outcome {
-        guard let file = try bodyFile(of: request) else { return try receive(request, &body, in: nil, buffer) }
-        var content = FileBody(file)
-        body.count(file.length)
-        return try receive(request, &content, in: file, buffer)
-    }
-
-    /// The file that the web server has put the body into; nil if it sends it.
-    private func bodyFile(of request: Request) throws(Ended) -> BodyFile? {
-        guard let path = request.bodyFile else { return nil }
-        guard let folder = settings.bodyFolder else {
-            throw Ended(
-                .retry("The server cannot read the chunk at the moment", after: 10),
-                cause: "nginx passes bodies as files, and --body-folder isn't given")
-        }
-        let file = try step({ Ended($0) }, { () throws(StoreError) in try folder.open(path) })
-        guard request.contentLength ?? file.length == file.length else {
-            throw Ended(Outcome(BodyError.cutShort(received: file.length, announced: request.contentLength)))
-        }
-        return file
-    }
-
-    private func receive(
-        _ request: Request, _ body: inout some RequestBody, in file: BodyFile?, _ buffer: UnsafeMutableRawBufferPointer
+        _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
     ) throws(Ended) -> Outcome {
         let parameters = try parameters(of: request)
         guard let contentType = request.contentType else {
@@ -158,16 +134,12 @@ public struct UploadService: RequestHandler {
             let permit = try settings.authorization.permit(for: request, parameters)
             let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
             let intake = try Intake(chunk, into: store, settings, permit)
-            if let file, digest == nil, intake.takesFiles {
-                try intake.write(file, through: buffer)
-            } else {
-                try pull(&body, of: request, into: buffer, first: buffer.count) { bytes throws(Ended) in
-                    digest?.update(bytes)
-                    try intake.write(bytes)
-                    return buffer.count
-                }
-                try digest?.finish()
+            try pull(&body, of: request, into: buffer, first: buffer.count) { bytes throws(Ended) in
+                digest?.update(bytes)
+                try intake.write(bytes)
+                return buffer.count
             }
+            try digest?.finish()
             receipt = try intake.commit()
         default:
             throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))

@@ -1,7 +1,7 @@
 import HTTP
 public import Multipart
 public import UploadModel
-public import UploadStore
+import UploadStore
 
 /// What an operator may set about uploads.
 public struct UploadSettings: Sendable {
@@ -24,8 +24,6 @@ public struct UploadSettings: Sendable {
     public var sniffer: ContentSniffer?
     /// How a test of a chunk that is missing is answered, where the client's dialect doesn't decide.
     public var missingStatus: MissingStatus
-    /// Where the web server puts bodies that it doesn't send; nil: nowhere.
-    public var bodyFolder: BodyFolder?
     /// Who may do what.
     public var authorization: Authorization
 
@@ -40,7 +38,6 @@ public struct UploadSettings: Sendable {
         types: TypePolicy? = nil,
         sniffer: ContentSniffer? = nil,
         missingStatus: MissingStatus = .notFound,
-        bodyFolder: BodyFolder? = nil,
         authorization: Authorization = Authorization(now: { 0 })
     ) {
         self.maximumFileSize = maximumFileSize
@@ -52,7 +49,6 @@ public struct UploadSettings: Sendable {
         self.types = types
         self.sniffer = sniffer
         self.missingStatus = missingStatus
-        self.bodyFolder = bodyFolder
         self.authorization = authorization
     }
 

@@ -25,19 +25,8 @@ public protocol ChunkStore: Sendable {
 public protocol ChunkWriter: AnyObject {
     /// Takes the next bytes.
     func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError)
-    /// Takes all bytes of a file, which nobody changes meanwhile. It may share them instead of copying.
-    ///
-    /// - Parameter buffer: memory to read them through.
-    func write(_ file: BodyFile, through buffer: UnsafeMutableRawBufferPointer) throws(StoreError)
     /// Ends the chunk. When it returns, the chunk is held and the record says so.
     func commit() throws(StoreError) -> Receipt
-}
-
-extension ChunkWriter {
-    /// For stores that share nothing.
-    public func write(_ file: BodyFile, through buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
-        try file.read(through: buffer) { bytes throws(StoreError) in try write(bytes) }
-    }
 }
 
 /// Proof that a chunk is held. Only a store's commit makes one, and nothing else can be answered with 200.

@@ -55,12 +55,6 @@ public final class LinuxDirectory: Directory {
         throw FileError(operation: "create", name: name, code: ENOENT)
     }
 
-    /// Opens a file that is not the store's: it is only read.
-    func openForReading(_ name: String) throws(FileError) -> LinuxFile {
-        if let file = try openFile(name, O_RDONLY) { return file }
-        throw FileError(operation: "open", name: name, code: ENOENT)
-    }
-
     private func openFile(_ name: String, _ flags: Int32) throws(FileError) -> LinuxFile? {
         do {
             // O_NONBLOCK: a FIFO that somebody put there must not hang us; regular files don't care.

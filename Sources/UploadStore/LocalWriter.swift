@@ -124,21 +124,6 @@ final class LocalWriter: ChunkWriter {
         }
     }
 
-    /// The bytes are shared with the file where the file system can, and copied by the kernel where not. They are read
-    /// once all the same: the journal needs their checksum.
-    func write(_ file: BodyFile, through buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
-        guard case .writing(let data, let held) = state, held.isEmpty, received == 0,
-            layout.lengths.contains(file.length)
-        else {
-            // There is something to compare, or to refuse.
-            return try file.read(through: buffer) { bytes throws(StoreError) in try write(bytes) }
-        }
-        try file.read(through: buffer) { bytes in checksum.update(bytes) }
-        received = try onDisk { () throws(FileError) in
-            try data.copy(from: file.file, at: 0, length: file.length, to: layout.offset)
-        }
-    }
-
     func commit() throws(StoreError) -> Receipt {
         guard layout.lengths.contains(received) else {
             if received < layout.lengths[0] { throw .tooShort(received: received, lengths: layout.lengths) }

@@ -28,22 +28,10 @@ public final class Spool {
         through buffer: UnsafeMutableRawBufferPointer, failing: (StoreError) -> Failure,
         _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        try file.read(first: length, through: buffer, failing: failing, take)
-    }
-}
-
-extension File {
-    /// Hands the first `length` bytes on, or as many as there are, through `buffer`.
-    ///
-    /// - Parameter failing: says a failure to read in the taker's words.
-    func read<Failure: Error>(
-        first length: UInt64, through buffer: UnsafeMutableRawBufferPointer, failing: (StoreError) -> Failure,
-        _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) {
         var position: UInt64 = 0
         while position < length {
             var count = 0
-            do throws(FileError) { count = try read(into: buffer, at: position) } catch {
+            do throws(FileError) { count = try file.read(into: buffer, at: position) } catch {
                 throw failing(StoreError(error))
             }
             guard count > 0 else { return }

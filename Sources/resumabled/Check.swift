@@ -20,7 +20,6 @@ struct Check: ParsableCommand {
         settings.checkSettings(&report)
         settings.checkSocket(&report)
         settings.checkRoot(&report)
-        settings.checkBodies(&report)
         settings.checkLimits(&report)
         print(report.lines.joined(separator: "\n"))
         if report.isHopeless { throw ExitCode.failure }
@@ -171,26 +170,6 @@ extension Serve {
             }
         } catch {
             report.mend("\(error)")
-        }
-    }
-
-    /// Whether nginx's files can be read is seen only when there is one; and sharing needs one file system.
-    fileprivate func checkBodies(_ report: inout CheckReport) {
-        guard let bodyFolder else { return }
-        do throws(FileError) {
-            let bodies = try LinuxDirectory.existing(bodyFolder)
-            report.fine("bodies: \(bodyFolder)")
-            guard let root = try? LinuxDirectory.existing(root) else { return }
-            if try bodies.device() != root.device() {
-                report.note(
-                    "bodies: \(bodyFolder) is another file system than the root: each body is copied, and nginx's "
-                        + "sending it would be faster")
-            }
-        } catch {
-            switch error.code {
-            case ENOENT: report.note("bodies: \(bodyFolder) isn't there yet; nginx makes it when it starts")
-            default: report.mend("bodies: \(error); --body-folder is nginx's client_body_temp_path")
-            }
         }
     }
 

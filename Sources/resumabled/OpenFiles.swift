@@ -26,9 +26,8 @@ enum OpenFiles {
         atWork(threads) + 2
     }
 
-    /// Each thread has at most its epoll, its file for preambles, its connection, a body's file, a data file, a journal and
-    /// a folder.
+    /// Each thread has at most its epoll, its file for preambles, its connection, a data file, a journal and a folder.
     private static func atWork(_ threads: Int) -> Int {
-        7 * threads + 16
+        6 * threads + 16
     }
 }

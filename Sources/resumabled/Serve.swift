@@ -40,12 +40,6 @@ struct Serve: ParsableCommand {
     @Option(help: "How many requests are answered at the same time (1 to 1024).")
     var threads = 8
 
-    @Option(
-        help: ArgumentHelp(
-            "Where nginx puts bodies that it doesn't send (client_body_in_file_only), on the root's file system.",
-            valueName: "dir"))
-    var bodyFolder: String?
-
     @OptionGroup
     var limits: LimitOptions
 
@@ -113,9 +107,6 @@ struct Serve: ParsableCommand {
         guard !sniff || allowType != nil else { throw ValidationError("--sniff needs --allow-type.") }
         if let wrong = allowOrigin.first(where: { !OriginPolicy.isOrigin($0) }) {
             throw ValidationError("--allow-origin needs an origin such as https://app.example.org, not \(wrong).")
-        }
-        guard bodyFolder?.hasPrefix("/") != false else {
-            throw ValidationError("--body-folder needs an absolute path, as nginx has it.")
         }
         guard !root.isEmpty else { throw ValidationError("--root must not be empty.") }
     }
@@ -203,7 +194,7 @@ struct Serve: ParsableCommand {
             maximumFileSize: limits.maxFileSize.bytes, maximumChunkSize: limits.maxChunkSize.bytes,
             parameters: limits.parameters, form: limits.form, origins: OriginPolicy(allowed: allowOrigin),
             types: allowType, sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
-            bodyFolder: bodyFolder.map(BodyFolder.init), authorization: try authorization())
+            authorization: try authorization())
     }
 
     private func authorization() throws -> Authorization {

@@ -29,9 +29,6 @@ def tables(summaries: Summaries) -> list[list[list[str]]]:
     uploads = [["workload", *UPLOADS]]
     others = [["workload", "figure", "measured"]]
     for workload in full():
-        # What is for other disks has its figures in the README's text.
-        if "ours" not in workload.sides:
-            continue
         title = f"{workload.name}: {workload.title}"
         # Where nothing was uploaded, there is a speed all the same.
         if isinstance(workload, Upload) or workload.speed == "requests":

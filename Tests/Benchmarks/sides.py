@@ -57,8 +57,7 @@ class Side(Server):
     def configuration(self, text: str) -> str:
         """The example, made to fit the chunk size as it says itself, with temporary files beside the others."""
         setting = "client_body_temp_path"
-        if not self.nginx_options:
-            text = replace(text, f'{setting} "{self.state}/nginx-body"', f'{setting} "{self.folder}/body"')
+        text = replace(text, f'{setting} "{self.state}/nginx-body"', f'{setting} "{self.folder}/body"')
         if self.chunk_size != CHUNK_SIZE:
             room = 2 * self.chunk_size // 1024 + 64
             for setting in ("client_max_body_size", "client_body_buffer_size"):
@@ -138,29 +137,6 @@ class Unsynced(Resumabled):
     skip_syncs = True
 
 
-class Octets(Resumabled):
-    """Clients that send the bytes of a chunk alone, with `method: 'octet'`."""
-
-    name = "octets"
-    title = "resumabled, octets"
-
-    def requests(self, file: plan.File, pool: plan.Pool) -> list[plan.Request]:
-        return [plan.octets_post(file, chunk, pool) for chunk in file.chunks]
-
-
-class BodyFiles(Octets):
-    """The same, and nginx puts them into files that the program takes them from."""
-
-    name = "files"
-    title = "resumabled, octets in files"
-
-    def __init__(self, *arguments, **more):
-        super().__init__(*arguments, **more)
-        option = ("--body-folder", str(self.folder / "body"))
-        self.options += option
-        self.nginx_options += option
-
-
 class Dav(Side):
     """nginx's own PUT, which receives, writes and renames. Each chunk becomes a file, and nothing is synced."""
 
@@ -204,4 +180,4 @@ class Flask(Side):
         return re.sub(r"(?m)^( *)fastcgi_", r"\1proxy_", block)
 
 
-SIDES = {side.name: side for side in (Dav, Resumabled, Unsynced, Octets, BodyFiles, Flask)}
+SIDES = {side.name: side for side in (Dav, Resumabled, Unsynced, Flask)}

@@ -336,19 +336,12 @@ def _uploads(big: int, few: int, many: int, chunk: int) -> list[Workload]:
     ]
 
 
-def _octets(size: int) -> Workload:
-    """For file systems that share bytes between files (--disk)."""
-    return Upload("W9", f"{human(size)} as octets, chunks of 1 MiB, 4 connections", count=1, size=size,
-                  chunk_size=MIB, connections=4, sides=("dav", "octets", "files"))
-
-
 def full() -> list[Workload]:
     """As they are measured."""
     return [
         *_uploads(GIB, 128 * MIB, 2000, GIB),
         Tests(1024, turns=10), Resume(10_000), Completion(10 * MIB, GIB, 10 * GIB),
         SlowClients(1000, seconds=10, size=GIB),
-        _octets(GIB),
     ]
 
 
@@ -358,5 +351,4 @@ def small() -> list[Workload]:
         *_uploads(16 * MIB, 2 * MIB, 64, 32 * MIB),
         Tests(64, turns=2), Resume(200), Completion(3 * MIB, 16 * MIB),
         SlowClients(100, seconds=1, size=8 * MIB),
-        _octets(16 * MIB),
     ]

@@ -174,15 +174,6 @@ def test_a_check_says_what_to_mend(tmp_path, arguments, words):
     assert any(words in line for line in to_mend(check(*root, *arguments)))
 
 
-def test_a_check_looks_at_the_folder_of_bodies(tmp_path):
-    done = check("--root", tmp_path, "--body-folder", tmp_path)
-    assert to_mend(done) == [] and f"ok    bodies: {tmp_path}" in done.stdout
-    done = check("--root", tmp_path, "--body-folder", tmp_path / "none")
-    assert to_mend(done) == [] and "nginx makes it" in done.stdout
-    assert "another file system" in check("--root", tmp_path, "--body-folder", "/proc").stdout
-    assert any("client_body_temp_path" in line for line in to_mend(check("--body-folder", "/dev/null", "--root", tmp_path)))
-
-
 def test_a_check_counts_descriptors(tmp_path):
     done = check("--root", tmp_path, "--threads", "100", user=["prlimit", "--nofile=256:256"])
     [line] = to_mend(done)

@@ -34,8 +34,6 @@ struct Clients {
         var version: Int
         var writer: any ChunkWriter
         var rest: ArraySlice<UInt8>
-        /// True as long as nothing of it was sent.
-        var isUntouched = true
     }
 
     let plan: CrashPlan
@@ -112,22 +110,6 @@ struct Clients {
         return uploader.request(chunk, counted: counted, open: open)
     }
 
-    /// Hands a chunk over in a file.
-    private func hand(_ bytes: ArraySlice<UInt8>, to writer: any ChunkWriter, of store: LocalStore) throws {
-        let body = try onDisk { () throws(FileError) in
-            let file = try store.state.createNameless()
-            var failure: FileError?
-            bytes.withUnsafeBytes { bytes in
-                do throws(FileError) { try file.write(bytes, at: 0) } catch { failure = error }
-            }
-            if let failure { throw failure }
-            return try BodyFile(file)
-        }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
-        defer { buffer.deallocate() }
-        try writer.write(body, through: buffer)
-    }
-
     /// How far a chunk has come.
     enum Progress { case goesOn, acknowledged, failed }
 
@@ -135,17 +117,6 @@ struct Clients {
     mutating func advance(_ sending: inout Sending, to store: LocalStore) throws -> Progress {
         let (client, chunk, version) = (sending.client, sending.chunk, sending.version)
         guard sending.rest.isEmpty else {
-            // A web server that puts bodies into files hands all of it over at once.
-            if sending.isUntouched && chance(10) {
-                let writer = sending.writer
-                if case .done = try attempt(client, { try hand(sending.rest, to: writer, of: store) }) {
-                    sending.rest = []
-                    return .goesOn
-                }
-                diary.write { $0.end(client, chunk, version) }
-                return .failed
-            }
-            sending.isUntouched = false
             let piece = Array(sending.rest.prefix(Int.random(in: 1...13, using: &generator)))
             sending.rest = sending.rest.dropFirst(piece.count)
             let writer = sending.writer
