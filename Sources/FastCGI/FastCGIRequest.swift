@@ -8,9 +8,7 @@ extension Request {
     init(parameters: FCGX_ParamArray?) {
         func parameter(_ name: String) -> String? {
             guard let value = FCGX_GetParam(name, parameters) else { return nil }
-            return String(
-                decoding: UnsafeBufferPointer(start: value, count: strlen(value)).map(UInt8.init(bitPattern:)),
-                as: UTF8.self)
+            return String(decoding: UnsafeRawBufferPointer(start: value, count: strlen(value)), as: UTF8.self)
         }
         func filled(_ name: String) -> String? {
             parameter(name).flatMap { $0.isEmpty ? nil : $0 }
@@ -39,13 +37,12 @@ extension Response {
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
         if status != 204 { head += "Content-Length: \(body.count)\r\n" }
         head += "\r\n"
-        put(Array(head.utf8), to: stream)
-        if withBody { put(body, to: stream) }
+        head.withUTF8 { put(UnsafeRawBufferPointer($0), to: stream) }
+        if withBody { body.withUnsafeBytes { put($0, to: stream) } }
     }
 
-    private func put(_ bytes: [UInt8], to stream: UnsafeMutablePointer<FCGX_Stream>) {
-        bytes.withUnsafeBytes {
-            _ = FCGX_PutStr($0.assumingMemoryBound(to: CChar.self).baseAddress, Int32(clamping: $0.count), stream)
-        }
+    private func put(_ bytes: UnsafeRawBufferPointer, to stream: UnsafeMutablePointer<FCGX_Stream>) {
+        _ = FCGX_PutStr(
+            bytes.assumingMemoryBound(to: CChar.self).baseAddress, Int32(clamping: bytes.count), stream)
     }
 }

@@ -60,7 +60,8 @@ enum ASCII {
     static func lowercasedToken(_ bytes: ArraySlice<UInt8>) -> String? {
         guard !bytes.isEmpty, bytes.allSatisfy(isToken) else { return nil }
         let upper = UInt8(ascii: "A")...UInt8(ascii: "Z")
-        return String(decoding: bytes.lazy.map { upper.contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+        guard bytes.contains(where: upper.contains) else { return String(decoding: bytes, as: UTF8.self) }
+        return String(decoding: bytes.map { upper.contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
     /// The bytes without the padding around them.

@@ -55,7 +55,8 @@ public final class Dialect: Sendable, Equatable {
             return simpleUploader
         }
         let suffix = resumable.identifier
-        let namespaces = parameters.names.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+        let namespaces = parameters.all.map(\.name).filter { $0.hasSuffix(suffix) }
+            .map { String($0.dropLast(suffix.count)) }
         return namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : resumable
     }
 

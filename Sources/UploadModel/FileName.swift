@@ -24,7 +24,7 @@ public struct FileName: Sendable, Hashable, CustomStringConvertible {
     public var description: String { text }
 
     /// By bytes, as file systems compare names: those that are equivalent to Unicode are different files.
-    public static func == (one: FileName, other: FileName) -> Bool { one.text.utf8.elementsEqual(other.text.utf8) }
+    public static func == (one: FileName, other: FileName) -> Bool { one.text.hasBytes(of: other.text) }
 
     public func hash(into hasher: inout Hasher) { for byte in text.utf8 { hasher.combine(byte) } }
 

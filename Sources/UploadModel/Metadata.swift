@@ -1,7 +1,7 @@
 /// What a client says about a file beside the bytes and their place: the parameters that the protocol doesn't use
 /// (contract, "Requests"), such as a title. Kept with the upload, never acted upon.
 public struct Metadata: Sendable, Equatable {
-    /// Names and values, sorted by name; no name twice.
+    /// Names and values, sorted by the bytes of the names; no name twice.
     public let pairs: [Pair]
 
     /// One parameter.
@@ -18,15 +18,17 @@ public struct Metadata: Sendable, Equatable {
 
     /// Those parameters; where a name comes more than once, its last value counts.
     public init(_ parameters: [Pair] = []) {
-        let values = Dictionary(parameters.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
-        pairs = values.map { Pair(name: $0.key, value: $0.value) }
-            // By bytes: the order must not depend on what a locale or Unicode version thinks of two names.
-            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        // By bytes: neither the order nor what counts as one name may depend on a locale or a version of Unicode.
+        // The order of equal ones stays, so the last of them is in front of another name.
+        let sorted = parameters.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        pairs = sorted.indices.filter { index in
+            index + 1 == sorted.endIndex || !sorted[index].name.hasBytes(of: sorted[index + 1].name)
+        }.map { sorted[$0] }
     }
 
     /// True if the client said nothing more.
     public var isEmpty: Bool { pairs.isEmpty }
 
     /// The value of that name.
-    public subscript(name: String) -> String? { pairs.first { $0.name == name }?.value }
+    public subscript(name: String) -> String? { pairs.first { $0.name.hasBytes(of: name) }?.value }
 }

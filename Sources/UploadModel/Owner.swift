@@ -28,7 +28,7 @@ public struct Owner: Sendable, Hashable {
 
     /// By bytes, as identifiers are compared.
     public static func == (one: Owner, other: Owner) -> Bool {
-        one.subject.utf8.elementsEqual(other.subject.utf8) && one.directory == other.directory
+        one.subject.hasBytes(of: other.subject) && one.directory == other.directory
     }
 
     public func hash(into hasher: inout Hasher) {

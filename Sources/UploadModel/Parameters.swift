@@ -1,12 +1,14 @@
 /// The parameters of one request, by name: from the query string, from multipart fields, or from both.
 ///
-/// Fields win over the query. Within one of the two places a name may stand again only with the same value.
+/// Fields win over the query. Within one of the two places a name may stand again only with the same value. Names and
+/// values are compared by bytes: what Unicode calls equivalent is another name, and names another file.
 public struct Parameters: Sendable {
     /// Where a parameter stood.
     public enum Place: Sendable { case query, fields }
 
-    private var query: [String: String] = [:]
-    private var fields: [String: String] = [:]
+    // They are few, so looking through all of them costs less than hashing names.
+    private var query: [Metadata.Pair] = []
+    private var fields: [Metadata.Pair] = []
     private let limits: ParameterLimits
     private var bytes = 0
 
@@ -23,30 +25,50 @@ public struct Parameters: Sendable {
         guard bytes <= limits.bytes, query.count + fields.count < limits.count else { throw .tooMany }
         let former =
             switch place {
-            case .query: query.updateValue(value, forKey: name)
-            case .fields: fields.updateValue(value, forKey: name)
+            case .query: query.value(of: name)
+            case .fields: fields.value(of: name)
             }
-        // By bytes: what Unicode calls equivalent names other files.
-        if let former, !former.utf8.elementsEqual(value.utf8) { throw .repeated(name) }
+        if let former {
+            guard former.hasBytes(of: value) else { throw .repeated(name) }
+            return
+        }
+        let pair = Metadata.Pair(name: name, value: value)
+        switch place {
+        case .query: query.append(pair)
+        case .fields: fields.append(pair)
+        }
     }
 
     /// The value of that name, which may be empty.
-    public subscript(name: String) -> String? { fields[name] ?? query[name] }
+    public subscript(name: String) -> String? { fields.value(of: name) ?? query.value(of: name) }
 
-    /// The names of all, in no order.
-    var names: Set<String> { Set(query.keys).union(fields.keys) }
+    /// All of them, each name once, in no particular order.
+    var all: [Metadata.Pair] { fields + query.filter { fields.value(of: $0.name) == nil } }
 
-    /// All of them, in no order.
-    var all: [Metadata.Pair] {
-        fields.merging(query) { field, _ in field }.map { Metadata.Pair(name: $0.key, value: $0.value) }
+    /// True if of all that the query says about a chunk's place and type there is also a field: then it adds nothing.
+    public func fieldsRepeatQuery(for dialect: Dialect) -> Bool {
+        query.allSatisfy { pair in
+            !dialect.placing.contains(pair.name) && !pair.name.hasBytes(of: dialect.type)
+                || pair.name.hasBytes(of: dialect.token) || fields.value(of: pair.name) != nil
+        }
     }
 
     /// Only what stood in fields.
     public var fieldsOnly: Parameters {
         var copy = self
-        copy.query = [:]
+        copy.query = []
         return copy
     }
+}
+
+extension [Metadata.Pair] {
+    /// The value of that name.
+    fileprivate func value(of name: String) -> String? { first { $0.name.hasBytes(of: name) }?.value }
+}
+
+extension String {
+    /// True for the same text in the same bytes.
+    func hasBytes(of other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
 }
 
 /// How much a client may say beside its bytes.

@@ -25,7 +25,7 @@ public struct UploadID: Sendable, Hashable {
 
     /// By bytes, as the names are.
     public static func == (one: UploadID, other: UploadID) -> Bool {
-        one.identifier.utf8.elementsEqual(other.identifier.utf8) && one.filename == other.filename
+        one.identifier.hasBytes(of: other.identifier) && one.filename == other.filename
             && one.owner == other.owner
     }
 

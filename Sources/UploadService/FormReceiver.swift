@@ -36,6 +36,8 @@ struct FormReceiver {
     private var permit = Permit()
     /// The parameters that have to stand before the file, as they were then.
     private var early: [String: String] = [:]
+    /// True once a field has come behind the file: only then something may differ from what it said.
+    private var hasLateFields = false
     private var digest: DigestCheck?
     private var part = Part.between
 
@@ -94,15 +96,20 @@ struct FormReceiver {
     /// Ends the form: the chunk is held when this returns.
     mutating func finish() throws(Ended) -> Receipt {
         try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
-        for name in FormReceiver.early(Dialect.of(parameters)) where parameters[name] != early[name] {
-            throw Ended(.malformed("Parameter \(name) must stand before the file"))
+        if hasLateFields {
+            for name in FormReceiver.early(Dialect.of(parameters)) where parameters[name] != early[name] {
+                throw Ended(.malformed("Parameter \(name) must stand before the file"))
+            }
         }
         switch file {
         case .none, .writing, .spooling:
             throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
         case .taken(let intake):
-            guard try settings.chunk(parameters, for: .upload, permit, of: request).agrees(with: intake.chunk) else {
-                throw Ended(.malformed("Parameters behind the file contradict those before it"))
+            if hasLateFields {
+                let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
+                guard chunk.agrees(with: intake.chunk) else {
+                    throw Ended(.malformed("Parameters behind the file contradict those before it"))
+                }
             }
             return try intake.commit()
         case .spooled(let spool):
@@ -121,8 +128,8 @@ struct FormReceiver {
 
     private mutating func begin(_ header: PartHeader) throws(Ended) {
         guard let name = header.nameText else { throw Ended(.malformed("The name of a part is not valid UTF-8")) }
-        let dialect = Dialect.of(parameters)
-        if name == settings.fileParameter || name == dialect.namespace + settings.fileParameter {
+        if isFile(name) {
+            let dialect = Dialect.of(parameters)
             guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()
             part = .file
@@ -138,6 +145,13 @@ struct FormReceiver {
         } else {
             part = .field(name: name, value: [])
         }
+    }
+
+    /// True for the part that holds the chunk: clients with a namespace put it in front here, too.
+    private func isFile(_ name: String) -> Bool {
+        guard name.hasSuffix(settings.fileParameter) else { return false }
+        return name == settings.fileParameter
+            || name == Dialect.of(parameters).namespace + settings.fileParameter
     }
 
     /// The parameters that are needed before the file's first byte.
@@ -156,11 +170,14 @@ struct FormReceiver {
     /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
     /// field to come would overrule).
     private func destination() throws(Ended) -> File {
-        guard (try? settings.chunk(parameters.fieldsOnly, for: .upload, permit, of: request)) != nil else {
+        // Nearly always they repeat all that the query says.
+        let isRepeated = parameters.fieldsRepeatQuery(for: Dialect.of(parameters))
+        let told = isRepeated ? parameters : parameters.fieldsOnly
+        guard let chunk = try? settings.chunk(told, for: .upload, permit, of: request) else {
             return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
         }
-        let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
-        return .writing(try Intake(chunk, into: store, settings, permit))
+        let whole = isRepeated ? chunk : try settings.chunk(parameters, for: .upload, permit, of: request)
+        return .writing(try Intake(whole, into: store, settings, permit))
     }
 
     private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
@@ -191,6 +208,7 @@ struct FormReceiver {
             try step(
                 { Ended(Outcome($0)) },
                 { () throws(ParameterError) in try parameters.add(name, text, from: .fields) })
+            if case .none = file {} else { hasLateFields = true }
         case .file:
             try digest?.finish()
             switch file {

@@ -34,6 +34,12 @@ func sha256Hex(_ bytes: [UInt8]) -> String {
         _ = SHA256(bytes, bytes.count, buffer.baseAddress)
         count = buffer.count
     }
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    func digit(_ value: UInt8) -> UInt8 { value + (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10) }
+    return String(unsafeUninitializedCapacity: 2 * digest.count) { text in
+        for (index, byte) in digest.enumerated() {
+            text[2 * index] = digit(byte >> 4)
+            text[2 * index + 1] = digit(byte & 15)
+        }
+        return 2 * digest.count
+    }
 }

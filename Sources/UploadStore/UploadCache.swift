@@ -1,7 +1,7 @@
 import Linux
 
-/// The uploads whose journals are open. Bounded: beyond the limit the one that was used longest ago is dropped; who
-/// works on it keeps it, and the next request opens it again. (Two openings of one journal are as good as one: file
+/// The uploads whose journals are open. Bounded: at the limit the quarter that was used longest ago is dropped; who
+/// works on one keeps it, and the next request opens it again. (Two openings of one journal are as good as one: file
 /// locks keep them apart like two processes.)
 final class UploadCache: Sendable {
     private struct State {
@@ -32,10 +32,10 @@ final class UploadCache: Sendable {
             if let other = state.uploads[key] { return other.upload }
             // What is broken must be remembered: from its files it could not be told.
             if state.uploads.count >= capacity {
-                let droppable = state.uploads.lazy.filter { !$0.value.upload.isBroken }
-                if let oldest = droppable.min(by: { $0.value.used < $1.value.used }) {
-                    state.uploads[oldest.key] = nil
-                }
+                let droppable = state.uploads.filter { !$0.value.upload.isBroken }
+                // Several at a time, so that not each new upload has to look through all.
+                let oldest = droppable.sorted { $0.value.used < $1.value.used }.prefix(max(1, capacity / 4))
+                for (key, _) in oldest { state.uploads[key] = nil }
             }
             state.uploads[key] = (upload, state.clock)
             return upload

@@ -63,16 +63,25 @@ struct LineLogHandler: LogHandler {
         clock_gettime(CLOCK_REALTIME, &now)
         var parts = tm()
         gmtime_r(&now.tv_sec, &parts)
-        func digits(_ number: Int, _ count: Int) -> String {
-            let text = String(number)
-            return String(repeating: "0", count: max(0, count - text.count)) + text
+        var text: [UInt8] = []
+        text.reserveCapacity(24)
+        func add(_ number: Int, digits: Int, then mark: Unicode.Scalar) {
+            var rest = number
+            text += repeatElement(UInt8(ascii: "0"), count: digits)
+            for place in 1...digits {
+                text[text.count - place] += UInt8(rest % 10)
+                rest /= 10
+            }
+            text.append(UInt8(ascii: mark))
         }
-        let day = [
-            digits(Int(parts.tm_year) + 1900, 4), digits(Int(parts.tm_mon) + 1, 2), digits(Int(parts.tm_mday), 2),
-        ]
-        let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { digits(Int($0), 2) }
-        return day.joined(separator: "-") + "T" + clock.joined(separator: ":") + "."
-            + digits(now.tv_nsec / 1_000_000, 3) + "Z"
+        add(Int(parts.tm_year) + 1900, digits: 4, then: "-")
+        add(Int(parts.tm_mon) + 1, digits: 2, then: "-")
+        add(Int(parts.tm_mday), digits: 2, then: "T")
+        add(Int(parts.tm_hour), digits: 2, then: ":")
+        add(Int(parts.tm_min), digits: 2, then: ":")
+        add(Int(parts.tm_sec), digits: 2, then: ".")
+        add(now.tv_nsec / 1_000_000, digits: 3, then: "Z")
+        return String(decoding: text, as: UTF8.self)
     }
 }
 
@@ -114,6 +123,7 @@ extension Logger.MetadataValue {
 /// A text without characters that do something instead of showing: controls, line ends, and those that turn the
 /// direction of writing.
 private func visible(_ text: String) -> String {
+    if text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) { return text }
     var visible = ""
     for scalar in text.unicodeScalars {
         switch scalar.properties.generalCategory {

@@ -53,6 +53,41 @@ struct ParametersTests {
         #expect(parameters["NAME"] == nil)
     }
 
+    @Test("names that are equivalent to Unicode are different names, also as metadata")
+    func equivalentNames() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        try parameters.add("\u{e9}", "1", from: .query)
+        try parameters.add("e\u{301}", "2", from: .query)
+        #expect(parameters["\u{e9}"] == "1")
+        #expect(parameters["e\u{301}"] == "2")
+        let metadata = Metadata([.init(name: "\u{e9}", value: "1"), .init(name: "e\u{301}", value: "2")])
+        #expect(metadata["\u{e9}"] == "1")
+        #expect(metadata["e\u{301}"] == "2")
+    }
+
+    @Test("of metadata with one name the last value counts")
+    func lastOfMetadata() {
+        let metadata = Metadata([
+            .init(name: "b", value: "1"), .init(name: "a", value: "2"), .init(name: "b", value: "3"),
+        ])
+        #expect(metadata.pairs == [.init(name: "a", value: "2"), .init(name: "b", value: "3")])
+    }
+
+    @Test("fields repeat the query where they say all that it says of the chunk")
+    func repetition() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        #expect(parameters.fieldsRepeatQuery(for: .resumable))
+        try parameters.add("title", "1", from: .query)
+        try parameters.add("upload_token", "t", from: .query)
+        #expect(parameters.fieldsRepeatQuery(for: .resumable), "neither places a chunk")
+        for name in ["resumableTotalSize", "resumableType"] {
+            try parameters.add(name, "1", from: .query)
+            #expect(!parameters.fieldsRepeatQuery(for: .resumable))
+            try parameters.add(name, "2", from: .fields)
+            #expect(parameters.fieldsRepeatQuery(for: .resumable))
+        }
+    }
+
     @Test("an empty value in a field wins over the query too")
     func empty() throws {
         var parameters = Parameters(limits: ParameterLimits())
