@@ -37,8 +37,8 @@ ssize_t linux_copy(int from, int64_t from_offset, int to, int64_t to_offset, siz
     return copy_file_range(from, &from_offset, to, &to_offset, length, 0);
 }
 
-void linux_start_write_back(int descriptor, int64_t offset, int64_t length) {
-    sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+void linux_start_write_back(int descriptor) {
+    sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 int linux_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }

@@ -51,8 +51,8 @@ public protocol File: AnyObject, Sendable {
     func copy(
         from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
     ) throws(FileError) -> UInt64
-    /// Begins to write a range to the medium, and doesn't wait for it: a `sync` to come has less to do.
-    func startWriteBack(offset: UInt64, length: UInt64)
+    /// Begins to write to the medium what isn't there yet, and doesn't wait for it: a `sync` to come has less to do.
+    func startWriteBack()
     /// Sets the time of the last change, in Unix seconds.
     func touch(_ time: UInt64) throws(FileError)
     /// Returns when the file's bytes and size as they are now would survive a power cut.

@@ -99,8 +99,8 @@ final class LinuxFile: File {
         return done
     }
 
-    func startWriteBack(offset: UInt64, length: UInt64) {
-        linux_start_write_back(descriptor.number, Int64(offset), Int64(length))
+    func startWriteBack() {
+        linux_start_write_back(descriptor.number)
     }
 
     func touch(_ time: UInt64) throws(FileError) {

@@ -171,18 +171,22 @@ final class LocalWriter: ChunkWriter {
         }
         guard recorded, isThere else { throw .busy }
         // What makes the file complete is synced in a moment.
-        if !isDurable && !isComplete { try writeBack(range, of: file) }
+        if !isDurable && !isComplete { try writeBack(range.length, of: file) }
     }
 
+    /// How many bytes are written to the medium at once: smaller pieces would cost as many calls to the disk each.
+    private static let writeBackInterval: UInt64 = 4 << 20
     /// How many bytes of an upload may be in doubt after a power cut: so many are read again then.
     private static let syncInterval: UInt64 = 256 << 20
 
-    /// Has the kernel write the chunk now, so that the sync of the whole file, before its last answer, finds little left
-    /// to do.
-    private func writeBack(_ range: ByteRange, of file: any File) throws(StoreError) {
-        file.startWriteBack(offset: range.start, length: range.length)
-        let unsynced = upload.unsynced.add(range.length, ordering: .relaxed).newValue
-        if unsynced >= LocalWriter.syncInterval { try upload.syncData(file) }
+    /// Has the kernel write what came lately, so that the sync of the whole file, before its last answer, finds little
+    /// left to do.
+    private func writeBack(_ count: UInt64, of file: any File) throws(StoreError) {
+        let unsynced = upload.unsynced.add(count, ordering: .relaxed)
+        if unsynced.newValue / LocalWriter.writeBackInterval > unsynced.oldValue / LocalWriter.writeBackInterval {
+            file.startWriteBack()
+        }
+        if unsynced.newValue >= LocalWriter.syncInterval { try upload.syncData(file) }
     }
 
     private func look() throws(StoreError) -> View? {

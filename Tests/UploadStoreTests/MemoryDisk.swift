@@ -449,7 +449,7 @@ final class MemoryFile: File {
     }
 
     // Promises nothing, so it does nothing: a power cut keeps each unsynced write or doesn't.
-    func startWriteBack(offset: UInt64, length: UInt64) {}
+    func startWriteBack() {}
 
     func touch(_ time: UInt64) throws(FileError) {
         try disk.call("touch", name) { state in
