@@ -7,8 +7,9 @@ import Synchronization
 
 /// One thread of the responder.
 final class Worker: Sendable {
-    /// Large enough that a chunk is written in few calls; small enough that many threads cost little.
-    private static let bufferSize = 256 << 10
+    /// Large enough that a chunk is written in few calls; small enough that many threads cost little. Besides, room for
+    /// what stands before a chunk in its form.
+    private static let bufferSize = 256 << 10 + 4 << 10
     /// Takes the longest preamble and what came along behind it, or what of a body has to be put back.
     private static let inputSize = max(Preamble.maximumBytes + 16 << 10, bufferSize + FastCGIBody.memoryForGaps)
     /// How much of a body that nobody wanted is read before the connection is closed on it.

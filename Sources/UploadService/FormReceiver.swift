@@ -32,6 +32,8 @@ struct FormReceiver {
     private let store: any ChunkStore
     private let buffer: UnsafeMutableRawBufferPointer
     private var file = File.none
+    /// The file's first bytes, in the buffer, while they wait for those behind them.
+    private var waiting: UnsafeRawBufferPointer?
     /// What the sender may do; known when the file begins.
     private var permit = Permit()
     /// The parameters that have to stand before the file, as they were then.
@@ -59,14 +61,29 @@ struct FormReceiver {
     /// How large the pieces are in which the fields before the file are looked for: larger than all of them usually are.
     private static let fieldsPiece = 4096
 
-    /// How large the next piece should be. Where the file begins is not known before, and from then on the pieces end with
-    /// multiples of the buffer's size in the chunk: written across these, they would lie in the kernel's page cache in
-    /// smaller parts, which costs a tenth of the processor time.
-    var wanted: Int {
+    /// What of a buffer is filled at once with a chunk's bytes. The rest is for the fields before them, where it is large
+    /// enough to spare that.
+    static func stride(of buffer: UnsafeMutableRawBufferPointer) -> Int {
+        buffer.count > 2 * fieldsPiece ? buffer.count - fieldsPiece : buffer.count
+    }
+
+    /// Where in the buffer the next piece goes. Where the file begins is not known before, and from then on what is
+    /// written ends with multiples of one length in the chunk: written across these, it would lie in the kernel's page
+    /// cache in smaller parts, which costs a tenth of the processor time. For the same reason the file's first bytes, which
+    /// came with the fields, wait for those behind them.
+    var room: Range<Int> {
+        let stride = FormReceiver.stride(of: buffer)
         switch file {
-        case .none: min(FormReceiver.fieldsPiece, buffer.count)
-        case .writing(let intake): buffer.count - Int(intake.received % UInt64(buffer.count))
-        case .spooling, .taken, .spooled: buffer.count
+        case .none:
+            return 0..<min(FormReceiver.fieldsPiece, buffer.count)
+        case .writing(let intake):
+            guard let waiting, let first = waiting.baseAddress, let begin = buffer.baseAddress else {
+                return 0..<stride - Int(intake.received % UInt64(stride))
+            }
+            let start = first - UnsafeRawPointer(begin) + waiting.count
+            return start..<start + stride - waiting.count
+        case .spooling, .taken, .spooled:
+            return 0..<stride
         }
     }
 
@@ -78,11 +95,11 @@ struct FormReceiver {
             case .partBegan(let header):
                 try begin(header)
             case .data(let range):
-                try add(UnsafeRawBufferPointer(rebasing: bytes[range]))
+                try add(UnsafeRawBufferPointer(rebasing: bytes[range]), mayWait: range.upperBound == bytes.count)
             case .heldData(let held):
                 var failure: Ended?
                 held.withUnsafeBytes { bytes in
-                    do throws(Ended) { try add(bytes) } catch { failure = error }
+                    do throws(Ended) { try add(bytes, mayWait: false) } catch { failure = error }
                 }
                 if let failure { throw failure }
             case .partEnded:
@@ -180,7 +197,8 @@ struct FormReceiver {
         return .writing(try Intake(whole, into: store, settings, permit))
     }
 
-    private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+    /// - Parameter mayWait: true if more come right behind them, in the buffer, too.
+    private mutating func add(_ bytes: UnsafeRawBufferPointer, mayWait: Bool) throws(Ended) {
         switch part {
         case .field(let name, var value):
             // Taken out first, so that the bytes are not copied with each piece.
@@ -190,12 +208,29 @@ struct FormReceiver {
         case .file:
             digest?.update(bytes)
             switch file {
-            case .writing(let intake): try intake.write(bytes)
+            case .writing(let intake): try hand(bytes, to: intake, mayWait: mayWait)
             case .spooling(let spool): try step({ Ended($0) }, { () throws(StoreError) in try spool.write(bytes) })
             case .none, .taken, .spooled: break
             }
         case .between, .ignored:
             break
+        }
+    }
+
+    private mutating func hand(
+        _ bytes: UnsafeRawBufferPointer, to intake: Intake, mayWait: Bool
+    ) throws(Ended) {
+        guard let first = waiting else {
+            let isRoomLeft = FormReceiver.stride(of: buffer) < buffer.count
+            if mayWait && intake.received == 0 && isRoomLeft { waiting = bytes } else { try intake.write(bytes) }
+            return
+        }
+        waiting = nil
+        if let start = first.baseAddress, start + first.count == bytes.baseAddress {
+            try intake.write(UnsafeRawBufferPointer(start: start, count: first.count + bytes.count))
+        } else {
+            try intake.write(first)
+            try intake.write(bytes)
         }
     }
 
@@ -212,7 +247,10 @@ struct FormReceiver {
         case .file:
             try digest?.finish()
             switch file {
-            case .writing(let intake): file = .taken(intake)
+            case .writing(let intake):
+                if let first = waiting { try intake.write(first) }
+                waiting = nil
+                file = .taken(intake)
             case .spooling(let spool): file = .spooled(spool)
             case .none, .taken, .spooled: break
             }

@@ -123,10 +123,10 @@ public struct UploadService: RequestHandler {
             let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
                 request, boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
-            try pull(&body, of: request, into: buffer, first: form.wanted) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer, first: form.room) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try form.take(bytes)
-                return form.wanted
+                return form.room
             }
             try digest?.finish()
             receipt = try form.finish()
@@ -134,10 +134,11 @@ public struct UploadService: RequestHandler {
             let permit = try settings.authorization.permit(for: request, parameters)
             let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
             let intake = try Intake(chunk, into: store, settings, permit)
-            try pull(&body, of: request, into: buffer, first: buffer.count) { bytes throws(Ended) in
+            let room = 0..<FormReceiver.stride(of: buffer)
+            try pull(&body, of: request, into: buffer, first: room) { bytes throws(Ended) in
                 digest?.update(bytes)
                 try intake.write(bytes)
-                return buffer.count
+                return room
             }
             try digest?.finish()
             receipt = try intake.commit()
@@ -150,24 +151,24 @@ public struct UploadService: RequestHandler {
     /// Reads a body to its end, piece by piece. One that is too large is not read at all if it says so.
     ///
     /// - Parameters:
-    ///   - first: how many bytes the first piece has, if so many come.
-    ///   - take: takes a piece, and says how many bytes the next one is to have.
+    ///   - first: where in the buffer the first piece goes: it has so many bytes, if so many come.
+    ///   - take: takes a piece, and says where the next one goes.
     private func pull(
-        _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer, first: Int,
-        _ take: (UnsafeRawBufferPointer) throws(Ended) -> Int
+        _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer,
+        first: Range<Int>, _ take: (UnsafeRawBufferPointer) throws(Ended) -> Range<Int>
     ) throws(Ended) {
         let tooLarge = Ended(.refused("The chunk is larger than this server accepts", because: .size))
         guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw tooLarge }
         var received: UInt64 = 0
-        var wanted = first
+        var room = first
         while true {
             var count = 0
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(wanted))
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[room])
             do throws(BodyError) { count = try body.read(into: piece) } catch { throw Ended(Outcome(error)) }
             guard count > 0 else { return }
             received += UInt64(count)
             guard received <= settings.maximumBodySize else { throw tooLarge }
-            wanted = try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            room = try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
         }
     }
 
