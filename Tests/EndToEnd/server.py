@@ -52,11 +52,14 @@ class Server:
         web: pathlib.Path = REPOSITORY / "Sources/Web",
         options: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
+        nginx_options: tuple[str, ...] = (),
     ):
-        """`options` and `environment` are the program's, at every start: arguments of `serve`, and variables to add."""
+        """`options` and `environment` are the program's, at every start: arguments of `serve`, and variables to add.
+        `nginx_options`: more arguments of `deploy/nginx-conf`."""
         self.root = root
         self.options = options
         self.environment = environment or {}
+        self.nginx_options = nginx_options
         self.web = web
         self.port = free_port()
         # Not pytest's own folder: the path of a Unix socket may have 107 bytes only.
@@ -105,7 +108,7 @@ class Server:
     def start_nginx(self) -> None:
         configuration = subprocess.run(
             [REPOSITORY / "deploy/nginx-conf", "--port", str(self.port), "--socket", self.socket]
-            + ["--web", self.web, "--state", self.state],
+            + ["--web", self.web, "--state", self.state, *self.nginx_options],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
