@@ -1,6 +1,7 @@
 """The driver of `Tests/bench`, which has compiled what this needs and says how it is used."""
 
 import argparse
+import contextlib
 import os
 import pathlib
 import platform
@@ -111,12 +112,15 @@ def main() -> int:
         print(f"This takes about {minutes:.0f} minutes on two processors that do nothing else.", flush=True)
 
     results = report.Results(machine(disk))
-    with tempfile.TemporaryDirectory(prefix="files.", dir=disk) as folder:
-        work = pathlib.Path(folder)
+    with contextlib.ExitStack() as stack:
+        # Not for --small, which takes a second or two.
+        touches = not options.small and not stack.enter_context(measure.kept_memory())
+        work = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="files.", dir=disk)))
         spread_folders(work)
         pool = plan.Pool(options.work / "pool")
         bench = workloads.Bench(
-            plan.Load(options.tools / "load", pool, options.work), work, options.tools, settles=not options.small)
+            plan.Load(options.tools / "load", pool, options.work), work, options.tools,
+            settles=not options.small, touches=touches)
         for workload in wanted:
             present = [side for side in sides if side.name in workload.sides]
             if not present:

@@ -11,11 +11,21 @@ from report import Spread
 from sides import SIDES
 
 # Told apart by people who see few colours, and in print: Okabe and Ito's.
-COLOURS = {"dav": "#999999", "ours": "#0072b2", "unsynced": "#56b4e9", "flask": "#e69f00"}
+COLOURS = {"dav": "#999999", "ours": "#0072b2", "streaming": "#009e73", "unsynced": "#56b4e9", "flask": "#e69f00"}
 PANELS = {
     "speed": "Speed (nginx DAV PUT = 1, more is better)",
     "cpu": "Processor time (nginx DAV PUT = 1, less is better)",
 }
+
+
+# Of a bar, where the workloads are 1 apart.
+WIDTH = 0.2
+
+
+def offset(side: str, sides: dict) -> float:
+    """From the middle of a workload's bars to that side's."""
+    present = [each for each in COLOURS if each in sides]
+    return (present.index(side) - (len(present) - 1) / 2) * WIDTH
 
 
 def draw(summaries: dict[str, dict[str, dict[str, Spread]]], path: pathlib.Path) -> None:
@@ -27,8 +37,9 @@ def draw(summaries: dict[str, dict[str, dict[str, Spread]]], path: pathlib.Path)
     matplotlib.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})
     figure, axes = pyplot.subplots(len(PANELS), 1, figsize=(9, 7), layout="constrained")
     for axis, (quantity, title) in zip(axes, PANELS.items()):
-        for position, side in enumerate(COLOURS):
-            bars = [(place, each[side].get(f"{quantity} / dav", Spread(1, 1, 1) if side == "dav" else None))
+        for side in COLOURS:
+            bars = [(place + offset(side, each),
+                     each[side].get(f"{quantity} / dav", Spread(1, 1, 1) if side == "dav" else None))
                     for place, each in enumerate(shown.values()) if side in each]
             bars = [(place, value) for place, value in bars if value]
             if not bars:
@@ -37,7 +48,7 @@ def draw(summaries: dict[str, dict[str, dict[str, Spread]]], path: pathlib.Path)
             below = [value.median - value.low for _, value in bars]
             above = [value.high - value.median for _, value in bars]
             drawn = axis.bar(
-                [place + (position - 1.5) * 0.2 for place, _ in bars], medians, 0.19,
+                [place for place, _ in bars], medians, WIDTH * 0.95,
                 color=COLOURS[side], label=SIDES[side].title,
                 yerr=[below, above], error_kw={"linewidth": 1, "capsize": 2})
             axis.bar_label(drawn, [f"{value:.2g}" for value in medians], padding=2, fontsize=8)
@@ -50,6 +61,6 @@ def draw(summaries: dict[str, dict[str, dict[str, Spread]]], path: pathlib.Path)
     axes[1].set_ylim(bottom=0.1)
     axes[1].yaxis.set_major_formatter("{x:g}")
     axes[1].yaxis.set_minor_formatter("")
-    axes[0].legend(frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.08), fontsize=9)
+    axes[0].legend(frameon=False, ncols=5, loc="upper left", bbox_to_anchor=(0, -0.08), fontsize=9)
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     pyplot.close(figure)

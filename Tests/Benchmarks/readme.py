@@ -18,8 +18,11 @@ UPLOADS = {
     "CPU / nginx's PUT": "cpu / dav", "CPU / Flask": "cpu / flask",
     "peak MiB": "peak MiB", "written per byte": "written per byte",
 }
-# What is measured of an upload and is no way to run the program.
-UNSYNCED = "the same without its syncs, for comparison"
+# Other sides of an upload that have rows of their own.
+OTHER_ROWS = {
+    "streaming": "nginx not taking bodies in first",
+    "unsynced": "the same without its syncs, for comparison",
+}
 
 Summaries = dict[str, dict[str, dict[str, Spread]]]
 
@@ -33,9 +36,10 @@ def tables(summaries: Summaries) -> list[list[list[str]]]:
         # Where nothing was uploaded, there is a speed all the same.
         if isinstance(workload, Upload) or workload.speed == "requests":
             uploads.append([title, *(cell(summaries, workload.name, "ours", name) for name in UPLOADS.values())])
-            if "unsynced" in workload.sides:
-                uploads.append([f"{workload.name}, {UNSYNCED}", *(
-                    cell(summaries, workload.name, "unsynced", name) for name in UPLOADS.values())])
+            for side, words in OTHER_ROWS.items():
+                if side in workload.sides:
+                    uploads.append([f"{workload.name}, {words}", *(
+                        cell(summaries, workload.name, side, name) for name in UPLOADS.values())])
         else:
             for name in (target[2] for target in TARGETS if target[0] == workload.name):
                 others.append([title, name, cell(summaries, workload.name, "ours", name)])

@@ -36,10 +36,9 @@ class Side(Server):
         """`folder`: an empty one for files and for nginx's temporary ones, which must be on one disk. `tools`: what was
         compiled."""
         (folder / "files").mkdir()
-        super().__init__(folder / "files")
+        super().__init__(folder / "files", nginx_options=("--chunk-size", str(chunk_size)))
         self.folder = folder
         self.tools = tools
-        self.chunk_size = chunk_size
 
     def close(self) -> None:
         """The files are emptied; they are removed after the last round. ext4 without a journal, which virtual machines
@@ -55,14 +54,9 @@ class Side(Server):
     # --- nginx
 
     def configuration(self, text: str) -> str:
-        """The example, made to fit the chunk size as it says itself, with temporary files beside the others."""
+        """The example, with temporary files beside the others."""
         setting = "client_body_temp_path"
         text = replace(text, f'{setting} "{self.state}/nginx-body"', f'{setting} "{self.folder}/body"')
-        if self.chunk_size != CHUNK_SIZE:
-            room = 2 * self.chunk_size // 1024 + 64
-            for setting in ("client_max_body_size", "client_body_buffer_size"):
-                text, count = re.subn(rf"(?m)^( *{setting}) \w+;", rf"\1 {room}k;", text)
-                assert count == 1, setting
         # All load comes from a few addresses; what is measured is not how well they are slowed down.
         text = replace(text, "rate=500r/s", "rate=1000000r/s")
         text, count = LOCATION.subn(lambda match: self.location(match[0]), text)
@@ -137,6 +131,17 @@ class Unsynced(Resumabled):
     skip_syncs = True
 
 
+class Streaming(Resumabled):
+    """With nginx handing bodies on as they come: for clients that are all fast."""
+
+    name = "streaming"
+    title = "resumabled, streaming"
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.nginx_options += ("--buffering", "off")
+
+
 class Dav(Side):
     """nginx's own PUT, which receives, writes and renames. Each chunk becomes a file, and nothing is synced."""
 
@@ -180,4 +185,4 @@ class Flask(Side):
         return re.sub(r"(?m)^( *)fastcgi_", r"\1proxy_", block)
 
 
-SIDES = {side.name: side for side in (Dav, Resumabled, Unsynced, Flask)}
+SIDES = {side.name: side for side in (Dav, Resumabled, Unsynced, Streaming, Flask)}

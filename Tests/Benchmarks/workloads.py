@@ -46,13 +46,15 @@ class Sample:
 class Bench:
     """What all rounds share."""
 
-    def __init__(self, load: plan.Load, work: pathlib.Path, tools: pathlib.Path, settles: bool):
-        """`work`: for what is uploaded. `tools`: what was compiled. `settles`: whether it is for the figures."""
+    def __init__(self, load: plan.Load, work: pathlib.Path, tools: pathlib.Path, settles: bool, touches: bool):
+        """`work`: for what is uploaded. `tools`: what was compiled. `settles`: whether it is for the figures. `touches`:
+        whether memory has to be touched before each turn."""
         self.load = load
         self.pool = load.pool
         self.work = work
         self.tools = tools
         self.settles = settles
+        self.touches = touches
         self._expected: dict[plan.File, str] = {}
 
     def start(self, side: type[Side], **options) -> Side:
@@ -73,7 +75,7 @@ class Bench:
 
     def measured(self, sample: Sample, server: Side, groups: list[plan.Group]) -> plan.Run:
         """Runs the load, and notes in `sample` what it took."""
-        if self.settles:
+        if self.touches:
             # The Flask backend fills three times as much.
             measure.touch_memory(4 * max(sample.bytes, 16 * MIB))
         program, nginx = server.program_usage(), server.nginx_usage()
@@ -323,16 +325,17 @@ def human(size: int) -> str:
 
 
 def _uploads(big: int, few: int, many: int, chunk: int) -> list[Workload]:
+    both_ways = ("dav", "ours", "streaming", "flask")
     return [
         Upload("W1", f"{human(big)}, chunks of 1 MiB, 4 connections",
-               count=1, size=big, chunk_size=MIB, connections=4),
+               count=1, size=big, chunk_size=MIB, connections=4, sides=both_ways),
         Upload("W2", f"8 files of {human(few)}, chunks of 1 MiB, 3 connections each",
-               count=8, size=few, chunk_size=MIB, connections=3, apart=True),
+               count=8, size=few, chunk_size=MIB, connections=3, apart=True, sides=both_ways),
         Upload("W3", f"{many:,} files of 64 KiB, 8 connections",
                count=many, size=64 * KIB, chunk_size=MIB, connections=8, speed="requests",
                sides=("dav", "ours", "unsynced", "flask")),
         Upload("W4", f"{human(chunk)}, chunks of 8 MiB, 4 connections",
-               count=1, size=chunk, chunk_size=8 * MIB, connections=4),
+               count=1, size=chunk, chunk_size=8 * MIB, connections=4, sides=both_ways),
     ]
 
 
