@@ -166,9 +166,12 @@ struct FormReceiver {
 
     /// True for the part that holds the chunk: clients with a namespace put it in front here, too.
     private func isFile(_ name: String) -> Bool {
-        guard name.hasSuffix(settings.fileParameter) else { return false }
-        return name == settings.fileParameter
-            || name == Dialect.of(parameters).namespace + settings.fileParameter
+        if name == settings.fileParameter { return true }
+        // By bytes: the letters of two words joined may be other characters. Nearly all names end otherwise.
+        guard name.utf8.suffix(settings.fileParameter.utf8.count).elementsEqual(settings.fileParameter.utf8) else {
+            return false
+        }
+        return name == Dialect.of(parameters).namespace + settings.fileParameter
     }
 
     /// The parameters that are needed before the file's first byte.

@@ -77,6 +77,17 @@ struct UploadTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
+    @Test("a namespace stands before the name of the file part, too, and a field that only ends like it is a field")
+    func namespacedFile() {
+        let sample = Sample(size: 1500)
+        var fields = sample.fields(1)
+        for index in fields.indices { fields[index].name = "mine-" + fields[index].name }
+        fields.append(.field("profile", "public"))
+        site.post(.malformed, form(fields + [.file(sample.bytes, name: "other-file")]))
+        site.post(.stored, form(fields + [.file(sample.bytes, name: "mine-file")]))
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
+    }
+
     @Test("parameters may all stand in the query, with a form that has only the file")
     func queryAndForm() {
         let sample = Sample(size: 1500)

@@ -30,7 +30,8 @@ int linux_reserve(int descriptor, int64_t size);
 /// copy_file_range(2) at offsets; neither descriptor's own position moves. Returns how many bytes, 0 at the end.
 ssize_t linux_copy(int from, int64_t from_offset, int to, int64_t to_offset, size_t length);
 
-/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: write-out of the file begins, nobody waits. A failure shows in the next fsync(2).
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: write-out of the file begins, nobody waits. A failure shows in the
+/// next fsync(2).
 void linux_start_write_back(int descriptor);
 
 /// accept4(2) with SOCK_CLOEXEC: the connection's descriptor, blocking whatever the socket is.
