@@ -170,7 +170,8 @@ class Results:
             if found is None:
                 continue
             is_met = COMPARE[comparison](found.median, float(target))
-            verdicts.append((f"{workload}: {name} {spread(found)}, to be {comparison} {number(target)}", is_met))
+            verdicts.append((
+                f"{workload}, {SIDES[side].title}: {name} {spread(found)}, to be {comparison} {target:g}", is_met))
         return verdicts
 
     def save(self, folder: pathlib.Path) -> None:
