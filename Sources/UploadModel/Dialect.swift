@@ -54,9 +54,7 @@ public final class Dialect: Sendable, Equatable {
         if parameters[simpleUploader.identifier] != nil, parameters[simpleUploader.chunkNumber] != nil {
             return simpleUploader
         }
-        let suffix = resumable.identifier
-        let namespaces = parameters.all.map(\.name).filter { $0.hasSuffix(suffix) }
-            .map { String($0.dropLast(suffix.count)) }
+        let namespaces = parameters.all.compactMap { $0.name.prefix(before: resumable.identifier) }
         return namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : resumable
     }
 

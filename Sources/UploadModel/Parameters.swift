@@ -69,6 +69,14 @@ extension [Metadata.Pair] {
 extension String {
     /// True for the same text in the same bytes.
     func hasBytes(of other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
+
+    /// What stands before `suffix`, by bytes: a letter may be one character with what stands before it. Nil if the text
+    /// doesn't end so.
+    package func prefix(before suffix: String) -> String? {
+        let count = suffix.utf8.count
+        guard utf8.suffix(count).elementsEqual(suffix.utf8) else { return nil }
+        return String(utf8.dropLast(count))
+    }
 }
 
 /// How much a client may say beside its bytes.

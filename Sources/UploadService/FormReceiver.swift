@@ -166,12 +166,9 @@ struct FormReceiver {
 
     /// True for the part that holds the chunk: clients with a namespace put it in front here, too.
     private func isFile(_ name: String) -> Bool {
-        if name == settings.fileParameter { return true }
-        // By bytes: the letters of two words joined may be other characters. Nearly all names end otherwise.
-        guard name.utf8.suffix(settings.fileParameter.utf8.count).elementsEqual(settings.fileParameter.utf8) else {
-            return false
-        }
-        return name == Dialect.of(parameters).namespace + settings.fileParameter
+        // Nearly all names end otherwise.
+        guard let namespace = name.prefix(before: settings.fileParameter) else { return false }
+        return namespace.isEmpty || namespace.utf8.elementsEqual(Dialect.of(parameters).namespace.utf8)
     }
 
     /// The parameters that are needed before the file's first byte.

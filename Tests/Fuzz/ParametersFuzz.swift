@@ -5,7 +5,8 @@ import HTTP
 /// A request's parameters: the first line is the query string, each further one a form field, `name=value`. The first
 /// byte chooses between a test and an upload, and how many parameters there may be. The invariant:
 /// 1. The query string is read as the reference reads it, and again when it is written down in its plainest form.
-/// 2. Fields win over the query; what stands twice in one place with different bytes is an error; limits are kept.
+/// 2. Fields win over the query; what stands twice in one place with different bytes is an error; limits are kept. Names
+///    are their bytes.
 /// 3. A request is accepted if, and only if, `ReferenceRequest` finds nothing wrong, and then lies where that says.
 func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
     let choice = bytes.first ?? 0
@@ -43,8 +44,8 @@ func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
         }
         if !isAdded { return nil }
     }
-    for (name, value) in reference.all where parameters[name].map(Bytes.init(of:)) != value {
-        return "\(name) is \(parameters[name] ?? "nothing") instead of \(value.text)"
+    for (name, value) in reference.all where parameters[name.text].map(Bytes.init(of:)) != value {
+        return "\(name.text) is \(parameters[name.text] ?? "nothing") instead of \(value.text)"
     }
 
     let maximum: UInt64 = choice & 4 == 0 ? 1 << 40 : 5000
@@ -71,11 +72,12 @@ func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
 }
 
 /// Text that is compared by its bytes. Swift's strings are equal where Unicode calls them equivalent.
-struct Bytes: Hashable {
+struct Bytes: Hashable, ExpressibleByStringLiteral {
     var bytes: [UInt8]
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
     init(of text: String) { bytes = Array(text.utf8) }
+    init(stringLiteral text: String) { self.init(of: text) }
 
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
@@ -126,17 +128,18 @@ private func referenceDecoded(_ bytes: [UInt8]) -> [UInt8] {
 struct ReferenceParameters {
     let limits: ParameterLimits
     var bytes = 0
-    var query: [String: Bytes] = [:]
-    var fields: [String: Bytes] = [:]
+    var query: [Bytes: Bytes] = [:]
+    var fields: [Bytes: Bytes] = [:]
 
     init(limits: ParameterLimits) { self.limits = limits }
 
-    var all: [String: Bytes] { query.merging(fields) { $1 } }
+    var all: [Bytes: Bytes] { query.merging(fields) { $1 } }
 
     /// False where the request ends with that.
     mutating func add(_ name: String, _ value: Bytes, toFields: Bool) -> Bool {
         bytes += name.utf8.count + value.bytes.count
         if bytes > limits.bytes || query.count + fields.count >= limits.count { return false }
+        let name = Bytes(of: name)
         let former = toFields ? fields.updateValue(value, forKey: name) : query.updateValue(value, forKey: name)
         return former == nil || former == value
     }
@@ -151,9 +154,9 @@ struct ReferenceRequest {
     var sizes: (total: UInt64, chunkSize: UInt64, offset: UInt64, lengths: Set<UInt64>)?
 
     /// Nil where a rule is broken.
-    init?(_ parameters: [String: Bytes], isTest: Bool, maximumFileSize: UInt64) {
+    init?(_ parameters: [Bytes: Bytes], isTest: Bool, maximumFileSize: UInt64) {
         let dialect = ReferenceDialect(parameters)
-        func text(_ word: String) -> Bytes? { parameters[dialect.name(word)] }
+        func text(_ word: String) -> Bytes? { parameters[Bytes(of: dialect.name(word))] }
         var isWrong = false
         func number(_ name: String, _ range: ClosedRange<UInt64>) -> UInt64? {
             guard let digits = text(name)?.bytes else { return nil }
@@ -218,9 +221,9 @@ private struct ReferenceDialect {
     /// Only Dropzone says where a chunk begins; what others call so is theirs.
     var statesOffset = false
 
-    init(_ parameters: [String: Bytes]) {
+    init(_ parameters: [Bytes: Bytes]) {
         let suffix = Array("resumableIdentifier".utf8)
-        let prefixes = parameters.keys.map { Array($0.utf8) }.filter { $0.suffix(suffix.count) == suffix[...] }
+        let prefixes = parameters.keys.map(\.bytes).filter { $0.suffix(suffix.count) == suffix[...] }
         if parameters["resumableIdentifier"] != nil {
             name = { "resumable" + $0 }
         } else if parameters["flowIdentifier"] != nil {

@@ -64,7 +64,7 @@ private func receive(_ body: [UInt8], query: String, seed: UInt8) throws -> Stri
     // A test that doesn't say how long the chunk is asks for the longest that it can be.
     var asked = form.parameters.all
     asked["resumableCurrentChunkSize"] = Bytes(of: "\(form.file.count)")
-    let plain = asked.map { Bytes(of: $0.key).percentEncoded + "=" + $0.value.percentEncoded }
+    let plain = asked.map { $0.key.percentEncoded + "=" + $0.value.percentEncoded }
     let test = Request(method: .get, path: "/resumable_upload", query: plain.joined(separator: "&"))
     guard asked["resumableChunkNumber"] != nil else { return nil }
     let status = send(test, CutBody([], seed: 0), to: service).status

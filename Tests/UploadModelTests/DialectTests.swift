@@ -98,6 +98,14 @@ struct DialectTests {
         #expect(throws: ParameterError.missing("resumableFilename")) { try read([("identifier", "x")]) }
     }
 
+    @Test("a namespace is bytes, also where they join with the letter behind them to one character")
+    func joiningNamespace() throws {
+        // ARABIC NUMBER SIGN: by Unicode one character with what follows it.
+        let namespace = "\u{600}"
+        let parameters = DialectTests.requests[0].parameters.map { (namespace + $0.0, $0.1) }
+        #expect(try read(parameters).dialect.namespace == namespace)
+    }
+
     @Test("two namespaces are none")
     func twoNamespaces() throws {
         #expect(throws: ParameterError.missing("resumableFilename")) {
