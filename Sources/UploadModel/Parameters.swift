@@ -48,8 +48,10 @@ public struct Parameters: Sendable {
     /// True if of all that the query says about a chunk's place and type there is also a field: then it adds nothing.
     public func fieldsRepeatQuery(for dialect: Dialect) -> Bool {
         query.allSatisfy { pair in
-            !dialect.placing.contains(pair.name) && !pair.name.hasBytes(of: dialect.type)
-                || pair.name.hasBytes(of: dialect.token) || fields.value(of: pair.name) != nil
+            let isOfChunk = dialect.placing.contains(pair.name) || pair.name.hasBytes(of: dialect.type)
+            // It says who sends, not what.
+            let isToken = pair.name.hasBytes(of: dialect.token)
+            return !isOfChunk || isToken || fields.value(of: pair.name) != nil
         }
     }
 

@@ -147,7 +147,7 @@ struct FormReceiver {
         guard let name = header.nameText else { throw Ended(.malformed("The name of a part is not valid UTF-8")) }
         if isFile(name) {
             let dialect = Dialect.of(parameters)
-            guard case .none = file else { throw Ended(.malformed("The form has more than one part named \(name)")) }
+            guard !hasFile else { throw Ended(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()
             part = .file
             permit = try settings.authorization.permit(for: request, parameters)
@@ -163,6 +163,9 @@ struct FormReceiver {
             part = .field(name: name, value: [])
         }
     }
+
+    /// True once the file has begun.
+    private var hasFile: Bool { if case .none = file { false } else { true } }
 
     /// True for the part that holds the chunk: clients with a namespace put it in front here, too.
     private func isFile(_ name: String) -> Bool {
@@ -243,7 +246,7 @@ struct FormReceiver {
             try step(
                 { Ended(Outcome($0)) },
                 { () throws(ParameterError) in try parameters.add(name, text, from: .fields) })
-            if case .none = file {} else { hasLateFields = true }
+            if hasFile { hasLateFields = true }
         case .file:
             try digest?.finish()
             switch file {

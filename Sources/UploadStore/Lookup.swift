@@ -98,7 +98,7 @@ extension LocalStore {
                 throw .sizeDiffers(known: size)
             }
         } else {
-            _ = try upload.change { journal throws(FileError) in try forget(journal, UploadKey(upload.id)) }
+            _ = try upload.change { journal throws(FileError) in try forget(journal, upload.key) }
         }
         cache.drop(upload)
     }
@@ -151,7 +151,8 @@ extension LocalStore {
         guard let journal else { return nil }
         return cache.keep(
             Upload(
-                id: id, files: files, destination: destination, state: state, journal: journal, observe: observe))
+                id: id, key: key, files: files, destination: destination, state: state, journal: journal,
+                observe: observe))
     }
 
     /// Refuses a name at once that would be refused in the end.
@@ -199,7 +200,8 @@ extension LocalStore {
             return journal
         }
         return journal.map {
-            Upload(id: id, files: files, destination: destination, state: state, journal: $0, observe: observe)
+            Upload(
+                id: id, key: key, files: files, destination: destination, state: state, journal: $0, observe: observe)
         }
     }
 

@@ -8,6 +8,7 @@ public import UploadModel
 /// threads of this one. Neither is held while a client's bytes are written or synced.
 final class Upload: Sendable {
     let id: UploadID
+    let key: UploadKey
     /// The names of the two files in the state folder.
     let files: UploadFiles
     /// Where the finished file is to lie.
@@ -25,10 +26,11 @@ final class Upload: Sendable {
     private let observe: StoreObserver
 
     init(
-        id: UploadID, files: UploadFiles, destination: Destination, state: any Directory,
+        id: UploadID, key: UploadKey, files: UploadFiles, destination: Destination, state: any Directory,
         journal: consuming sending Journal, observe: @escaping StoreObserver
     ) {
         self.id = id
+        self.key = key
         self.files = files
         self.destination = destination
         self.state = state

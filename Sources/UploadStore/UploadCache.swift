@@ -28,8 +28,7 @@ final class UploadCache: Sendable {
     func keep(_ upload: Upload) -> Upload {
         state.withLock { state in
             state.clock += 1
-            let key = UploadKey(upload.id)
-            if let other = state.uploads[key] { return other.upload }
+            if let other = state.uploads[upload.key] { return other.upload }
             // What is broken must be remembered: from its files it could not be told.
             if state.uploads.count >= capacity {
                 let droppable = state.uploads.filter { !$0.value.upload.isBroken }
@@ -37,7 +36,7 @@ final class UploadCache: Sendable {
                 let oldest = droppable.sorted { $0.value.used < $1.value.used }.prefix(max(1, capacity / 4))
                 for (key, _) in oldest { state.uploads[key] = nil }
             }
-            state.uploads[key] = (upload, state.clock)
+            state.uploads[upload.key] = (upload, state.clock)
             return upload
         }
     }
@@ -45,8 +44,7 @@ final class UploadCache: Sendable {
     /// Forgets an upload that was removed from the store.
     func drop(_ upload: Upload) {
         state.withLock { state in
-            let key = UploadKey(upload.id)
-            if state.uploads[key]?.upload === upload { state.uploads[key] = nil }
+            if state.uploads[upload.key]?.upload === upload { state.uploads[upload.key] = nil }
         }
     }
 }

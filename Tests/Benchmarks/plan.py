@@ -102,13 +102,6 @@ def form_post(file: File, chunk: Chunk, pool: Pool) -> Request:
     return Request(head + before, offset, length, after)
 
 
-def octets_post(file: File, chunk: Chunk, pool: Pool) -> Request:
-    """As Resumable.js sends a chunk with `method: 'octet'`: the parameters in the query string, the bytes alone."""
-    offset, length = file.place(pool, chunk)
-    head = _head("POST", f"{ROUTE}?{query(file.fields(chunk))}", length, "application/octet-stream")
-    return Request(head, offset, length)
-
-
 def put(file: File, chunk: Chunk, pool: Pool) -> Request:
     """A chunk as a file of its own."""
     offset, length = file.place(pool, chunk)

@@ -13,9 +13,9 @@ CHUNK = MIB
 OFF = ("--buffering", "off")
 
 
-def fields_of(data: bytes, name: str, number: int = 1, **more):
+def fields_of(data: bytes, name: str, number: int = 1):
     chunk = layout(len(data), CHUNK, False)[number - 1]
-    fields = parameters(chunk, identifier=name, filename=name, size=len(data), chunk_size=CHUNK, **more)
+    fields = parameters(chunk, identifier=name, filename=name, size=len(data), chunk_size=CHUNK)
     return fields, data[chunk.start : chunk.end]
 
 
