@@ -1,18 +1,18 @@
 import Glibc
 import Linux
-public import Logging
+package import Logging
 import UploadModel
-public import UploadStore
+package import UploadStore
 
 // Tells receivers of finished files, at least once each, on threads of its own: nobody who uploads ever waits for them.
 //
-// A few threads a receiver take turns at the queue. Who takes an upload gets its turn in the outbox, tells all that is
+// A few threads a receiver take turns at the queue. Who takes an upload gets its lease in the outbox, tells all that is
 // owed of it, oldest first, and writes down what came of it. One that fails keeps the later ones of the same upload
 // waiting, and no others. The queue only says where to look; what is owed is always read from the outbox, so whatever
 // is lost with this process is found by the next one, or by another on the same root.
 
 /// What a dispatcher has to say to whoever counts.
-public enum DeliveryNews: Sendable, Equatable {
+package enum DeliveryNews: Sendable, Equatable {
     /// A receiver knows of a file.
     case delivered(to: Recipients)
     /// It could not be told; it is tried again.
@@ -22,25 +22,25 @@ public enum DeliveryNews: Sendable, Equatable {
 }
 
 /// Delivers what the store's outbox holds.
-public final class Dispatcher: Sendable {
+package final class Dispatcher: Sendable {
     /// How many deliveries to one receiver are under way at the same time.
     private static let lanes = 4
     /// How often the outbox is asked whether an operator wants something, in milliseconds.
     private static let wishInterval: UInt64 = 1000
 
     /// Who is told of finished files.
-    public struct Receivers: Sendable {
+    package struct Receivers: Sendable {
         /// The operator's program, and the time it has in seconds.
-        public var program: (path: String, seconds: Int)?
-        public var site: Site?
+        package var program: (path: String, seconds: Int)?
+        package var site: WebhookEndpoint?
 
-        public init(program: (path: String, seconds: Int)? = nil, site: Site? = nil) {
+        package init(program: (path: String, seconds: Int)? = nil, site: WebhookEndpoint? = nil) {
             self.program = program
             self.site = site
         }
 
         /// Their bits, for the store's settings.
-        public var recipients: Recipients {
+        package var recipients: Recipients {
             var recipients: Recipients = []
             if program != nil { recipients.insert(.program) }
             if site != nil { recipients.insert(.url) }
@@ -48,7 +48,7 @@ public final class Dispatcher: Sendable {
         }
 
         /// How many threads deliver.
-        public var threads: Int { recipients.each.count * Dispatcher.lanes }
+        package var threads: Int { recipients.each.count * Dispatcher.lanes }
     }
 
     private struct Line: Sendable {
@@ -68,7 +68,7 @@ public final class Dispatcher: Sendable {
     ///   - root: the store's root, as an absolute path: programs are told where files are.
     ///   - environment: what programs inherit, as `NAME=value`; but for what is named like the facts.
     ///   - tell: is told what comes of it, on the threads that deliver.
-    public init(
+    package init(
         _ receivers: Receivers, root: String, environment: [String], log: Logger,
         tell: @escaping @Sendable (DeliveryNews) -> Void = { _ in }
     ) {
@@ -82,7 +82,7 @@ public final class Dispatcher: Sendable {
         }
         if let site = receivers.site {
             HTTPPost.setUp()
-            lines.append(Line(receiver: SiteReceiver(site: site)))
+            lines.append(Line(receiver: WebhookReceiver(site: site)))
         }
         self.lines = lines
         self.log = log
@@ -90,7 +90,7 @@ public final class Dispatcher: Sendable {
     }
 
     /// What the store's observer is to be told.
-    public func observe(_ event: StoreEvent) {
+    package func observe(_ event: StoreEvent) {
         guard case .finished(let upload) = event else { return }
         let key = UploadKey(upload.id)
         for line in lines {
@@ -105,7 +105,7 @@ public final class Dispatcher: Sendable {
     /// Begins to deliver what that store's outbox holds.
     ///
     /// - Returns: false if the machine won't give the threads.
-    public func start(_ store: LocalStore) -> Bool {
+    package func start(_ store: LocalStore) -> Bool {
         let outbox = Outbox(store)
         for line in lines {
             for lane in 0..<Dispatcher.lanes {
@@ -118,7 +118,7 @@ public final class Dispatcher: Sendable {
 
     /// Ends the deliveries: those under way have so many seconds, then they are broken off, to be made again by the next
     /// process.
-    public func stop(within seconds: Int) {
+    package func stop(within seconds: Int) {
         for line in lines { line.queue.change { $0.isStopping = true } }
         let threads = threads.withLock { threads in
             defer { threads = [] }
@@ -172,20 +172,20 @@ public final class Dispatcher: Sendable {
     private func deliver(_ key: UploadKey, _ line: Line, _ outbox: Outbox) {
         let recipient = line.receiver.recipient
         do throws(StoreError) {
-            guard let turn = try outbox.turn(key, for: recipient) else {
+            guard let lease = try outbox.lease(key, for: recipient) else {
                 // Another process is at it.
                 return line.queue.change { $0.postpone(key, until: milliseconds() + 1000) }
             }
-            while let event = try turn.next() {
+            while let event = try lease.next() {
                 switch line.receiver.deliver(event, stop: stopFlag) {
                 case .delivered:
-                    try turn.delivered(event)
+                    try lease.delivered(event)
                     line.queue.change { $0.receiverAnswered(now: milliseconds()) }
                     log.info("event delivered", metadata: facts(event, line))
                     tell(.delivered(to: recipient))
                 case .failed(let failure):
                     if failure.isStopped { return }
-                    try postpone(key, event, turn, line, failure)
+                    try postpone(key, event, lease, line, failure)
                     return report(line)
                 }
             }
@@ -198,7 +198,8 @@ public final class Dispatcher: Sendable {
     }
 
     private func postpone(
-        _ key: UploadKey, _ event: Outbox.Event, _ turn: Outbox.Turn, _ line: Line, _ failure: Delivery.Failure
+        _ key: UploadKey, _ event: Outbox.Event, _ lease: Outbox.DeliveryLease, _ line: Line,
+        _ failure: Delivery.Failure
     ) throws(StoreError) {
         let recipient = line.receiver.recipient
         let count = (event.attempts[recipient]?.count ?? 0) + 1
@@ -216,7 +217,7 @@ public final class Dispatcher: Sendable {
                 ["attempt": "\(count)", "reason": "\(failure.reason)", "next": "\((pause + 999) / 1000)"],
                 uniquingKeysWith: { $1 }))
         let next = UInt64(time(nil)) + (pause + 999) / 1000
-        try turn.failed(event, Attempts(count: count, next: next, reason: failure.reason))
+        try lease.failed(event, Attempts(count: count, next: next, reason: failure.reason))
     }
 
     private func report(_ line: Line) {

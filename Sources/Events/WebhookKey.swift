@@ -3,17 +3,17 @@ import CCrypto
 /// Signs what is sent to a site, in the way of the Standard Webhooks specification: HMAC-SHA256 (RFC 2104) with a shared
 /// key over id, time and body. Several keys may be in use while a site changes from one to the next: then there is a
 /// signature by each.
-public struct WebhookKey: Sendable {
+package struct WebhookKey: Sendable {
     /// How many bytes a key has (specification, "Symmetric signatures").
-    public static let lengths = 24...64
+    package static let lengths = 24...64
     /// How many keys may be in use at once.
-    public static let maximumCount = 4
+    package static let maximumCount = 4
 
     private let keys: [[UInt8]]
 
     /// - Parameter texts: each `whsec_` and a key of 24 to 64 bytes in base64 (RFC 4648, section 4).
     /// - Returns: nil if there is none, more than four, or one that is something else.
-    public init?(_ texts: [String]) {
+    package init?(_ texts: [String]) {
         guard (1...WebhookKey.maximumCount).contains(texts.count) else { return nil }
         var keys: [[UInt8]] = []
         for text in texts {
@@ -30,7 +30,7 @@ public struct WebhookKey: Sendable {
     /// - Parameters:
     ///   - id: the value of `webhook-id`.
     ///   - timestamp: the value of `webhook-timestamp`, in Unix seconds.
-    public func signature(id: String, timestamp: UInt64, body: [UInt8]) -> String {
+    package func signature(id: String, timestamp: UInt64, body: [UInt8]) -> String {
         let signed = Array("\(id).\(timestamp).".utf8) + body
         return keys.map { "v1," + encoded(hmacSHA256(key: $0, signed)) }.joined(separator: " ")
     }

@@ -3,7 +3,7 @@ import Linux
 
 /// A web server's connection, read through a piece of memory that belongs to the thread. It closes when it goes.
 final class Connection {
-    /// How long a whole preamble may take. It is shorter than the header that nginx waited for, and comes at once.
+    /// How long a whole request head may take. It is shorter than the header that nginx waited for, and comes at once.
     private static let preambleSeconds = 5
     /// How long it may take when it is time to stop. A call that was taken must not be hung up on for that: the web server
     /// has connected and is about to speak, and would tell its client that nobody answers.
@@ -18,7 +18,7 @@ final class Connection {
     /// What has been read and not yet been taken.
     private var unread = 0..<0
 
-    /// - Parameter memory: at least `Preamble.maximumBytes`.
+    /// - Parameter memory: at least `RequestHead.maximumBytes`.
     init(_ descriptor: consuming Descriptor, memory: UnsafeMutableRawBufferPointer) {
         var time = timeval(tv_sec: Connection.patienceSeconds, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -82,18 +82,18 @@ final class Connection {
         UnsafeMutableRawBufferPointer(rebasing: memory.suffix(count))
     }
 
-    /// Reads the preamble; nil if the peer is none that can be served, and has to be hung up on.
+    /// Reads the request head; nil if the peer is none that can be served, and has to be hung up on.
     ///
     /// - Parameter stopping: becomes ready to read when it is time to stop; then there is less patience.
-    func preamble(hurriedBy stopping: Int32) -> Preamble? {
+    func requestHead(hurriedBy stopping: Int32) -> RequestHead? {
         var isHurried = false
         var deadline = Connection.now + Connection.preambleSeconds * 1000
-        var preamble = Preamble()
+        var requestHead = RequestHead()
         while true {
-            switch preamble.judge(bytes) {
+            switch requestHead.judge(bytes) {
             case .whole(let length):
                 drop(length)
-                return preamble
+                return requestHead
             case .refused:
                 return nil
             case .incomplete:

@@ -6,7 +6,7 @@ import Linux
 ///
 /// A socket of our own in the file system is made with mode 0660, takes the place of one that nobody listens on any
 /// more, and is removed when the listener goes. One that was handed down (systemd, a supervisor) is left as it is.
-public struct Listener: ~Copyable, Sendable {
+package struct Listener: ~Copyable, Sendable {
     let descriptor: Descriptor
     private let ownPath: OwnPath?
 
@@ -23,7 +23,7 @@ public struct Listener: ~Copyable, Sendable {
     /// Listens at a path.
     ///
     /// - Throws: `ListenError`, also if another process listens there.
-    public init(path: String) throws(ListenError) {
+    package init(path: String) throws(ListenError) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let room = MemoryLayout.size(ofValue: address.sun_path)
@@ -52,7 +52,7 @@ public struct Listener: ~Copyable, Sendable {
     /// - Parameters:
     ///   - host: an IPv4 or IPv6 address, the latter without brackets.
     /// - Throws: `ListenError`.
-    public init(host: String, port: UInt16) throws(ListenError) {
+    package init(host: String, port: UInt16) throws(ListenError) {
         let name = "\(host):\(port)"
         var hints = addrinfo()
         hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
@@ -73,7 +73,7 @@ public struct Listener: ~Copyable, Sendable {
     /// Takes over a listening socket that this process was started with: the first one of systemd (sd_listen_fds(3)),
     /// else descriptor 0, as FastCGI's own process managers do it (FastCGI specification, section 2.2).
     /// Nil if there is none.
-    public static func inherited() -> Listener? {
+    package static func inherited() -> Listener? {
         if let process = getenv("LISTEN_PID"), let count = getenv("LISTEN_FDS"),
             Int32(String(cString: process)) == getpid(), Int32(String(cString: count)) ?? 0 >= 1
         {
@@ -160,14 +160,14 @@ public struct Listener: ~Copyable, Sendable {
 }
 
 /// Why there is no socket to listen on.
-public enum ListenError: Error, CustomStringConvertible {
+package enum ListenError: Error, CustomStringConvertible {
     case pathLength(String, limit: Int)
     case notAnAddress(String)
     case notASocket(String)
     case inUse(String)
     case failed(_ operation: String, _ name: String, _ code: Int32)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .pathLength(let path, let limit): "the socket's path must have 1 to \(limit) bytes: \(path)"
         case .notAnAddress(let name): "not a numeric address: \(name)"

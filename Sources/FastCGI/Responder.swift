@@ -1,7 +1,7 @@
 import CFastCGI
 import CLinux
 import Glibc
-public import HTTP
+package import HTTP
 import Linux
 
 /// The FastCGI responder: threads that wait for requests and answer them.
@@ -9,9 +9,9 @@ import Linux
 /// Each thread has its own libfcgi request and buffers, and waits on its own epoll for two things: a call on the
 /// listening socket, and the stop. So a stop wakes idle threads at once without disturbing those at work, and without
 /// shutting down a socket that another process may have taken over. A thread reads a connection itself and shows libfcgi
-/// only what is in order (`Preamble`); libfcgi takes the parameters apart and writes the answer. One connection carries
+/// only what is in order (`RequestHead`); libfcgi takes the parameters apart and writes the answer. One connection carries
 /// one request: a kept connection would hold its thread while it idles.
-public final class Responder: Sendable {
+package final class Responder: Sendable {
     private let workers: [Worker]
     private let stopping: Descriptor
 
@@ -22,7 +22,7 @@ public final class Responder: Sendable {
     ///   - threads: how many requests are answered at the same time; 1 and up.
     ///   - report: told, in one line, what goes wrong outside of any request.
     /// - Throws: `ResponderError` if the machine won't give what a thread needs.
-    public init(
+    package init(
         _ listener: borrowing Listener,
         threads: Int,
         handler: some RequestHandler,
@@ -47,7 +47,7 @@ public final class Responder: Sendable {
 
     /// Whether requests are still answered: false if every thread has been at one request for more than so many seconds,
     /// which means that all of them are stuck.
-    public func isAlive(patience seconds: Int) -> Bool {
+    package func isAlive(patience seconds: Int) -> Bool {
         workers.contains { $0.isAlive(patience: seconds) }
     }
 
@@ -56,7 +56,7 @@ public final class Responder: Sendable {
     /// - Parameters:
     ///   - seconds: how long to wait for requests in flight.
     /// - Returns: how many threads were still busy then.
-    public func stop(within seconds: Int) -> Int {
+    package func stop(within seconds: Int) -> Int {
         var one: UInt64 = 1
         _ = write(stopping.number, &one, 8)
         let deadline = time(nil) + seconds
@@ -65,10 +65,10 @@ public final class Responder: Sendable {
 }
 
 /// Why a responder could not be started.
-public enum ResponderError: Error, CustomStringConvertible {
+package enum ResponderError: Error, CustomStringConvertible {
     case failed(_ operation: String, _ code: Int32)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .failed(let operation, let code): "cannot \(operation): \(errorText(code))"
         }

@@ -10,8 +10,8 @@ final class Worker: Sendable {
     /// Large enough that a chunk is written in few calls; small enough that many threads cost little. Besides, room for
     /// what stands before a chunk in its form.
     private static let bufferSize = 256 << 10 + 4 << 10
-    /// Takes the longest preamble and what came along behind it, or what of a body has to be put back.
-    private static let inputSize = max(Preamble.maximumBytes + 16 << 10, bufferSize + FastCGIBody.memoryForGaps)
+    /// Takes the longest request head and what came along behind it, or what of a body has to be put back.
+    private static let inputSize = max(RequestHead.maximumBytes + 16 << 10, bufferSize + FastCGIBody.memoryForGaps)
     /// How much of a body that nobody wanted is read before the connection is closed on it.
     private static let drainLimit: UInt64 = 256 << 20
 
@@ -80,7 +80,7 @@ final class Worker: Sendable {
         let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.bufferSize, alignment: 4096)
         let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.inputSize, alignment: 4096)
-        var file = PreambleFile()
+        var file = RequestHeadFile()
         // Without a socket to accept from: libfcgi gets its requests another way.
         FCGX_InitRequest(request, -1, 0)
         while waitForCall() {
@@ -105,25 +105,26 @@ final class Worker: Sendable {
     /// than one: see `Responder`.
     private func serve(
         _ connection: Connection, _ request: UnsafeMutablePointer<FCGX_Request>,
-        _ buffer: UnsafeMutableRawBufferPointer, _ file: inout PreambleFile
+        _ buffer: UnsafeMutableRawBufferPointer, _ file: inout RequestHeadFile
     ) {
-        guard let preamble = connection.preamble(hurriedBy: stopping), hand(preamble, to: request, by: &file) else {
+        guard let requestHead = connection.requestHead(hurriedBy: stopping), hand(requestHead, to: request, by: &file)
+        else {
             return
         }
         // The field is marked as private in libfcgi's header, but nothing else tells it where to write.
         request.pointee.ipcFd = connection.number
-        answer(request, connection, preamble.request, buffer)
+        answer(request, connection, requestHead.request, buffer)
         FCGX_FClose(request.pointee.err)
         FCGX_FClose(request.pointee.out)
         request.pointee.ipcFd = -1
         FCGX_Free(request, 0)
     }
 
-    /// Lets libfcgi read a preamble.
+    /// Lets libfcgi read a request head.
     private func hand(
-        _ preamble: Preamble, to request: UnsafeMutablePointer<FCGX_Request>, by file: inout PreambleFile
+        _ requestHead: RequestHead, to request: UnsafeMutablePointer<FCGX_Request>, by file: inout RequestHeadFile
     ) -> Bool {
-        let number = file.hold(preamble.written)
+        let number = file.hold(requestHead.written)
         guard number >= 0 else {
             report("cannot keep a request's parameters: \(errorText(errno))")
             return false

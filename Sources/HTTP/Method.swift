@@ -1,11 +1,11 @@
 /// A request method (RFC 9110, section 9; PATCH: RFC 5789).
-public enum Method: Sendable, Equatable {
+package enum Method: Sendable, Equatable {
     case get, head, post, put, patch, delete, options
     /// A method that no route here speaks.
     case other(String)
 
     /// The method of that name. Names are case-sensitive (RFC 9110, section 9.1).
-    public init(_ name: String) {
+    package init(_ name: String) {
         self =
             switch name {
             case "GET": .get

@@ -1,9 +1,9 @@
 /// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1): how parameters stand in a query string.
-public enum QueryString {
+package enum QueryString {
     /// One name with its value, both decoded. Bytes that are not UTF-8 are a `QueryError`.
-    public struct Parameter: Sendable, Equatable {
-        public var name: String
-        public var value: String
+    package struct Parameter: Sendable, Equatable {
+        package var name: String
+        package var value: String
     }
 
     /// Reads a query string.
@@ -12,7 +12,7 @@ public enum QueryString {
     ///   - query: what stands behind the question mark.
     ///   - maximumCount: how many parameters it may hold.
     /// - Throws: `QueryError`.
-    public static func parse(_ query: String, maximumCount: Int) throws(QueryError) -> [Parameter] {
+    package static func parse(_ query: String, maximumCount: Int) throws(QueryError) -> [Parameter] {
         var parameters: [Parameter] = []
         // Looked through faster than the string itself.
         var rest = Array(query.utf8)[...]
@@ -69,7 +69,7 @@ public enum QueryString {
 }
 
 /// Why a query string could not be read.
-public enum QueryError: Error, Equatable {
+package enum QueryError: Error, Equatable {
     case tooManyParameters(limit: Int)
     case notUTF8
 }

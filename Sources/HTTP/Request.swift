@@ -1,35 +1,35 @@
 /// What is asked, without how it came: nothing here knows of FastCGI.
-public struct Request: Sendable {
+package struct Request: Sendable {
     /// The request method, as sent.
-    public var method: Method
+    package var method: Method
     /// The path without the query, percent-decoded by the web server.
-    public var path: String
+    package var path: String
     /// The query string as it stands in the URL, without the question mark; empty where there is none.
-    public var query: String
+    package var query: String
     /// The media type of the body with its parameters, as sent.
-    public var contentType: String?
+    package var contentType: String?
     /// The number of bytes that the body has, as announced (RFC 9110, section 8.6).
-    public var contentLength: UInt64?
+    package var contentLength: UInt64?
     /// The media types that the client takes for an answer, as sent (RFC 9110, section 12.5.1).
-    public var accept: String?
+    package var accept: String?
     /// Digests of the body, as sent (RFC 9530, section 2).
-    public var contentDigest: String?
+    package var contentDigest: String?
     /// The client's credentials, as sent (RFC 9110, section 11.6.2).
-    public var authorization: String?
+    package var authorization: String?
     /// The authority that the client asked, as sent: host, and port where it is not the scheme's own (RFC 9110, section
     /// 7.2).
-    public var host: String?
+    package var host: String?
     /// The origin of the page that sends the request, as sent (RFC 6454, section 7).
-    public var origin: String?
+    package var origin: String?
     /// In a preflight, the headers that the request to come will have, as sent (Fetch standard, "CORS protocol").
-    public var requestedHeaders: String?
+    package var requestedHeaders: String?
     /// The address of the client, as the web server saw it; empty where that doesn't say.
-    public var remoteAddress: String
+    package var remoteAddress: String
     /// The name under which the web server logs this request; empty where it gives none.
-    public var requestID: String
+    package var requestID: String
 
     /// A request; everything but method and path may be left out.
-    public init(
+    package init(
         method: Method,
         path: String,
         query: String = "",
@@ -61,7 +61,7 @@ public struct Request: Sendable {
 
     /// True where the client names this media type in `Accept`. A wildcard doesn't count: who wants it, says so.
     /// A quality of zero means that it is not wanted (RFC 9110, section 12.4.2).
-    public func accepts(_ mediaType: String) -> Bool {
+    package func accepts(_ mediaType: String) -> Bool {
         guard let accept else { return false }
         return accept.split(separator: ",").contains { item in
             let parts = item.split(separator: ";", omittingEmptySubsequences: false).map(\.trimmedLowercase)

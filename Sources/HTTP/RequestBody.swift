@@ -1,5 +1,5 @@
 /// The bytes of a request's body, pulled by whoever can use them.
-public protocol RequestBody {
+package protocol RequestBody {
     /// Fills `buffer` as far as bytes come.
     ///
     /// - Returns: how many bytes were written to `buffer`; 0 at the end of a body that came whole.
@@ -8,7 +8,7 @@ public protocol RequestBody {
 }
 
 /// Why a body could not be read to its end.
-public enum BodyError: Error, Equatable {
+package enum BodyError: Error, Equatable {
     /// The sender or the web server went away, or the connection failed.
     case cutShort(received: UInt64, announced: UInt64?)
 }

@@ -1,5 +1,5 @@
 /// Whoever answers requests. Called from many threads at once.
-public protocol RequestHandler: Sendable {
+package protocol RequestHandler: Sendable {
     /// Answers one request. The body need not be read to its end: what is left is thrown away by the caller.
     ///
     /// - Parameters:

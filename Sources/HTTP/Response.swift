@@ -1,33 +1,33 @@
 /// An answer, whole: every body this program sends is short.
-public struct Response: Sendable, Equatable {
+package struct Response: Sendable, Equatable {
     /// The status code, 200 to 599. Never 1xx: behind FastCGI such a code is taken for the final answer.
-    public var status: Int
+    package var status: Int
     /// Header names and values, in order.
-    public var headers: [Header]
+    package var headers: [Header]
     /// The body's bytes; the door leaves them out where the request was HEAD.
-    public var body: [UInt8]
+    package var body: [UInt8]
 
     /// One header line.
-    public struct Header: Sendable, Equatable {
-        public var name: String
-        public var value: String
+    package struct Header: Sendable, Equatable {
+        package var name: String
+        package var value: String
 
         /// A header line. Neither part may hold a line break; both are the program's own words.
-        public init(_ name: String, _ value: String) {
+        package init(_ name: String, _ value: String) {
             self.name = name
             self.value = value
         }
     }
 
     /// An answer with these parts.
-    public init(status: Int, headers: [Header] = [], body: [UInt8] = []) {
+    package init(status: Int, headers: [Header] = [], body: [UInt8] = []) {
         self.status = status
         self.headers = headers
         self.body = body
     }
 
     /// The phrase that goes with the status code (RFC 9110, section 15); empty for a code that this program never sends.
-    public var reason: String {
+    package var reason: String {
         switch status {
         case 200: "OK"
         case 204: "No Content"
@@ -41,7 +41,7 @@ public struct Response: Sendable, Equatable {
     }
 
     /// The first header of that name; names are compared as they were written.
-    public func header(_ name: String) -> String? {
+    package func header(_ name: String) -> String? {
         headers.first { $0.name == name }?.value
     }
 }

@@ -1,10 +1,10 @@
 /// The text format of Prometheus, version 0.0.4 ("Exposition formats").
-public enum Exposition {
+package enum Exposition {
     /// The media type that goes with it.
-    public static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
+    package static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
 
     /// All families with their samples as they are now. One that has none is left out.
-    public static func text(_ families: [Family]) -> String {
+    package static func text(_ families: [Family]) -> String {
         var text = ""
         for family in families {
             let samples = family.samples()

@@ -2,7 +2,7 @@
 ///
 /// Names and units follow Prometheus' conventions ("Metric and label naming"): base units, the unit at the end, `_total`
 /// behind it where it is a counter.
-public struct Family: Sendable {
+package struct Family: Sendable {
     enum Kind: String {
         case counter, gauge, histogram
     }
@@ -13,19 +13,19 @@ public struct Family: Sendable {
     let samples: @Sendable () -> [Sample]
 
     /// What a counter has counted.
-    public static func counter(_ name: String, _ help: String, _ counter: Counter) -> Family {
+    package static func counter(_ name: String, _ help: String, _ counter: Counter) -> Family {
         Family(name: name, help: help, kind: .counter) { [Sample("", [], Double(counter.value))] }
     }
 
     /// A number that only grows and that somebody else keeps.
-    public static func counter(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double?) -> Family {
+    package static func counter(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double?) -> Family {
         Family(name: name, help: help, kind: .counter) { value().map { [Sample("", [], $0)] } ?? [] }
     }
 
     /// What a table of counters has counted.
     ///
     /// - Parameter labels: names and values that tell the key.
-    public static func counters<Key>(
+    package static func counters<Key>(
         _ name: String, _ help: String, _ table: CounterTable<Key>,
         labels: @escaping @Sendable (Key) -> [(name: String, value: String)]
     ) -> Family {
@@ -37,7 +37,7 @@ public struct Family: Sendable {
     /// A number that goes up and down.
     ///
     /// - Parameter value: nil where it can't be said at the moment: the metric is left out then.
-    public static func gauge(
+    package static func gauge(
         _ name: String, _ help: String, labels: [(name: String, value: String)] = [],
         _ value: @escaping @Sendable () -> Double?
     ) -> Family {
@@ -45,7 +45,7 @@ public struct Family: Sendable {
     }
 
     /// How long things took, in seconds.
-    public static func histogram(_ name: String, _ help: String, _ histogram: Histogram) -> Family {
+    package static func histogram(_ name: String, _ help: String, _ histogram: Histogram) -> Family {
         Family(name: name, help: help, kind: .histogram) { histogram.samples }
     }
 }

@@ -2,11 +2,13 @@ import Synchronization
 
 /// How long things took, as counts of durations up to each of a few bounds, without a lock. A scrape that comes between
 /// the steps of one observation sees a part of it, and the whole the next time.
-public final class Histogram: Sendable {
+package final class Histogram: Sendable {
     /// From a millisecond to a minute: what a request takes.
-    public static let requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    package static let requestSeconds = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+    ]
     /// From a second to a week: what an upload takes.
-    public static let uploadSeconds: [Double] = [1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 604_800]
+    package static let uploadSeconds: [Double] = [1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 604_800]
 
     private let bounds: [Double]
     /// One more than there are bounds: the last is for what is longer than all.
@@ -14,13 +16,13 @@ public final class Histogram: Sendable {
     private let nanoseconds = Atomic<UInt64>(0)
 
     /// - Parameter bounds: in seconds, in rising order.
-    public init(bounds: [Double]) {
+    package init(bounds: [Double]) {
         self.bounds = bounds
         counts = bounds.map { _ in Counter() } + [Counter()]
     }
 
     /// Counts one that took so long.
-    public func observe(_ duration: Duration) {
+    package func observe(_ duration: Duration) {
         let seconds = max(duration / .seconds(1), 0)
         counts[bounds.firstIndex { seconds <= $0 } ?? bounds.count].add()
         nanoseconds.wrappingAdd(UInt64(min(seconds * 1e9, 1e18)), ordering: .relaxed)

@@ -1,14 +1,14 @@
 /// The boundary of a multipart body: 1 to 70 characters of `bchars`, the last one no space (RFC 2046, section 5.1.1).
 ///
 /// A boundary can't hold a CR. That is what makes the search simple: no delimiter can begin inside another one.
-public struct Boundary: Sendable, Equatable {
+package struct Boundary: Sendable, Equatable {
     /// The boundary's bytes, without the hyphens that stand before it in the body.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// The boundary that a `multipart/form-data` media type names.
     ///
     /// - Throws: `notFormData`, `boundaryMissing` or `boundaryInvalid`.
-    public init(_ mediaType: MediaType) throws(MultipartError) {
+    package init(_ mediaType: MediaType) throws(MultipartError) {
         guard mediaType.essence == "multipart/form-data" else { throw .notFormData }
         guard let bytes = mediaType.parameters["boundary"] else { throw .boundaryMissing }
         guard (1...70).contains(bytes.count), bytes.allSatisfy(ASCII.isBoundary), bytes.last != ASCII.space else {
@@ -20,7 +20,7 @@ public struct Boundary: Sendable, Equatable {
     /// The boundary that a Content-Type header's value names.
     ///
     /// - Throws: as the other initializer, and `malformedMediaType`.
-    public init(contentType: some Collection<UInt8>) throws(MultipartError) {
+    package init(contentType: some Collection<UInt8>) throws(MultipartError) {
         try self.init(MediaType(contentType))
     }
 }

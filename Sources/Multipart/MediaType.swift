@@ -6,25 +6,25 @@
 ///     case "application/octet-stream": ...
 ///     default: ...
 ///     }
-public struct MediaType: Sendable, Equatable {
+package struct MediaType: Sendable, Equatable {
     /// The longest header value that is read, in bytes.
-    public static let maximumBytes = 1024
+    package static let maximumBytes = 1024
 
     /// The part before the slash, in lower case.
-    public let type: String
+    package let type: String
     /// The part behind the slash, in lower case.
-    public let subtype: String
+    package let subtype: String
     /// The parameters, at most 16: names in lower case, values without quotes and escapes.
-    public let parameters: [String: [UInt8]]
+    package let parameters: [String: [UInt8]]
 
     /// Type and subtype with the slash between them, in lower case.
-    public var essence: String { "\(type)/\(subtype)" }
+    package var essence: String { "\(type)/\(subtype)" }
 
     /// Reads a Content-Type header's value.
     ///
     /// - Throws: `MultipartError.malformedMediaType`, also for more than `maximumBytes` bytes, more than 16 parameters,
     ///   or one given twice.
-    public init(_ value: some Collection<UInt8>) throws(MultipartError) {
+    package init(_ value: some Collection<UInt8>) throws(MultipartError) {
         guard value.count <= Self.maximumBytes, let parsed = ParameterizedValue(Array(value)[...]) else {
             throw .malformedMediaType
         }

@@ -1,5 +1,5 @@
 /// Why a body, or the header that announces it, was not taken. After the first error a parser takes nothing more.
-public enum MultipartError: Error, Equatable, Sendable {
+package enum MultipartError: Error, Equatable, Sendable {
     // The request's Content-Type.
 
     /// The header's value is no media type with parameters (RFC 9110, section 8.3.1).
@@ -59,7 +59,7 @@ public enum MultipartError: Error, Equatable, Sendable {
     case fieldsTooLong(limit: Int)
 
     /// One line for the client: what is wrong with what it sent. It tells nothing internal.
-    public var message: String {
+    package var message: String {
         switch self {
         case .malformedMediaType: "The Content-Type header cannot be read."
         case .notFormData: "The Content-Type is not multipart/form-data."

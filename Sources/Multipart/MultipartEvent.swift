@@ -1,5 +1,5 @@
 /// What a parser found. The order is always `(partBegan (data | heldData)* partEnded)* ended`.
-public enum MultipartEvent: Sendable, Equatable {
+package enum MultipartEvent: Sendable, Equatable {
     /// A part begins: all that is known about it. Its data follow.
     case partBegan(PartHeader)
     /// Data of the part: this range of the input, counted from its start. Never empty.

@@ -15,7 +15,7 @@
 ///
 /// The events, and the error behind them, are the same wherever the inputs are cut, but for how data are split.
 /// Time is linear in the body; memory is bounded by the limits.
-public struct MultipartParser: Sendable {
+package struct MultipartParser: Sendable {
     /// Where searching goes on: what bytes are that belong to no delimiter.
     private enum Section { case preamble, field, file }
 
@@ -45,7 +45,7 @@ public struct MultipartParser: Sendable {
     private var allFieldBytes = 0
 
     /// A parser for one body.
-    public init(boundary: Boundary, limits: MultipartLimits = MultipartLimits()) {
+    package init(boundary: Boundary, limits: MultipartLimits = MultipartLimits()) {
         self.limits = limits
         delimiter = Delimiter(boundary, limits: limits)
     }
@@ -57,7 +57,7 @@ public struct MultipartParser: Sendable {
     ///   - offset: where in the piece to go on, in bytes; 0 for a new piece. Moved to behind what was read.
     /// - Returns: the event; nil if the piece is used up.
     /// - Throws: the first error, and the same again from then on.
-    public mutating func next(
+    package mutating func next(
         _ input: UnsafeRawBufferPointer,
         at offset: inout Int
     ) throws(MultipartError) -> MultipartEvent? {
@@ -72,7 +72,7 @@ public struct MultipartParser: Sendable {
     /// Tells that the body is at its end.
     ///
     /// - Throws: `truncated` if the close delimiter is missing, or the error that came before.
-    public func finish() throws(MultipartError) {
+    package func finish() throws(MultipartError) {
         switch state {
         case .closed, .epilogue: return
         case .failed(let error): throw error
@@ -82,7 +82,7 @@ public struct MultipartParser: Sendable {
 
     /// Lifts the field limits from the part that has just begun: the caller streams it. For a file that comes without
     /// a file name; parts with one need no call.
-    public mutating func treatPartAsFile() {
+    package mutating func treatPartAsFile() {
         switch state {
         case .searching(.field): state = .searching(.file)
         case .matching(.field, let pretended): state = .matching(.file, pretended: pretended)

@@ -1,16 +1,16 @@
 /// What the header of a part says about it (RFC 7578, sections 4.2 to 4.4).
-public struct PartHeader: Sendable, Equatable {
+package struct PartHeader: Sendable, Equatable {
     /// The field's name, decoded; bytes in whatever encoding the form has, in practice UTF-8.
-    public let name: [UInt8]
+    package let name: [UInt8]
     /// The file's name, decoded; nil for a field, empty for a file without a name. Never use it as a path as it is.
-    public let filename: [UInt8]?
+    package let filename: [UInt8]?
     /// The part's media type; nil where none is given, or where it is none: a page may give its data any type.
-    public let contentType: MediaType?
+    package let contentType: MediaType?
 
     /// The name as text; nil if it is not UTF-8.
-    public var nameText: String? { String(validating: name, as: UTF8.self) }
+    package var nameText: String? { String(validating: name, as: UTF8.self) }
     /// The file's name as text; nil if there is none or it is not UTF-8.
-    public var filenameText: String? { filename.flatMap { String(validating: $0, as: UTF8.self) } }
+    package var filenameText: String? { filename.flatMap { String(validating: $0, as: UTF8.self) } }
 
     /// Reads a part's header fields.
     init(_ block: HeaderBlock, limits: MultipartLimits) throws(MultipartError) {

@@ -8,8 +8,8 @@ extension Permit {
         maximumFileSize = try Permit.count(claims, "max_size", from: 0).map(UInt64.init)
         types = try Permit.types(claims["types"])
         if let limit = try Permit.count(claims, "uploads", from: 1) {
-            guard let ticket = claims["jti"]?.string else { throw .missingClaim("jti") }
-            guard let quota = UploadQuota(ticket: ticket, limit: Int(limit)) else { throw .invalidClaim("jti") }
+            guard let tokenID = claims["jti"]?.string else { throw .missingClaim("jti") }
+            guard let quota = TokenQuota(tokenID: tokenID, limit: Int(limit)) else { throw .invalidClaim("jti") }
             self.quota = quota
         }
         if let value = claims["delete"] {

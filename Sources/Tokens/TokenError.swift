@@ -1,5 +1,5 @@
 /// Why a token is not accepted. Nothing of the token itself is in here: these go to logs.
-public enum TokenError: Error, Equatable, CustomStringConvertible {
+package enum TokenError: Error, Equatable, CustomStringConvertible {
     /// It is no JSON Web Signature in compact form (RFC 7515, section 7.1), or longer than a token may be.
     case malformed
     /// Its header asks for something that isn't understood here: an algorithm, or an extension (`crit`).
@@ -19,7 +19,7 @@ public enum TokenError: Error, Equatable, CustomStringConvertible {
     /// A claim says something that it can't.
     case invalidClaim(String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .malformed: "the token is malformed"
         case .unsupported: "the token's algorithm or extension is not supported"
@@ -35,7 +35,7 @@ public enum TokenError: Error, Equatable, CustomStringConvertible {
 }
 
 /// Why a file with keys can't be used.
-public enum TokenKeyError: Error, Equatable, CustomStringConvertible {
+package enum TokenKeyError: Error, Equatable, CustomStringConvertible {
     /// The file can't be read.
     case unreadable(path: String, cause: String)
     /// There is nothing in it that could be a key.
@@ -47,7 +47,7 @@ public enum TokenKeyError: Error, Equatable, CustomStringConvertible {
     /// The key can verify, but not sign: its private part is not there.
     case cannotSign
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .unreadable(let path, let cause): "cannot read \(path): \(cause)"
         case .noKeys: "there is no key: a secret, a PEM key, a JWK or a JWK set is needed"

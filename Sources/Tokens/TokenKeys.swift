@@ -3,7 +3,7 @@ import Linux
 
 /// The keys of a site, from one file: a secret on the first line, a PEM key (RFC 7468), a JSON Web Key, or a set of them
 /// (RFC 7517) with several, for the time in which one takes the place of another.
-public struct TokenKeys: Sendable {
+package struct TokenKeys: Sendable {
     private final class Key: Sendable {
         let key: TokenKey
         init(_ key: consuming TokenKey) { self.key = key }
@@ -17,7 +17,7 @@ public struct TokenKeys: Sendable {
     /// Reads a file.
     ///
     /// - Throws: `TokenKeyError`, also if one key of several can't be used.
-    public init(path: String) throws(TokenKeyError) {
+    package init(path: String) throws(TokenKeyError) {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw .unreadable(path: path, cause: errorText(errno)) }
         let file = Descriptor(number)
@@ -38,7 +38,7 @@ public struct TokenKeys: Sendable {
     /// Reads what such a file holds.
     ///
     /// - Throws: `TokenKeyError`.
-    public init(_ bytes: [UInt8]) throws(TokenKeyError) {
+    package init(_ bytes: [UInt8]) throws(TokenKeyError) {
         let text = bytes.drop { $0 <= 0x20 }
         if text.starts(with: "{".utf8) {
             guard let json = bytes.withUnsafeBytes({ JSONValue(object: $0) }) else { throw .noKeys }

@@ -1,5 +1,5 @@
 import CJOSE
-public import UploadModel
+package import UploadModel
 
 /// Finds out what an upload token allows (seed, `upload_token`): a JSON Web Token (RFC 7519), signed with one of the site's
 /// keys.
@@ -17,9 +17,9 @@ public import UploadModel
 ///
 /// Claims that stand for a limit must be ones that can be kept: a claim of the right name and the wrong kind makes the token
 /// invalid, it is never passed over. Other claims are the site's own business.
-public struct TokenVerifier: Sendable {
+package struct TokenVerifier: Sendable {
     /// The longest token that is looked at, in bytes.
-    public static let maximumLength = 8192
+    package static let maximumLength = 8192
     /// The latest time that a token may speak of, in Unix seconds: the year 9999.
     private static let latest = 253_402_300_799.0
 
@@ -30,7 +30,7 @@ public struct TokenVerifier: Sendable {
     /// - Parameters:
     ///   - audience: the name of this server in tokens; nil: it has none.
     ///   - leeway: by how many seconds the clock of who signs may differ from ours.
-    public init(keys: TokenKeys, audience: String? = nil, leeway: UInt64 = 30) {
+    package init(keys: TokenKeys, audience: String? = nil, leeway: UInt64 = 30) {
         self.keys = keys
         self.audience = audience
         self.leeway = Double(leeway)
@@ -42,7 +42,7 @@ public struct TokenVerifier: Sendable {
     ///   - token: a JSON Web Signature in compact form (RFC 7515, section 3.1).
     ///   - now: the time in Unix seconds.
     /// - Throws: `TokenError`.
-    public func permit(_ token: String, now: UInt64) throws(TokenError) -> Permit {
+    package func permit(_ token: String, now: UInt64) throws(TokenError) -> Permit {
         let claims = try verified(token)
         try checkTime(claims, now: Double(now))
         try checkAudience(claims["aud"])

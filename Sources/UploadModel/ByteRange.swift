@@ -1,17 +1,17 @@
 /// The bytes from `start` up to, not including, `end` of a file.
-public struct ByteRange: Sendable, Hashable {
-    public let start: UInt64
-    public let end: UInt64
+package struct ByteRange: Sendable, Hashable {
+    package let start: UInt64
+    package let end: UInt64
 
     /// The range, empty where both ends are the same; nil if `end` lies before `start`.
-    public init?(from start: UInt64, to end: UInt64) {
+    package init?(from start: UInt64, to end: UInt64) {
         guard start <= end else { return nil }
         self.start = start
         self.end = end
     }
 
     /// The range of `length` bytes from `start`; nil if its end can't be counted in 64 bits.
-    public init?(from start: UInt64, length: UInt64) {
+    package init?(from start: UInt64, length: UInt64) {
         let (end, overflow) = start.addingReportingOverflow(length)
         guard !overflow else { return nil }
         self.start = start
@@ -19,13 +19,13 @@ public struct ByteRange: Sendable, Hashable {
     }
 
     /// The first `length` bytes.
-    public init(first length: UInt64) {
+    package init(first length: UInt64) {
         start = 0
         end = length
     }
 
     /// How many bytes it has.
-    public var length: UInt64 { end - start }
+    package var length: UInt64 { end - start }
     /// True where it has none.
-    public var isEmpty: Bool { start == end }
+    package var isEmpty: Bool { start == end }
 }

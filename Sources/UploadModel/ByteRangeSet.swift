@@ -2,25 +2,25 @@
 ///
 /// Chunks come nearly in order, so the set is short (one range for each sender at work) however long the file is.
 /// Looking up is a binary search; adding and removing move what lies behind.
-public struct ByteRangeSet: Sendable, Equatable {
+package struct ByteRangeSet: Sendable, Equatable {
     /// The ranges, in order.
-    public private(set) var ranges: [ByteRange] = []
+    package private(set) var ranges: [ByteRange] = []
 
     /// The empty set.
-    public init() {}
+    package init() {}
 
     /// How many bytes are in the set.
-    public var count: UInt64 { ranges.reduce(0) { $0 + $1.length } }
+    package var count: UInt64 { ranges.reduce(0) { $0 + $1.length } }
 
     /// True if every byte of `range` is in the set; so for an empty range.
-    public func contains(_ range: ByteRange) -> Bool {
+    package func contains(_ range: ByteRange) -> Bool {
         guard !range.isEmpty else { return true }
         let index = firstIndex(endingAfter: range.start)
         return index < ranges.count && ranges[index].start <= range.start && ranges[index].end >= range.end
     }
 
     /// Puts a range in; what it touches or overlaps becomes one range with it.
-    public mutating func insert(_ range: ByteRange) {
+    package mutating func insert(_ range: ByteRange) {
         guard !range.isEmpty else { return }
         let first = firstIndex(endingAfter: range.start > 0 ? range.start - 1 : 0)
         var last = first
@@ -35,7 +35,7 @@ public struct ByteRangeSet: Sendable, Equatable {
     }
 
     /// Takes a range out.
-    public mutating func remove(_ range: ByteRange) {
+    package mutating func remove(_ range: ByteRange) {
         guard !range.isEmpty else { return }
         let first = firstIndex(endingAfter: range.start)
         var last = first
@@ -49,7 +49,7 @@ public struct ByteRangeSet: Sendable, Equatable {
     }
 
     /// The part of the set that lies in `range`, in order.
-    public func intersection(_ range: ByteRange) -> [ByteRange] {
+    package func intersection(_ range: ByteRange) -> [ByteRange] {
         guard !range.isEmpty else { return [] }
         var found: [ByteRange] = []
         var index = firstIndex(endingAfter: range.start)

@@ -1,26 +1,26 @@
 /// What a request says about its chunk, read once into a value that can't be wrong.
-public struct ChunkRequest: Sendable, Equatable {
+package struct ChunkRequest: Sendable, Equatable {
     /// How the client names its parameters.
-    public let dialect: Dialect
+    package let dialect: Dialect
     /// The upload that the chunk belongs to.
-    public let upload: UploadID
+    package let upload: UploadID
     /// The chunk's number, from 1.
-    public let number: UInt64
+    package let number: UInt64
     /// Where in the file the chunk lies.
-    public let place: Place
+    package let place: Place
     /// The file's path below the folder that was picked, if the client says one.
-    public let relativePath: RelativePath?
+    package let relativePath: RelativePath?
     /// The largest file that is accepted, in bytes. A place without sizes is held against it once they are known.
-    public let maximumFileSize: UInt64
+    package let maximumFileSize: UInt64
     /// Who sends it, as far as limits go; empty where nothing is known of him.
-    public var sender = ""
+    package var sender = ""
     /// What else the client says of the file.
-    public let metadata: Metadata
+    package let metadata: Metadata
     /// How many files the sender may upload; nil: any number.
-    public let quota: UploadQuota?
+    package let quota: TokenQuota?
 
     /// How a client tells where a chunk lies.
-    public enum Place: Sendable, Equatable {
+    package enum Place: Sendable, Equatable {
         /// It says the sizes: of the whole file and of its chunks, in bytes.
         case sized(total: UInt64, chunkSize: UInt64, ChunkLayout)
         /// It says only how many chunks there are, as the Flask backend let it: the chunks themselves tell the rest.
@@ -28,17 +28,17 @@ public struct ChunkRequest: Sendable, Equatable {
     }
 
     /// True where the chunk is the whole file, by the sizes that the client says.
-    public var isWholeFile: Bool {
+    package var isWholeFile: Bool {
         if case .sized(let total, _, let layout) = place { layout.lengths == [total] } else { false }
     }
 
     /// Whether a chunk is asked for or sent: a sender may leave the number out (contract: default 1, as in Flask).
-    public enum Purpose: Sendable { case test, upload }
+    package enum Purpose: Sendable { case test, upload }
 
     /// A request of which all is known already.
     package init(
         upload: UploadID, number: UInt64, place: Place, relativePath: RelativePath? = nil,
-        maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata(), quota: UploadQuota? = nil
+        maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata(), quota: TokenQuota? = nil
     ) {
         dialect = .resumable
         self.upload = upload
@@ -56,7 +56,7 @@ public struct ChunkRequest: Sendable, Equatable {
     ///   - permit: what the sender may do.
     ///   - maximumFileSize: how many bytes a file may have, whatever the permit says.
     /// - Throws: `ParameterError`.
-    public init(
+    package init(
         _ parameters: Parameters, for purpose: Purpose, permit: Permit = Permit(), maximumFileSize: UInt64
     ) throws(ParameterError) {
         func integer(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
@@ -123,7 +123,7 @@ public struct ChunkRequest: Sendable, Equatable {
     }
 
     /// True if both speak of the same bytes of the same file, whatever else they say of it.
-    public func agrees(with other: ChunkRequest) -> Bool {
+    package func agrees(with other: ChunkRequest) -> Bool {
         upload == other.upload && number == other.number && place == other.place
             && relativePath == other.relativePath
     }
@@ -142,7 +142,7 @@ extension UploadID {
     /// The upload that the parameters name.
     ///
     /// - Throws: `ParameterError`.
-    public init(_ parameters: Parameters, owner: Owner) throws(ParameterError) {
+    package init(_ parameters: Parameters, owner: Owner) throws(ParameterError) {
         try self.init(parameters, dialect: Dialect.of(parameters), owner: owner)
     }
 

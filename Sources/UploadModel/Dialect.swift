@@ -1,42 +1,42 @@
 /// The names under which one family of clients sends its parameters, and what else sets it apart.
 ///
 /// A class, since it is handed on with every chunk: as a value each of its names would be copied then.
-public final class Dialect: Sendable, Equatable {
-    public let chunkNumber: String
-    public let chunkSize: String
-    public let currentChunkSize: String
-    public let totalSize: String
-    public let totalChunks: String
-    public let identifier: String
-    public let filename: String
-    public let relativePath: String
-    public let type: String
-    public let chunkDigest: String
+package final class Dialect: Sendable, Equatable {
+    package let chunkNumber: String
+    package let chunkSize: String
+    package let currentChunkSize: String
+    package let totalSize: String
+    package let totalChunks: String
+    package let identifier: String
+    package let filename: String
+    package let relativePath: String
+    package let type: String
+    package let chunkDigest: String
     /// Where the chunk begins in the file, in bytes, for those who say it besides its number.
-    public let chunkOffset: String?
+    package let chunkOffset: String?
     /// The parameter that carries a permission to upload (seed): never kept.
-    public let token: String
+    package let token: String
     /// What stands before the name of every parameter, and of the form's file part.
-    public let namespace: String
+    package let namespace: String
     /// The number of a file's first chunk: 0 or 1.
-    public let firstNumber: UInt64
+    package let firstNumber: UInt64
     /// True where a client gives a file up when a test of a chunk is answered with 404 (contract, `missing`).
-    public let givesUpOnNotFound: Bool
+    package let givesUpOnNotFound: Bool
 
     /// Those that name the upload and the chunk's place; what else a client sends is metadata.
     let placing: Set<String>
 
     /// Resumable.js (seed, "How do I set it up with my server?").
-    public static let resumable = Dialect(prefix: "resumable")
+    package static let resumable = Dialect(prefix: "resumable")
 
     /// flow.js, which descends from Resumable.js.
-    public static let flow = Dialect(prefix: "flow", givesUpOnNotFound: true)
+    package static let flow = Dialect(prefix: "flow", givesUpOnNotFound: true)
 
     /// simple-uploader.js, which descends from flow.js: the same names without a prefix.
-    public static let simpleUploader = Dialect(prefix: "", givesUpOnNotFound: true)
+    package static let simpleUploader = Dialect(prefix: "", givesUpOnNotFound: true)
 
     /// Dropzone, with its option `chunking`. It sends no file name but that of the form's part, and never asks.
-    public static let dropzone = Dialect(
+    package static let dropzone = Dialect(
         chunkNumber: "dzchunkindex", chunkSize: "dzchunksize", currentChunkSize: "dzcurrentchunksize",
         totalSize: "dztotalfilesize", totalChunks: "dztotalchunkcount", identifier: "dzuuid", filename: "dzfilename",
         relativePath: "fullPath", type: "dztype", chunkDigest: "dzchunkdigest", chunkOffset: "dzchunkbyteoffset",
@@ -49,7 +49,7 @@ public final class Dialect: Sendable, Equatable {
     /// of them, its `parameterNamespace`, as long as one namespace is all there is.
     ///
     /// Resumable.js' where nothing tells: then what is missed is missed by its name there.
-    public static func of(_ parameters: Parameters) -> Dialect {
+    package static func of(_ parameters: Parameters) -> Dialect {
         if let dialect = known.first(where: { parameters[$0.identifier] != nil }) { return dialect }
         if parameters[simpleUploader.identifier] != nil, parameters[simpleUploader.chunkNumber] != nil {
             return simpleUploader
@@ -59,7 +59,7 @@ public final class Dialect: Sendable, Equatable {
     }
 
     /// No two have the same name for the identifier.
-    public static func == (one: Dialect, other: Dialect) -> Bool { one.identifier == other.identifier }
+    package static func == (one: Dialect, other: Dialect) -> Bool { one.identifier == other.identifier }
 
     private convenience init(prefix: String, namespace: String = "", givesUpOnNotFound: Bool = false) {
         func name(_ words: String) -> String {

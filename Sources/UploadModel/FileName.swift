@@ -1,14 +1,14 @@
 /// The name of a file as its sender calls it: one component, never a path (contract, "Requests").
-public struct FileName: Sendable, Hashable, CustomStringConvertible {
+package struct FileName: Sendable, Hashable, CustomStringConvertible {
     /// How many bytes of UTF-8 a name may have: what Linux file systems take.
-    public static let maximumLength = 255
+    package static let maximumLength = 255
 
     /// The name as it was sent.
-    public let text: String
+    package let text: String
 
     /// - Throws: `ParameterError.invalid` unless `text` has 1 to 255 bytes of UTF-8, is neither `.` nor `..`, and has
     ///   no slash and no control character (Unicode's C0 and C1).
-    public init(_ text: String, parameter: String) throws(ParameterError) {
+    package init(_ text: String, parameter: String) throws(ParameterError) {
         guard !text.isEmpty, text.utf8.count <= FileName.maximumLength else {
             throw .invalid(parameter, "must have 1 to \(FileName.maximumLength) bytes")
         }
@@ -21,16 +21,16 @@ public struct FileName: Sendable, Hashable, CustomStringConvertible {
         self.text = text
     }
 
-    public var description: String { text }
+    package var description: String { text }
 
     /// By bytes, as file systems compare names: those that are equivalent to Unicode are different files.
-    public static func == (one: FileName, other: FileName) -> Bool { one.text.hasBytes(of: other.text) }
+    package static func == (one: FileName, other: FileName) -> Bool { one.text.hasBytes(of: other.text) }
 
-    public func hash(into hasher: inout Hasher) { for byte in text.utf8 { hasher.combine(byte) } }
+    package func hash(into hasher: inout Hasher) { for byte in text.utf8 { hasher.combine(byte) } }
 
     /// The name with a number before its extension, for when it is taken: `name (1).ext`; the name itself for 0.
     /// The stem is shortened, by whole characters, where the result would be longer than a name may be.
-    public func numbered(_ number: UInt64) -> String {
+    package func numbered(_ number: UInt64) -> String {
         guard number > 0 else { return text }
         var (stem, suffix) = stemAndExtension
         let tail = " (\(number))" + suffix

@@ -1,16 +1,16 @@
 /// Whose an upload is, where uploads are told apart by that: two owners never share one, whatever identifiers and names
 /// they send. And where the owner's finished files go.
-public struct Owner: Sendable, Hashable {
+package struct Owner: Sendable, Hashable {
     /// How many bytes of UTF-8 a subject may have.
-    public static let maximumSubjectLength = 255
+    package static let maximumSubjectLength = 255
 
     /// Nobody in particular: all who come without a token, or with one that names no subject and no folder.
-    public static let nobody = Owner()
+    package static let nobody = Owner()
 
     /// The owner's name, as the site calls him: opaque, never used as a path. Empty for nobody.
-    public let subject: String
+    package let subject: String
     /// The folder below the root that his finished files go to; nil: the root itself.
-    public let directory: RelativePath?
+    package let directory: RelativePath?
 
     private init() {
         subject = ""
@@ -18,7 +18,7 @@ public struct Owner: Sendable, Hashable {
     }
 
     /// Nil if `subject` is longer than 255 bytes or has a control character: those have no place in logs and lists.
-    public init?(subject: String, directory: RelativePath? = nil) {
+    package init?(subject: String, directory: RelativePath? = nil) {
         guard subject.utf8.count <= Owner.maximumSubjectLength,
             !subject.unicodeScalars.contains(where: \.isControl)
         else { return nil }
@@ -27,11 +27,11 @@ public struct Owner: Sendable, Hashable {
     }
 
     /// By bytes, as identifiers are compared.
-    public static func == (one: Owner, other: Owner) -> Bool {
+    package static func == (one: Owner, other: Owner) -> Bool {
         one.subject.hasBytes(of: other.subject) && one.directory == other.directory
     }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         for byte in subject.utf8 { hasher.combine(byte) }
         hasher.combine(directory)
     }

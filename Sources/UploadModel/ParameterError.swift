@@ -1,5 +1,5 @@
 /// What is wrong with a request's parameters. Parameter names are the client's own words; values are not repeated.
-public enum ParameterError: Error, Equatable, Sendable {
+package enum ParameterError: Error, Equatable, Sendable {
     /// A parameter that the request needs is not there.
     case missing(String)
     /// A parameter's value breaks its rule, which the text states.
@@ -16,7 +16,7 @@ public enum ParameterError: Error, Equatable, Sendable {
 
 extension ParameterError: CustomStringConvertible {
     /// One line that tells the client what to mend.
-    public var description: String {
+    package var description: String {
         switch self {
         case .missing(let name): "Parameter \(name) is missing"
         case .invalid(let name, let rule): "Parameter \(name) \(rule)"

@@ -2,9 +2,9 @@
 ///
 /// Fields win over the query. Within one of the two places a name may stand again only with the same value. Names and
 /// values are compared by bytes: what Unicode calls equivalent is another name, and names another file.
-public struct Parameters: Sendable {
+package struct Parameters: Sendable {
     /// Where a parameter stood.
-    public enum Place: Sendable { case query, fields }
+    package enum Place: Sendable { case query, fields }
 
     // They are few, so looking through all of them costs less than hashing names.
     private var query: [Metadata.Pair] = []
@@ -13,14 +13,14 @@ public struct Parameters: Sendable {
     private var bytes = 0
 
     /// No parameters yet.
-    public init(limits: ParameterLimits) {
+    package init(limits: ParameterLimits) {
         self.limits = limits
     }
 
     /// Adds a parameter.
     ///
     /// - Throws: `ParameterError.repeated`, or `.tooMany` if a limit is passed.
-    public mutating func add(_ name: String, _ value: String, from place: Place) throws(ParameterError) {
+    package mutating func add(_ name: String, _ value: String, from place: Place) throws(ParameterError) {
         bytes += name.utf8.count + value.utf8.count
         guard bytes <= limits.bytes, query.count + fields.count < limits.count else { throw .tooMany }
         let former =
@@ -40,13 +40,13 @@ public struct Parameters: Sendable {
     }
 
     /// The value of that name, which may be empty.
-    public subscript(name: String) -> String? { fields.value(of: name) ?? query.value(of: name) }
+    package subscript(name: String) -> String? { fields.value(of: name) ?? query.value(of: name) }
 
     /// All of them, each name once, in no particular order.
     var all: [Metadata.Pair] { fields + query.filter { fields.value(of: $0.name) == nil } }
 
     /// True if of all that the query says about a chunk's place and type there is also a field: then it adds nothing.
-    public func fieldsRepeatQuery(for dialect: Dialect) -> Bool {
+    package func fieldsRepeatQuery(for dialect: Dialect) -> Bool {
         query.allSatisfy { pair in
             let isOfChunk = dialect.placing.contains(pair.name) || pair.name.hasBytes(of: dialect.type)
             // It says who sends, not what.
@@ -56,7 +56,7 @@ public struct Parameters: Sendable {
     }
 
     /// Only what stood in fields.
-    public var fieldsOnly: Parameters {
+    package var fieldsOnly: Parameters {
         var copy = self
         copy.query = []
         return copy
@@ -82,14 +82,14 @@ extension String {
 }
 
 /// How much a client may say beside its bytes.
-public struct ParameterLimits: Sendable {
+package struct ParameterLimits: Sendable {
     /// How many parameters a request may have, query and fields together. 1 and up.
-    public var count: Int
+    package var count: Int
     /// How many bytes their names and values may have together. 1 and up.
-    public var bytes: Int
+    package var bytes: Int
 
     /// The limits; the defaults leave ten times the room that known clients need.
-    public init(count: Int = 128, bytes: Int = 64 << 10) {
+    package init(count: Int = 128, bytes: Int = 64 << 10) {
         self.count = count
         self.bytes = bytes
     }

@@ -1,19 +1,19 @@
 /// What the sender of a request may do: what the server lets everybody do, or less, where a token says so.
-public struct Permit: Sendable, Equatable {
+package struct Permit: Sendable, Equatable {
     /// Whose the uploads are.
-    public var owner: Owner
+    package var owner: Owner
     /// How many bytes a file may have; nil: as many as the server takes.
-    public var maximumFileSize: UInt64?
+    package var maximumFileSize: UInt64?
     /// Which types of file are accepted, besides the server's own rule; nil: all.
-    public var types: TypePolicy?
+    package var types: TypePolicy?
     /// How many files may be uploaded; nil: any number.
-    public var quota: UploadQuota?
+    package var quota: TokenQuota?
     /// True if an upload under way may be given up.
-    public var mayRemove: Bool
+    package var mayRemove: Bool
 
     /// A permit; without arguments that of everybody.
-    public init(
-        owner: Owner = .nobody, maximumFileSize: UInt64? = nil, types: TypePolicy? = nil, quota: UploadQuota? = nil,
+    package init(
+        owner: Owner = .nobody, maximumFileSize: UInt64? = nil, types: TypePolicy? = nil, quota: TokenQuota? = nil,
         mayRemove: Bool = false
     ) {
         self.owner = owner
@@ -26,16 +26,16 @@ public struct Permit: Sendable, Equatable {
 
 /// How many files one ticket is good for. What counts is the uploads that were begun with it, finished ones included, as
 /// long as the store has a record of them.
-public struct UploadQuota: Sendable, Equatable {
+package struct TokenQuota: Sendable, Equatable {
     /// The ticket's name, the same for all who share it.
-    public let ticket: String
+    package let tokenID: String
     /// How many files. 1 and up.
-    public let limit: Int
+    package let limit: Int
 
     /// Nil unless `ticket` has 1 to 255 bytes and `limit` is positive.
-    public init?(ticket: String, limit: Int) {
-        guard (1...255).contains(ticket.utf8.count), limit >= 1 else { return nil }
-        self.ticket = ticket
+    package init?(tokenID: String, limit: Int) {
+        guard (1...255).contains(tokenID.utf8.count), limit >= 1 else { return nil }
+        self.tokenID = tokenID
         self.limit = limit
     }
 }

@@ -1,14 +1,14 @@
 /// The path of a file below the folder that was picked (seed, `resumableRelativePath`): the folders on the way and the
 /// file's name.
-public struct RelativePath: Sendable, Hashable {
+package struct RelativePath: Sendable, Hashable {
     /// How many components a path may have.
-    public static let maximumDepth = 64
+    package static let maximumDepth = 64
 
     /// The components, in order; one at least. Each is a name that a file may have.
-    public let components: [FileName]
+    package let components: [FileName]
 
     /// - Throws: `ParameterError.invalid` unless `text` has 1 to 64 components that are all plain names.
-    public init(_ text: String, parameter: String) throws(ParameterError) {
+    package init(_ text: String, parameter: String) throws(ParameterError) {
         // Browsers and clients disagree about a slash in front: it says nothing, so it is let through.
         // Bytes, because a slash with a combining mark behind it is another character than a slash.
         let slash = UInt8(ascii: "/")
@@ -24,5 +24,5 @@ public struct RelativePath: Sendable, Hashable {
     }
 
     /// The path as it was sent, without a slash in front.
-    public var text: String { components.map(\.text).joined(separator: "/") }
+    package var text: String { components.map(\.text).joined(separator: "/") }
 }

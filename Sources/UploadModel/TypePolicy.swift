@@ -1,6 +1,6 @@
 /// Which types of file are accepted: any of several patterns, as in HTML's `accept` attribute (WHATWG HTML, "File Upload
 /// state"): `video/*`, `image/png`, `.pdf`. Case makes no difference.
-public struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
+package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
     /// One pattern.
     enum Pattern: Sendable, Equatable {
         /// The ending of the file's name, in lower case, without the dot.
@@ -11,10 +11,10 @@ public struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
 
     let patterns: [Pattern]
     /// The patterns as they were written.
-    public let description: String
+    package let description: String
 
     /// Reads patterns that commas separate; nil if one of them is none, or there are none.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var patterns: [Pattern] = []
         for item in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let pattern = Pattern(item.drop { $0 == " " }) else { return nil }
@@ -26,7 +26,7 @@ public struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// What a file's name and its declared type say.
-    public enum Verdict: Sendable, Equatable {
+    package enum Verdict: Sendable, Equatable {
         case accepted
         case refused
         /// The client declares no type, and the name's ending is none of the accepted ones: only the content can tell.
@@ -37,7 +37,7 @@ public struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
     ///
     /// - Parameter type: a media type, parameters allowed (RFC 9110, section 8.3.1); empty or nil where the client doesn't
     ///   know. `application/octet-stream` says as little.
-    public func judge(name: FileName, type: String?) -> Verdict {
+    package func judge(name: FileName, type: String?) -> Verdict {
         if matches(name: name) { return .accepted }
         guard let media = TypePolicy.essence(type ?? ""), media != "application/octet-stream" else {
             return hasMediaPatterns ? .undecided : .refused
@@ -50,7 +50,7 @@ public struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
     /// - Parameters:
     ///   - media: the media type that they show; `application/octet-stream` where they show none.
     ///   - endings: the endings that files of that kind have, without dots; empty where that isn't known.
-    public func acceptsContent(media: String, endings: [String], name: FileName) -> Bool {
+    package func acceptsContent(media: String, endings: [String], name: FileName) -> Bool {
         let media = media.lowercased()
         let isUnknown = media == "application/octet-stream"
         if !isUnknown && matches(media: media) { return true }

@@ -1,17 +1,17 @@
 /// Which upload a chunk belongs to. Two requests mean the same upload if all of this is the same.
-public struct UploadID: Sendable, Hashable {
+package struct UploadID: Sendable, Hashable {
     /// How many bytes of UTF-8 an identifier may have.
-    public static let maximumIdentifierLength = 1024
+    package static let maximumIdentifierLength = 1024
 
     /// Whose it is.
-    public let owner: Owner
+    package let owner: Owner
     /// The client's name for the upload: opaque, never used as a path.
-    public let identifier: String
+    package let identifier: String
     /// The file's name.
-    public let filename: FileName
+    package let filename: FileName
 
     /// - Throws: `ParameterError.invalid` unless `identifier` has 1 to 1,024 bytes and no NUL.
-    public init(identifier: String, filename: FileName, owner: Owner = .nobody, parameter: String)
+    package init(identifier: String, filename: FileName, owner: Owner = .nobody, parameter: String)
         throws(ParameterError)
     {
         guard !identifier.isEmpty, identifier.utf8.count <= UploadID.maximumIdentifierLength else {
@@ -24,12 +24,12 @@ public struct UploadID: Sendable, Hashable {
     }
 
     /// By bytes, as the names are.
-    public static func == (one: UploadID, other: UploadID) -> Bool {
+    package static func == (one: UploadID, other: UploadID) -> Bool {
         one.identifier.hasBytes(of: other.identifier) && one.filename == other.filename
             && one.owner == other.owner
     }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         for byte in identifier.utf8 { hasher.combine(byte) }
         hasher.combine(filename)
         hasher.combine(owner)

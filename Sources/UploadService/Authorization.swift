@@ -1,13 +1,13 @@
 import CCrypto
 import HTTP
-public import Tokens
+package import Tokens
 import UploadModel
 
 /// Who may do what: everybody, or whoever carries a token.
 ///
 /// The token stands in the parameter `upload_token` (seed), in the query or in a field before the file, or in the header
 /// `Authorization: Bearer` (RFC 6750, section 2.1). A field wins over the query, and both over the header.
-public struct Authorization: Sendable {
+package struct Authorization: Sendable {
     private let tokens: TokenVerifier?
     private let deleteToken: DeleteToken?
     private let now: @Sendable () -> UInt64
@@ -16,7 +16,7 @@ public struct Authorization: Sendable {
     ///   - tokens: reads tokens; nil: nobody needs one.
     ///   - deleteToken: what else allows to give an upload of nobody in particular up; nil: nothing.
     ///   - now: the time in Unix seconds.
-    public init(
+    package init(
         tokens: TokenVerifier? = nil, deleteToken: DeleteToken? = nil, now: @escaping @Sendable () -> UInt64
     ) {
         self.tokens = tokens
@@ -29,18 +29,18 @@ public struct Authorization: Sendable {
 
     /// What the request may do.
     ///
-    /// - Throws: `Ended` with `refused` if it needs a token and carries none that is good.
-    func permit(for request: Request, _ parameters: Parameters) throws(Ended) -> Permit {
+    /// - Throws: `RequestFailure` with `refused` if it needs a token and carries none that is good.
+    func permit(for request: Request, _ parameters: Parameters) throws(RequestFailure) -> Permit {
         let parameter = parameters[Dialect.of(parameters).token]
         if request.method == .delete, let deleteToken, deleteToken.matches(parameter ?? request.bearerToken ?? "") {
             return Permit(mayRemove: true)
         }
         guard let tokens else { return Permit() }
         guard let token = parameter ?? request.bearerToken, !token.isEmpty else {
-            throw Ended(.refused("An upload token is needed, and must stand before the file", because: .token))
+            throw RequestFailure(.refused("An upload token is needed, and must stand before the file", because: .token))
         }
         do throws(TokenError) { return try tokens.permit(token, now: now()) } catch {
-            throw Ended(Authorization.outcome(of: error), note: error.description)
+            throw RequestFailure(Authorization.outcome(of: error), note: error.description)
         }
     }
 

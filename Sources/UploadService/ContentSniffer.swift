@@ -2,7 +2,7 @@ import CMagic
 import Linux
 
 /// Tells from its first bytes what a file is, by libmagic's database of signatures.
-public final class ContentSniffer: Sendable {
+package final class ContentSniffer: Sendable {
     /// How many bytes it wants to see: enough for nearly all signatures, and little to keep.
     static let wanted = 4096
 
@@ -26,7 +26,7 @@ public final class ContentSniffer: Sendable {
     private let cookie: Lock<Cookie>
 
     /// - Throws: `SnifferError` if the database can't be loaded.
-    public init() throws(SnifferError) {
+    package init() throws(SnifferError) {
         guard let pointer = magic_open(MAGIC_MIME_TYPE | MAGIC_ERROR) else { throw SnifferError(cause: "no memory") }
         let cookie = Cookie(pointer)
         guard magic_load(pointer, nil) == 0 else {
@@ -56,8 +56,8 @@ public final class ContentSniffer: Sendable {
 }
 
 /// Why libmagic can't be used.
-public struct SnifferError: Error, CustomStringConvertible {
+package struct SnifferError: Error, CustomStringConvertible {
     let cause: String
 
-    public var description: String { "cannot load libmagic's database: \(cause)" }
+    package var description: String { "cannot load libmagic's database: \(cause)" }
 }

@@ -2,14 +2,14 @@ import CCrypto
 
 /// The secret that lets a client give an upload up (contract, "Requests": DELETE only where it is switched on, and with a
 /// token).
-public struct DeleteToken: Sendable {
+package struct DeleteToken: Sendable {
     /// How many bytes a token must have at least: fewer can be guessed.
-    public static let minimumLength = 16
+    package static let minimumLength = 16
 
     private let bytes: [UInt8]
 
     /// Nil if `text` is too short, or has something else than visible ASCII: then it could not travel in a header.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         bytes = Array(text.utf8)
         guard bytes.count >= DeleteToken.minimumLength, bytes.allSatisfy({ (0x21...0x7e).contains($0) }) else {
             return nil

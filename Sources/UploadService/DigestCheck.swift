@@ -13,20 +13,22 @@ final class DigestCheck {
     /// - Parameters:
     ///   - field: a dictionary of digests: `sha-256=:<base64>:, sha-512=:<base64>:`.
     ///   - name: what the client calls it.
-    /// - Throws: `Ended` if a SHA-256 is named that can't be one.
-    init?(_ field: String, name: String) throws(Ended) {
+    /// - Throws: `RequestFailure` if a SHA-256 is named that can't be one.
+    init?(_ field: String, name: String) throws(RequestFailure) {
         let members = field.split(separator: ",").map { $0.drop { $0 == " " || $0 == "\t" } }
         // The last of a name counts (RFC 9651, section 4.2.2).
         guard let member = members.last(where: { $0.hasPrefix("sha-256=") }) else { return nil }
         guard let expected = DigestCheck.digest(member.dropFirst("sha-256=".count)) else {
-            throw Ended(.malformed("\(name) has no valid sha-256 in it"))
+            throw RequestFailure(.malformed("\(name) has no valid sha-256 in it"))
         }
         guard let context = EVP_MD_CTX_new() else {
-            throw Ended(.retry("The server cannot check the chunk at the moment", after: 10), cause: "no memory")
+            throw RequestFailure(
+                .retry("The server cannot check the chunk at the moment", after: 10), cause: "no memory")
         }
         guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
             EVP_MD_CTX_free(context)
-            throw Ended(.retry("The server cannot check the chunk at the moment", after: 10), cause: "no SHA-256")
+            throw RequestFailure(
+                .retry("The server cannot check the chunk at the moment", after: 10), cause: "no SHA-256")
         }
         self.expected = expected
         self.context = context
@@ -39,11 +41,11 @@ final class DigestCheck {
         EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     }
 
-    /// - Throws: `Ended` with `retry` if the bytes were others.
-    func finish() throws(Ended) {
+    /// - Throws: `RequestFailure` with `retry` if the bytes were others.
+    func finish() throws(RequestFailure) {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         guard EVP_DigestFinal_ex(context, &digest, nil) == 1, digest == expected else {
-            throw Ended(.retry("The chunk was damaged on its way; please send it again", after: 1))
+            throw RequestFailure(.retry("The chunk was damaged on its way; please send it again", after: 1))
         }
     }
 

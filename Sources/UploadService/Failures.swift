@@ -73,7 +73,7 @@ extension Outcome {
 }
 
 /// Anything that ends a request early, as the outcome it leads to.
-struct Ended: Error {
+struct RequestFailure: Error {
     let outcome: Outcome
     /// What went wrong in the server, for the log.
     let cause: String?
@@ -106,7 +106,7 @@ struct Ended: Error {
 
 /// Runs a step of a request, and turns its failure into the outcome.
 func step<Result, Failure: Error>(
-    _ outcome: (Failure) -> Ended, _ work: () throws(Failure) -> Result
-) throws(Ended) -> Result {
+    _ outcome: (Failure) -> RequestFailure, _ work: () throws(Failure) -> Result
+) throws(RequestFailure) -> Result {
     do { return try work() } catch { throw outcome(error) }
 }

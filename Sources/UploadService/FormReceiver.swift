@@ -10,9 +10,9 @@ import UploadStore
 struct FormReceiver {
     private enum File {
         case none
-        case writing(Intake)
+        case writing(SniffingWriter)
         case spooling(Spool)
-        case taken(Intake)
+        case taken(SniffingWriter)
         case spooled(Spool)
     }
 
@@ -88,7 +88,7 @@ struct FormReceiver {
     }
 
     /// Takes the next bytes of the body.
-    mutating func take(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+    mutating func take(_ bytes: UnsafeRawBufferPointer) throws(RequestFailure) {
         var offset = 0
         while let event = try nextEvent(bytes, &offset) {
             switch event {
@@ -97,9 +97,9 @@ struct FormReceiver {
             case .data(let range):
                 try add(UnsafeRawBufferPointer(rebasing: bytes[range]), mayWait: range.upperBound == bytes.count)
             case .heldData(let held):
-                var failure: Ended?
+                var failure: RequestFailure?
                 held.withUnsafeBytes { bytes in
-                    do throws(Ended) { try add(bytes, mayWait: false) } catch { failure = error }
+                    do throws(RequestFailure) { try add(bytes, mayWait: false) } catch { failure = error }
                 }
                 if let failure { throw failure }
             case .partEnded:
@@ -111,48 +111,52 @@ struct FormReceiver {
     }
 
     /// Ends the form: the chunk is held when this returns.
-    mutating func finish() throws(Ended) -> Receipt {
-        try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
+    mutating func finish() throws(RequestFailure) -> Receipt {
+        try step({ RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
         if hasLateFields {
             for name in FormReceiver.early(Dialect.of(parameters)) where parameters[name] != early[name] {
-                throw Ended(.malformed("Parameter \(name) must stand before the file"))
+                throw RequestFailure(.malformed("Parameter \(name) must stand before the file"))
             }
         }
         switch file {
         case .none, .writing, .spooling:
-            throw Ended(.malformed("The form has no part named \(settings.fileParameter)"))
+            throw RequestFailure(.malformed("The form has no part named \(settings.fileParameter)"))
         case .taken(let intake):
             if hasLateFields {
                 let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
                 guard chunk.agrees(with: intake.chunk) else {
-                    throw Ended(.malformed("Parameters behind the file contradict those before it"))
+                    throw RequestFailure(.malformed("Parameters behind the file contradict those before it"))
                 }
             }
             return try intake.commit()
         case .spooled(let spool):
             let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
-            let intake = try Intake(chunk, into: store, settings, permit)
-            try spool.replay(through: buffer, failing: { Ended($0) }, intake.write)
+            let intake = try SniffingWriter(chunk, into: store, settings, permit)
+            try spool.replay(through: buffer, failing: { RequestFailure($0) }, intake.write)
             return try intake.commit()
         }
     }
 
     private mutating func nextEvent(
         _ bytes: UnsafeRawBufferPointer, _ offset: inout Int
-    ) throws(Ended) -> MultipartEvent? {
-        do throws(MultipartError) { return try parser.next(bytes, at: &offset) } catch { throw Ended(Outcome(error)) }
+    ) throws(RequestFailure) -> MultipartEvent? {
+        do throws(MultipartError) { return try parser.next(bytes, at: &offset) } catch {
+            throw RequestFailure(Outcome(error))
+        }
     }
 
-    private mutating func begin(_ header: PartHeader) throws(Ended) {
-        guard let name = header.nameText else { throw Ended(.malformed("The name of a part is not valid UTF-8")) }
+    private mutating func begin(_ header: PartHeader) throws(RequestFailure) {
+        guard let name = header.nameText else {
+            throw RequestFailure(.malformed("The name of a part is not valid UTF-8"))
+        }
         if isFile(name) {
             let dialect = Dialect.of(parameters)
-            guard !hasFile else { throw Ended(.malformed("The form has more than one part named \(name)")) }
+            guard !hasFile else { throw RequestFailure(.malformed("The form has more than one part named \(name)")) }
             parser.treatPartAsFile()
             part = .file
             permit = try settings.authorization.permit(for: request, parameters)
             for name in FormReceiver.early(dialect) { early[name] = parameters[name] }
-            digest = try parameters[dialect.chunkDigest].flatMap { text throws(Ended) in
+            digest = try parameters[dialect.chunkDigest].flatMap { text throws(RequestFailure) in
                 try DigestCheck(text, name: dialect.chunkDigest)
             }
             if dialect == .dropzone { try takeName(of: header) }
@@ -178,10 +182,10 @@ struct FormReceiver {
     private static func early(_ dialect: Dialect) -> [String] { [dialect.chunkDigest, dialect.token] }
 
     /// Dropzone sends the file's name with the file and nowhere else.
-    private mutating func takeName(of header: PartHeader) throws(Ended) {
+    private mutating func takeName(of header: PartHeader) throws(RequestFailure) {
         guard parameters[Dialect.dropzone.filename] == nil, let filename = header.filenameText else { return }
         try step(
-            { Ended(Outcome($0)) },
+            { RequestFailure(Outcome($0)) },
             { () throws(ParameterError) in
                 try parameters.add(Dialect.dropzone.filename, filename, from: .fields)
             })
@@ -189,19 +193,19 @@ struct FormReceiver {
 
     /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
     /// field to come would overrule).
-    private func destination() throws(Ended) -> File {
+    private func destination() throws(RequestFailure) -> File {
         // Nearly always they repeat all that the query says.
         let isRepeated = parameters.fieldsRepeatQuery(for: Dialect.of(parameters))
         let told = isRepeated ? parameters : parameters.fieldsOnly
         guard let chunk = try? settings.chunk(told, for: .upload, permit, of: request) else {
-            return .spooling(try step({ Ended($0) }, { () throws(StoreError) in try store.spool() }))
+            return .spooling(try step({ RequestFailure($0) }, { () throws(StoreError) in try store.spool() }))
         }
         let whole = isRepeated ? chunk : try settings.chunk(parameters, for: .upload, permit, of: request)
-        return .writing(try Intake(whole, into: store, settings, permit))
+        return .writing(try SniffingWriter(whole, into: store, settings, permit))
     }
 
     /// - Parameter mayWait: true if more come right behind them, in the buffer, too.
-    private mutating func add(_ bytes: UnsafeRawBufferPointer, mayWait: Bool) throws(Ended) {
+    private mutating func add(_ bytes: UnsafeRawBufferPointer, mayWait: Bool) throws(RequestFailure) {
         switch part {
         case .field(let name, var value):
             // Taken out first, so that the bytes are not copied with each piece.
@@ -212,7 +216,8 @@ struct FormReceiver {
             digest?.update(bytes)
             switch file {
             case .writing(let intake): try hand(bytes, to: intake, mayWait: mayWait)
-            case .spooling(let spool): try step({ Ended($0) }, { () throws(StoreError) in try spool.write(bytes) })
+            case .spooling(let spool):
+                try step({ RequestFailure($0) }, { () throws(StoreError) in try spool.write(bytes) })
             case .none, .taken, .spooled: break
             }
         case .between, .ignored:
@@ -221,8 +226,8 @@ struct FormReceiver {
     }
 
     private mutating func hand(
-        _ bytes: UnsafeRawBufferPointer, to intake: Intake, mayWait: Bool
-    ) throws(Ended) {
+        _ bytes: UnsafeRawBufferPointer, to intake: SniffingWriter, mayWait: Bool
+    ) throws(RequestFailure) {
         guard let first = waiting else {
             let isRoomLeft = FormReceiver.stride(of: buffer) < buffer.count
             if mayWait && intake.received == 0 && isRoomLeft { waiting = bytes } else { try intake.write(bytes) }
@@ -237,14 +242,14 @@ struct FormReceiver {
         }
     }
 
-    private mutating func end() throws(Ended) {
+    private mutating func end() throws(RequestFailure) {
         switch part {
         case .field(let name, let value):
             guard let text = String(validating: value, as: UTF8.self) else {
-                throw Ended(.malformed("Parameter \(name) is not valid UTF-8"))
+                throw RequestFailure(.malformed("Parameter \(name) is not valid UTF-8"))
             }
             try step(
-                { Ended(Outcome($0)) },
+                { RequestFailure(Outcome($0)) },
                 { () throws(ParameterError) in try parameters.add(name, text, from: .fields) })
             if hasFile { hasLateFields = true }
         case .file:

@@ -5,18 +5,18 @@ import HTTP
 /// A browser names the origin of the page in every request that could change something or whose answer the page could read
 /// across origins. A page of the same host may send; others only where the operator allows them. Requests without the
 /// header come from programs that are no browsers, or are questions of the same origin: other means (tokens) are for those.
-public struct OriginPolicy: Sendable {
+package struct OriginPolicy: Sendable {
     private let allowed: Set<String>
     private let allowsAll: Bool
 
     /// - Parameter allowed: origins as browsers write them, such as `https://app.example.org`; `*` for all.
-    public init(allowed: [String] = []) {
+    package init(allowed: [String] = []) {
         self.allowed = Set(allowed.map { $0.lowercased() })
         allowsAll = allowed.contains("*")
     }
 
     /// True if `text` can be an origin: a scheme, a host and perhaps a port, and nothing behind them; or `*`.
-    public static func isOrigin(_ text: String) -> Bool {
+    package static func isOrigin(_ text: String) -> Bool {
         if text == "*" { return true }
         guard let authority = authority(of: text), !authority.isEmpty else { return false }
         return text.utf8.allSatisfy { (0x21...0x7e).contains($0) }

@@ -59,12 +59,12 @@ enum Outcome {
 }
 
 /// What an outcome is called, in the answer's header `X-Upload-Outcome` and wherever outcomes are counted.
-public enum OutcomeName: String, Sendable, CaseIterable {
+package enum OutcomeName: String, Sendable, CaseIterable {
     case stored, held, removed, missing, malformed, refused, unsupported, retry, allowed
 }
 
 /// Why a file will never be accepted.
-public enum Refusal: String, Sendable, CaseIterable {
+package enum Refusal: String, Sendable, CaseIterable {
     /// It is larger than is accepted.
     case size
     /// The disk is smaller than the file.

@@ -1,27 +1,27 @@
-public import HTTP
+package import HTTP
 import UploadModel
-public import UploadStore
+package import UploadStore
 
 /// What became of one request, for whoever watches over the service: counters and logs.
-public struct RequestReport: Sendable {
+package struct RequestReport: Sendable {
     /// What was asked.
-    public let request: Request
+    package let request: Request
     /// What the client was told.
-    public let outcome: OutcomeName
+    package let outcome: OutcomeName
     /// The line that it was told.
-    public let line: String
+    package let line: String
     /// Why its file will never be accepted; nil if nothing says so.
-    public let refusal: Refusal?
+    package let refusal: Refusal?
     /// The file that was refused, in its sender's words; nil for other requests, and where nothing was said of it.
-    public let file: (name: String?, size: UInt64?)?
+    package let file: (name: String?, size: UInt64?)?
     /// What its chunk did to the upload; nil if it brought none that was taken.
-    public let effect: Receipt.Effect?
+    package let effect: Receipt.Effect?
     /// What was wrong with the store; nil if nothing was.
-    public let fault: StoreFault?
+    package let fault: StoreFault?
     /// How many bytes of the body were read.
-    public let received: UInt64
+    package let received: UInt64
     /// From the request's head to the answer.
-    public let duration: Duration
+    package let duration: Duration
 
     init(
         _ request: Request, _ outcome: Outcome, file: (name: String?, size: UInt64?)?, received: UInt64,
@@ -41,7 +41,7 @@ public struct RequestReport: Sendable {
 }
 
 /// Is told of each request when its answer is known, on the thread that answers: must be quick.
-public typealias RequestObserver = @Sendable (RequestReport) -> Void
+package typealias RequestObserver = @Sendable (RequestReport) -> Void
 
 /// A body that counts what is read of it.
 struct CountedBody<Body: RequestBody>: RequestBody {

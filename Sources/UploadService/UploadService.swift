@@ -1,13 +1,13 @@
-public import HTTP
-public import Logging
+package import HTTP
+package import Logging
 import Multipart
 import UploadModel
-public import UploadStore
+package import UploadStore
 
 /// The steward: finds out what a request wants, has the store do it, and puts the outcome into words.
-public struct UploadService: RequestHandler {
+package struct UploadService: RequestHandler {
     /// The paths that the service answers on (seed: the Flask backend's, and the client's example).
-    public static let routes: Set<String> = ["/resumable_upload", "/api/photo/redeem-upload-token"]
+    package static let routes: Set<String> = ["/resumable_upload", "/api/photo/redeem-upload-token"]
 
     private let store: any ChunkStore
     private let settings: UploadSettings
@@ -17,7 +17,7 @@ public struct UploadService: RequestHandler {
     /// A service over that store.
     ///
     /// - Parameter observe: is told what became of each request.
-    public init(
+    package init(
         store: any ChunkStore, settings: UploadSettings, log: Logger, observe: @escaping RequestObserver = { _ in }
     ) {
         self.store = store
@@ -26,31 +26,31 @@ public struct UploadService: RequestHandler {
         self.observe = observe
     }
 
-    public func respond(
+    package func respond(
         to request: Request, body: inout some RequestBody, using buffer: UnsafeMutableRawBufferPointer
     ) -> Response {
         let began = ContinuousClock.now
         var counted = CountedBody(body)
-        var (outcome, response, ended) = answer(request, &counted, buffer)
+        var (outcome, response, failure) = answer(request, &counted, buffer)
         body = counted.body
         response.headers += settings.origins.headers(for: request, methods: methods)
         observe(
             RequestReport(
-                request, outcome, file: ended.flatMap { file(of: request, $0) }, received: counted.received,
-                duration: .now - began, fault: ended?.fault))
+                request, outcome, file: failure.flatMap { file(of: request, $0) }, received: counted.received,
+                duration: .now - began, fault: failure?.fault))
         return response
     }
 
     private func answer(
         _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
-    ) -> (Outcome, Response, Ended?) {
-        func whole(_ outcome: Outcome) -> (Outcome, Response, Ended?) { (outcome, outcome.response, nil) }
-        do throws(Ended) {
+    ) -> (Outcome, Response, RequestFailure?) {
+        func whole(_ outcome: Outcome) -> (Outcome, Response, RequestFailure?) { (outcome, outcome.response, nil) }
+        do throws(RequestFailure) {
             guard UploadService.routes.contains(request.path) else {
-                throw Ended(.unsupported("There is no upload service at this address"))
+                throw RequestFailure(.unsupported("There is no upload service at this address"))
             }
             guard settings.origins.judge(request) != .refused else {
-                throw Ended(.refused("Pages of this origin may not upload here", because: .origin))
+                throw RequestFailure(.refused("Pages of this origin may not upload here", because: .origin))
             }
             switch request.method {
             case .get, .head:
@@ -63,7 +63,7 @@ public struct UploadService: RequestHandler {
             case .delete where settings.authorization.allowsRemoval:
                 return whole(try remove(request))
             case .delete, .other:
-                throw Ended(.unsupported("This method is not supported; send GET or POST"))
+                throw RequestFailure(.unsupported("This method is not supported; send GET or POST"))
             }
         } catch {
             record(error)
@@ -72,11 +72,11 @@ public struct UploadService: RequestHandler {
     }
 
     /// Is this chunk held? Who asks for JSON is told all that is.
-    private func test(_ request: Request) throws(Ended) -> (Outcome, Response) {
+    private func test(_ request: Request) throws(RequestFailure) -> (Outcome, Response) {
         let parameters = try parameters(of: request)
         let permit = try settings.authorization.permit(for: request, parameters)
         let chunk = try settings.chunk(parameters, for: .test, permit, of: request)
-        let status = try step({ Ended($0) }, { () throws(StoreError) in try store.status(of: chunk) })
+        let status = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         let wantsJSON = request.accepts("application/json")
         // Who asks for JSON knows this server, and an answer with 204 has no body that could tell it anything.
         let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
@@ -93,37 +93,40 @@ public struct UploadService: RequestHandler {
     }
 
     /// The upload is given up.
-    private func remove(_ request: Request) throws(Ended) -> Outcome {
+    private func remove(_ request: Request) throws(RequestFailure) -> Outcome {
         let parameters = try parameters(of: request)
         let permit = try settings.authorization.permit(for: request, parameters)
         guard permit.mayRemove else {
-            throw Ended(.refused("The token does not allow to delete uploads", because: .token))
+            throw RequestFailure(.refused("The token does not allow to delete uploads", because: .token))
         }
         let upload = try step(
-            { Ended(Outcome($0)) }, { () throws(ParameterError) in try UploadID(parameters, owner: permit.owner) })
-        let removal = try step({ Ended($0) }, { () throws(StoreError) in try store.remove(upload) })
+            { RequestFailure(Outcome($0)) },
+            { () throws(ParameterError) in try UploadID(parameters, owner: permit.owner) })
+        let removal = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.remove(upload) })
         return .removed(removal)
     }
 
     /// Here is a chunk.
     private func upload(
         _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
-    ) throws(Ended) -> Outcome {
+    ) throws(RequestFailure) -> Outcome {
         let parameters = try parameters(of: request)
         guard let contentType = request.contentType else {
-            throw Ended(.unsupported("The request has no Content-Type; send multipart/form-data"))
+            throw RequestFailure(.unsupported("The request has no Content-Type; send multipart/form-data"))
         }
-        let type = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try MediaType(contentType.utf8) })
-        let digest = try request.contentDigest.flatMap { value throws(Ended) in
+        let type = try step(
+            { RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try MediaType(contentType.utf8) })
+        let digest = try request.contentDigest.flatMap { value throws(RequestFailure) in
             try DigestCheck(value, name: "Content-Digest")
         }
         let receipt: Receipt
         switch type.essence {
         case "multipart/form-data":
-            let boundary = try step({ Ended(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
+            let boundary = try step(
+                { RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
                 request, boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
-            try pull(&body, of: request, into: buffer, first: form.room) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer, first: form.room) { bytes throws(RequestFailure) in
                 digest?.update(bytes)
                 try form.take(bytes)
                 return form.room
@@ -133,9 +136,9 @@ public struct UploadService: RequestHandler {
         case "application/octet-stream":
             let permit = try settings.authorization.permit(for: request, parameters)
             let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
-            let intake = try Intake(chunk, into: store, settings, permit)
+            let intake = try SniffingWriter(chunk, into: store, settings, permit)
             let room = 0..<FormReceiver.stride(of: buffer)
-            try pull(&body, of: request, into: buffer, first: room) { bytes throws(Ended) in
+            try pull(&body, of: request, into: buffer, first: room) { bytes throws(RequestFailure) in
                 digest?.update(bytes)
                 try intake.write(bytes)
                 return room
@@ -143,7 +146,7 @@ public struct UploadService: RequestHandler {
             try digest?.finish()
             receipt = try intake.commit()
         default:
-            throw Ended(.unsupported("This Content-Type is not supported; send multipart/form-data"))
+            throw RequestFailure(.unsupported("This Content-Type is not supported; send multipart/form-data"))
         }
         return .stored(receipt)
     }
@@ -155,16 +158,16 @@ public struct UploadService: RequestHandler {
     ///   - take: takes a piece, and says where the next one goes.
     private func pull(
         _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer,
-        first: Range<Int>, _ take: (UnsafeRawBufferPointer) throws(Ended) -> Range<Int>
-    ) throws(Ended) {
-        let tooLarge = Ended(.refused("The chunk is larger than this server accepts", because: .size))
+        first: Range<Int>, _ take: (UnsafeRawBufferPointer) throws(RequestFailure) -> Range<Int>
+    ) throws(RequestFailure) {
+        let tooLarge = RequestFailure(.refused("The chunk is larger than this server accepts", because: .size))
         guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw tooLarge }
         var received: UInt64 = 0
         var room = first
         while true {
             var count = 0
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[room])
-            do throws(BodyError) { count = try body.read(into: piece) } catch { throw Ended(Outcome(error)) }
+            do throws(BodyError) { count = try body.read(into: piece) } catch { throw RequestFailure(Outcome(error)) }
             guard count > 0 else { return }
             received += UInt64(count)
             guard received <= settings.maximumBodySize else { throw tooLarge }
@@ -172,16 +175,16 @@ public struct UploadService: RequestHandler {
         }
     }
 
-    private func parameters(of request: Request) throws(Ended) -> Parameters {
+    private func parameters(of request: Request) throws(RequestFailure) -> Parameters {
         let pairs = try step(
-            { Ended(Outcome($0)) },
+            { RequestFailure(Outcome($0)) },
             { () throws(QueryError) in
                 try QueryString.parse(request.query, maximumCount: settings.parameters.count)
             })
         var parameters = Parameters(limits: settings.parameters)
         for pair in pairs {
             try step(
-                { Ended(Outcome($0)) },
+                { RequestFailure(Outcome($0)) },
                 { () throws(ParameterError) in try parameters.add(pair.name, pair.value, from: .query) })
         }
         return parameters
@@ -189,22 +192,22 @@ public struct UploadService: RequestHandler {
 
     /// The file that a refused request was about: what of it keeps to the rules, since it may have been refused before
     /// anybody looked.
-    private func file(of request: Request, _ ended: Ended) -> (name: String?, size: UInt64?)? {
-        guard case .refused = ended.outcome, let parameters = try? parameters(of: request) else { return nil }
+    private func file(of request: Request, _ failure: RequestFailure) -> (name: String?, size: UInt64?)? {
+        guard case .refused = failure.outcome, let parameters = try? parameters(of: request) else { return nil }
         let dialect = Dialect.of(parameters)
         let name = parameters[dialect.filename].flatMap { try? FileName($0, parameter: dialect.filename) }
         return (name?.text, parameters[dialect.totalSize].flatMap { UInt64($0) })
     }
 
-    private func record(_ ended: Ended) {
-        let row = ended.outcome.row
+    private func record(_ failure: RequestFailure) {
+        let row = failure.outcome.row
         var facts: Logger.Metadata = ["outcome": "\(row.name)"]
-        if let cause = ended.cause {
+        if let cause = failure.cause {
             facts["cause"] = "\(cause)"
             log.error("request failed", metadata: facts)
         } else {
             facts["line"] = "\(row.line)"
-            if let note = ended.note { facts["note"] = "\(note)" }
+            if let note = failure.note { facts["note"] = "\(note)" }
             log.debug("request not served", metadata: facts)
         }
     }

@@ -1,34 +1,34 @@
 import HTTP
-public import Multipart
-public import UploadModel
+package import Multipart
+package import UploadModel
 import UploadStore
 
 /// What an operator may set about uploads.
-public struct UploadSettings: Sendable {
+package struct UploadSettings: Sendable {
     /// How many bytes a file may have.
-    public var maximumFileSize: UInt64
+    package var maximumFileSize: UInt64
     /// How many bytes a chunk may have; the last of a file, which may take the remainder with it, less than twice as many.
     /// At most 2^40 (contract, `resumableChunkSize`).
-    public var maximumChunkSize: UInt64
+    package var maximumChunkSize: UInt64
     /// The name of the form's part that holds the chunk.
-    public var fileParameter: String
+    package var fileParameter: String
     /// Bounds on parameters.
-    public var parameters: ParameterLimits
+    package var parameters: ParameterLimits
     /// Bounds on the form.
-    public var form: MultipartLimits
+    package var form: MultipartLimits
     /// Which pages may send.
-    public var origins: OriginPolicy
+    package var origins: OriginPolicy
     /// Which types of file are accepted; nil: all.
-    public var types: TypePolicy?
+    package var types: TypePolicy?
     /// Looks at a file's first bytes, to hold them against `types`; nil: names and the client's word are enough.
-    public var sniffer: ContentSniffer?
+    package var sniffer: ContentSniffer?
     /// How a test of a chunk that is missing is answered, where the client's dialect doesn't decide.
-    public var missingStatus: MissingStatus
+    package var missingStatus: MissingStatus
     /// Who may do what.
-    public var authorization: Authorization
+    package var authorization: Authorization
 
     /// Settings; the defaults are those of the README.
-    public init(
+    package init(
         maximumFileSize: UInt64 = 1 << 40,
         maximumChunkSize: UInt64 = 256 << 20,
         fileParameter: String = "file",
@@ -59,25 +59,26 @@ public struct UploadSettings: Sendable {
     /// What a request says about its chunk, held against the limits and what its sender may do.
     func chunk(
         _ parameters: Parameters, for purpose: ChunkRequest.Purpose, _ permit: Permit, of request: Request
-    ) throws(Ended) -> ChunkRequest {
+    ) throws(RequestFailure) -> ChunkRequest {
         var chunk = try step(
-            { Ended(Outcome($0)) },
+            { RequestFailure(Outcome($0)) },
             { () throws(ParameterError) in
                 try ChunkRequest(parameters, for: purpose, permit: permit, maximumFileSize: maximumFileSize)
             })
-        chunk.sender = Sender(request, permit).name
+        chunk.sender = ClientKey(request, permit).name
         // What is cut into larger chunks is no worse for it as long as it has only a small one.
         if case .sized(_, let chunkSize, let layout) = chunk.place, chunkSize > maximumChunkSize,
             layout.range.length > maximumChunkSize
         {
-            throw Ended(.refused("Chunks of at most \(maximumChunkSize) bytes are accepted here", because: .size))
+            throw RequestFailure(
+                .refused("Chunks of at most \(maximumChunkSize) bytes are accepted here", because: .size))
         }
         for types in types(permit) {
             switch types.judge(name: chunk.upload.filename, type: parameters[chunk.dialect.type]) {
             case .accepted: break
             case .undecided where sniffer != nil: break
             case .undecided, .refused:
-                throw Ended(.refused("Files of this type are not accepted here (\(types))", because: .type))
+                throw RequestFailure(.refused("Files of this type are not accepted here (\(types))", because: .type))
             }
         }
         return chunk
@@ -88,7 +89,7 @@ public struct UploadSettings: Sendable {
 }
 
 /// The status code that says that a chunk isn't there yet (contract, `missing`).
-public enum MissingStatus: Int, Sendable, CaseIterable {
+package enum MissingStatus: Int, Sendable, CaseIterable {
     /// As the Flask backend says it.
     case notFound = 404
     /// For clients that take 404 for the end of the file.

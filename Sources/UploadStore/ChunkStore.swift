@@ -1,9 +1,9 @@
-public import UploadModel
+package import UploadModel
 
 /// What the service asks of a store. It says nothing of files, so that bytes may also be kept elsewhere.
 ///
 /// All calls may come from any thread, and from several processes that share one store.
-public protocol ChunkStore: Sendable {
+package protocol ChunkStore: Sendable {
     /// What is held of the upload that a test asks about; nil if nothing is known of it.
     ///
     /// - Throws: `StoreError.sizeDiffers`, or what keeps the store from looking.
@@ -22,7 +22,7 @@ public protocol ChunkStore: Sendable {
 }
 
 /// Takes the bytes of one chunk, in order. Left without `commit`, nothing of it counts.
-public protocol ChunkWriter: AnyObject {
+package protocol ChunkWriter: AnyObject {
     /// Takes the next bytes.
     func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError)
     /// Ends the chunk. When it returns, the chunk is held and the record says so.
@@ -30,9 +30,9 @@ public protocol ChunkWriter: AnyObject {
 }
 
 /// Proof that a chunk is held. Only a store's commit makes one, and nothing else can be answered with 200.
-public struct Receipt: Sendable, Equatable {
+package struct Receipt: Sendable, Equatable {
     /// What the chunk did to its upload.
-    public enum Effect: Sendable, Equatable {
+    package enum Effect: Sendable, Equatable {
         /// It is held, and more chunks are to come.
         case stored
         /// It was held before, with the same bytes, or the file was complete already: nothing changed.
@@ -41,7 +41,7 @@ public struct Receipt: Sendable, Equatable {
         case completed(path: String)
     }
 
-    public let effect: Effect
+    package let effect: Effect
 
     package init(_ effect: Effect) {
         self.effect = effect
@@ -49,20 +49,20 @@ public struct Receipt: Sendable, Equatable {
 }
 
 /// Proof that nothing of an upload is held any more.
-public struct Removal: Sendable {
+package struct Removal: Sendable {
     package init() {}
 }
 
 /// What a store knows of an upload, for a test of one of its chunks.
-public struct UploadStatus: Sendable, Equatable {
+package struct UploadStatus: Sendable, Equatable {
     /// The size of the whole file in bytes; nil where no client has told it yet.
-    public let size: UInt64?
+    package let size: UInt64?
     /// What is held of it.
-    public let held: ByteRangeSet
+    package let held: ByteRangeSet
     /// True when the file stands under its final name.
-    public let complete: Bool
+    package let complete: Bool
     /// The proof that the chunk is held; nil if it isn't.
-    public let receipt: Receipt?
+    package let receipt: Receipt?
 
     package init(size: UInt64?, held: ByteRangeSet, complete: Bool, receipt: Receipt?) {
         self.size = size
@@ -73,7 +73,7 @@ public struct UploadStatus: Sendable, Equatable {
 }
 
 /// Why a store could not do what it was asked.
-public enum StoreError: Error, Equatable {
+package enum StoreError: Error, Equatable {
     /// The chunk had fewer bytes than its place takes.
     case tooShort(received: UInt64, lengths: [UInt64])
     /// The chunk had more bytes than its place takes, or a number between the two that would fit.
@@ -117,7 +117,7 @@ public enum StoreError: Error, Equatable {
 /// Decides whether an upload may be begun. It may be asked more than once about the same one, by several threads.
 ///
 /// - Throws: `StoreError.notAdmitted`, `.undecided` or `.postponed`.
-public typealias Admission = @Sendable (ChunkRequest) throws(StoreError) -> Void
+package typealias Admission = @Sendable (ChunkRequest) throws(StoreError) -> Void
 
 /// Runs disk calls, and says a failure in the store's words.
 func onDisk<Result>(_ calls: () throws(FileError) -> Result) throws(StoreError) -> Result {

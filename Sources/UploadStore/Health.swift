@@ -1,7 +1,7 @@
 // What an operator's tools ask of a store: is it well?
 
 /// What is wrong with the store or what it stands on, in the words that errors are counted by.
-public enum StoreFault: String, Sendable, CaseIterable {
+package enum StoreFault: String, Sendable, CaseIterable {
     /// The disk is full, the quota used up, or the floor of free space reached.
     case full
     /// A disk call failed.
@@ -14,7 +14,7 @@ public enum StoreFault: String, Sendable, CaseIterable {
 
 extension StoreError {
     /// What is wrong with the store; nil if it is the request that is.
-    public var fault: StoreFault? {
+    package var fault: StoreFault? {
         switch self {
         case .full: .full
         case .failed: .failed
@@ -27,23 +27,23 @@ extension StoreError {
 
 extension LocalStore {
     /// How many bytes are left to others (`StoreSettings.minimumFree`).
-    public var minimumFree: UInt64 { settings.minimumFree }
+    package var minimumFree: UInt64 { settings.minimumFree }
 
     /// The room of the store's file system.
-    public func space() throws(StoreError) -> Space {
+    package func space() throws(StoreError) -> Space {
         try onDisk { () throws(FileError) in try root.space() }
     }
 
     /// How many uploads are under way, by one look into the folder: each of them, whichever process takes it, has a data
     /// file there that goes when it ends.
-    public func countUnderWay() throws(StoreError) -> Int {
+    package func countUnderWay() throws(StoreError) -> Int {
         try onDisk { () throws(FileError) in try state.names() }.count { $0.hasSuffix(UploadFiles.dataSuffix) }
     }
 
     /// Sees whether something can be written now, above the floor of free space. Leaves nothing behind.
     ///
     /// - Throws: `StoreError`, as an upload would meet it.
-    public func checkWritable() throws(StoreError) {
+    package func checkWritable() throws(StoreError) {
         try checkFloor(beforeWriting: 1, isReserved: false)
         try onDisk { () throws(FileError) in
             let file = try state.createNameless()

@@ -1,6 +1,6 @@
 import Glibc
 import Synchronization
-public import UploadModel
+package import UploadModel
 
 /// A store in one folder of this machine.
 ///
@@ -13,9 +13,9 @@ public import UploadModel
 /// Whoever writes has a lock on exactly his range of the data file, and publishing needs one on the whole (`Publishing`):
 /// so nobody writes where another writes, and no byte changes once the file has its final name. Locks belong to an
 /// opening of the file and end with it, so a process that dies leaves none behind.
-public final class LocalStore: ChunkStore {
+package final class LocalStore: ChunkStore {
     /// The folder below the root that holds what is unfinished.
-    public static let stateFolder = ".resumabled"
+    package static let stateFolder = ".resumabled"
 
     let root: any Directory
     let state: any Directory
@@ -36,7 +36,7 @@ public final class LocalStore: ChunkStore {
     ///   - observe: is told what happens.
     ///   - admit: is asked before an upload is begun, on the thread of its first chunk.
     /// - Throws: `StoreError` if the state folder can't be made or opened.
-    public init(
+    package init(
         root: any Directory, boot: BootID, settings: StoreSettings = StoreSettings(),
         now: @escaping @Sendable () -> UInt64, observe: @escaping StoreObserver = { _ in },
         admit: @escaping Admission = { _ throws(StoreError) in }
@@ -62,7 +62,7 @@ public final class LocalStore: ChunkStore {
         }
     }
 
-    public func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
+    package func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
         if let status = try glance(at: chunk) { return status }
         guard let upload = try known(chunk) else { return nil }
         let postponed = try takeOver(upload, chunk)
@@ -86,7 +86,7 @@ public final class LocalStore: ChunkStore {
         return (view ?? nil)?.status(of: chunk, postponed: [])
     }
 
-    public func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
+    package func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
         guard case .sized(_, _, let layout) = chunk.place else { return try CountedWriter(store: self, chunk: chunk) }
         return try writer(chunk, layout: layout)
     }
@@ -102,14 +102,14 @@ public final class LocalStore: ChunkStore {
         throw .busy
     }
 
-    public func spool() throws(StoreError) -> Spool {
+    package func spool() throws(StoreError) -> Spool {
         Spool(try onDisk { () throws(FileError) in try state.createNameless() })
     }
 
     /// Finishes what a process left half done when it died: uploads that are complete get their names.
     ///
     /// - Returns: what could not be finished, with the cause.
-    public func recover() -> [StoreError] {
+    package func recover() -> [StoreError] {
         var failures: [StoreError] = []
         var rest: [HalfDone] = []
         func attempt(_ work: () throws(StoreError) -> Void) {

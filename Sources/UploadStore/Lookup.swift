@@ -105,7 +105,7 @@ extension LocalStore {
 
     /// Begins an upload; nil if somebody else did, or was in the way and has gone: then look again.
     private func create(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
-        try withTicket(of: chunk) { () throws(StoreError) in try createAllowed(chunk) }
+        try withTokenQuota(of: chunk) { () throws(StoreError) in try createAllowed(chunk) }
     }
 
     private func createAllowed(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
@@ -244,12 +244,12 @@ extension JournalHeader {
         self.init(
             size: sizes.total, chunkSize: sizes.chunk, nonce: .random(in: 0 ... .max), begun: begun,
             texts: [chunk.upload.identifier, chunk.upload.filename.text, chunk.relativePath?.text ?? ""]
-                + JournalHeader.texts(of: chunk.upload.owner, ticket: chunk.quota?.ticket ?? ""))
+                + JournalHeader.texts(of: chunk.upload.owner, tokenID: chunk.quota?.tokenID ?? ""))
     }
 
     /// None for nobody without a ticket, so that a journal of theirs is as it always was.
-    private static func texts(of owner: Owner, ticket: String) -> [String] {
-        owner == .nobody && ticket.isEmpty ? [] : [owner.subject, owner.directory?.text ?? "", ticket]
+    private static func texts(of owner: Owner, tokenID: String) -> [String] {
+        owner == .nobody && tokenID.isEmpty ? [] : [owner.subject, owner.directory?.text ?? "", tokenID]
     }
 
     /// The upload that the journal is of; nil if its texts break the rules, which they don't unless somebody wrote them.
@@ -267,7 +267,7 @@ extension JournalHeader {
     }
 
     /// The ticket that the upload was begun with; nil if it was none.
-    var ticket: String? { texts.count >= 6 && !texts[5].isEmpty ? texts[5] : nil }
+    var tokenID: String? { texts.count >= 6 && !texts[5].isEmpty ? texts[5] : nil }
 
     var relativePath: RelativePath? {
         texts.count >= 3 ? try? RelativePath(texts[2], parameter: "") : nil

@@ -1,21 +1,21 @@
 /// Bytes of a chunk whose parameters stand behind it in the request: kept in a nameless file until they are known.
-public final class Spool {
+package final class Spool {
     private let file: any File
     /// How many bytes it has taken.
-    public private(set) var length: UInt64 = 0
+    package private(set) var length: UInt64 = 0
 
     init(_ file: any File) {
         self.file = file
     }
 
     /// Takes the next bytes.
-    public func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         try onDisk { () throws(FileError) in try file.write(bytes, at: length) }
         length += UInt64(bytes.count)
     }
 
     /// Hands all bytes on, through `buffer`.
-    public func replay(
+    package func replay(
         to writer: any ChunkWriter, through buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
         try replay(through: buffer, failing: { $0 }, { bytes throws(StoreError) in try writer.write(bytes) })
@@ -24,7 +24,7 @@ public final class Spool {
     /// The same, to whoever takes them.
     ///
     /// - Parameter failing: says a failure to read in the taker's words.
-    public func replay<Failure: Error>(
+    package func replay<Failure: Error>(
         through buffer: UnsafeMutableRawBufferPointer, failing: (StoreError) -> Failure,
         _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {

@@ -1,24 +1,24 @@
 /// What an operator may set about a store.
-public struct StoreSettings: Sendable {
+package struct StoreSettings: Sendable {
     /// When bytes are made to survive a power cut.
-    public var durability: Durability
+    package var durability: Durability
     /// How many bytes of the file system are left to others: an upload that would go below isn't begun.
-    public var minimumFree: UInt64
+    package var minimumFree: UInt64
     /// Where finished files lie.
-    public var layout: Layout
+    package var layout: Layout
     /// What happens if a finished file's name is taken.
-    public var onConflict: ConflictPolicy
+    package var onConflict: ConflictPolicy
     /// What happens if a client states another size for an upload that is under way.
-    public var onSizeChange: SizeChangePolicy
+    package var onSizeChange: SizeChangePolicy
     /// After how many seconds without a chunk an upload is removed, and the record of a finished one; 0: never.
-    public var expire: UInt64
+    package var expire: UInt64
     /// Who is owed an event of each file that is finished from now on (`Outbox`).
-    public var recipients: Recipients
+    package var recipients: Recipients
     /// How many uploads stay open between requests. 1 and up.
-    public var openUploads: Int
+    package var openUploads: Int
 
     /// Settings; the defaults are those of the README.
-    public init(
+    package init(
         durability: Durability = .file, minimumFree: UInt64 = 64 << 20, layout: Layout = .flat,
         onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
         expire: UInt64 = 7 * 24 * 3600, recipients: Recipients = [], openUploads: Int = 256
@@ -35,7 +35,7 @@ public struct StoreSettings: Sendable {
 }
 
 /// When bytes are made to survive a power cut.
-public enum Durability: String, Sendable, CaseIterable {
+package enum Durability: String, Sendable, CaseIterable {
     /// Before the answer to the chunk that completes the file.
     case file
     /// Before the answer to each chunk.
@@ -43,7 +43,7 @@ public enum Durability: String, Sendable, CaseIterable {
 }
 
 /// Where finished files lie below the root.
-public enum Layout: String, Sendable, CaseIterable {
+package enum Layout: String, Sendable, CaseIterable {
     /// All beside each other, as the Flask backend has them.
     case flat
     /// Under the path that the client says, with its folders.
@@ -53,7 +53,7 @@ public enum Layout: String, Sendable, CaseIterable {
 }
 
 /// What happens if a finished file's name is taken by another one.
-public enum ConflictPolicy: String, Sendable, CaseIterable {
+package enum ConflictPolicy: String, Sendable, CaseIterable {
     /// It gets a number: `name (1).ext`.
     case rename
     /// It takes the other's place, in one atomic step.
@@ -63,7 +63,7 @@ public enum ConflictPolicy: String, Sendable, CaseIterable {
 }
 
 /// What happens if a client states another size for an upload that is under way.
-public enum SizeChangePolicy: String, Sendable, CaseIterable {
+package enum SizeChangePolicy: String, Sendable, CaseIterable {
     /// The request is an error.
     case refuse
     /// The upload begins afresh, if nobody is sending to it and its last chunk is a minute old: so a late chunk of the

@@ -1,6 +1,6 @@
 import Linux
 import Synchronization
-public import UploadModel
+package import UploadModel
 
 /// One upload as this process knows it: its journal, shared by all threads that work on it.
 ///
@@ -153,11 +153,11 @@ struct UploadFiles: Hashable, Sendable {
 
 /// What stands for an upload in the names of its files. Identifier and name can say anything: only their SHA-256 becomes
 /// part of a name.
-public struct UploadKey: Hashable, Sendable {
+package struct UploadKey: Hashable, Sendable {
     let text: String
 
     /// The key of that upload.
-    public init(_ id: UploadID) {
+    package init(_ id: UploadID) {
         let identifier = Array(id.identifier.utf8)
         // The lengths in front keep "ab" + "c" apart from "a" + "bc", and the letter somebody's uploads from nobody's.
         var owner: [UInt8] = []

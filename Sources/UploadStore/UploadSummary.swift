@@ -1,23 +1,23 @@
-public import UploadModel
+package import UploadModel
 
 /// What an operator may want to know of one upload.
-public struct UploadSummary: Sendable, Equatable {
+package struct UploadSummary: Sendable, Equatable {
     /// Identifier and file name, as the client says them.
-    public let id: UploadID
+    package let id: UploadID
     /// The size of the whole file in bytes; nil while no client has told it.
-    public let size: UInt64?
+    package let size: UInt64?
     /// How many bytes are held.
-    public let held: UInt64
+    package let held: UInt64
     /// When it was begun, in Unix seconds.
-    public let begun: UInt64
+    package let begun: UInt64
     /// When something was added to it last, in Unix seconds.
-    public let touched: UInt64
+    package let touched: UInt64
     /// When the file got its final name, in Unix seconds; nil while the upload is under way.
-    public let finished: UInt64?
+    package let finished: UInt64?
     /// Where the finished file was put, below the root; nil while the upload is under way.
-    public let path: String?
+    package let path: String?
     /// What else the client says of the file.
-    public let metadata: Metadata
+    package let metadata: Metadata
 
     /// Nil if the journal's texts break the rules for names, which they don't unless somebody wrote them.
     init?(_ journal: Journal, touched: UInt64, layout: Layout) {
@@ -43,7 +43,7 @@ extension LocalStore {
     /// All uploads, under way and finished, in the order in which they were begun. Changes nothing.
     ///
     /// - Throws: `StoreError` if the state folder can't be read. A journal that can't be is left out; `verify` tells.
-    public func uploads() throws(StoreError) -> [UploadSummary] {
+    package func uploads() throws(StoreError) -> [UploadSummary] {
         var summaries: [UploadSummary] = []
         for name in try journals() {
             let summary = try? onDisk { () throws(FileError) -> UploadSummary? in

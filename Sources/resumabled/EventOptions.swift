@@ -54,13 +54,15 @@ struct EventOptions: ParsableArguments {
         return receivers
     }
 
-    func doorkeeper(_ log: Logger) throws -> Doorkeeper? {
-        try site(onBeginUrl, "--on-begin-url", seconds: Doorkeeper.seconds).map { Doorkeeper($0, log: log) }
+    func admissionHook(_ log: Logger) throws -> UploadAdmissionHook? {
+        try site(onBeginUrl, "--on-begin-url", seconds: UploadAdmissionHook.seconds).map {
+            UploadAdmissionHook($0, log: log)
+        }
     }
 
-    private func site(_ url: String?, _ option: String, seconds: Int) throws -> Site? {
+    private func site(_ url: String?, _ option: String, seconds: Int) throws -> WebhookEndpoint? {
         guard let url else { return nil }
-        guard let site = Site(url: url, key: try eventKey?.webhookKey(), seconds: seconds) else {
+        guard let site = WebhookEndpoint(url: url, key: try eventKey?.webhookKey(), seconds: seconds) else {
             throw ValidationError("\(option) must be an address that begins with http:// or https://.")
         }
         return site

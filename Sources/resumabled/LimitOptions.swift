@@ -55,8 +55,8 @@ struct LimitOptions: ParsableArguments {
         }
     }
 
-    var quota: QuotaLimits {
-        QuotaLimits(uploads: maxUploads, uploadsPerSender: maxUploadsPerClient, newPerMinute: maxNewUploads)
+    var quota: UploadLimits {
+        UploadLimits(uploads: maxUploads, uploadsPerClient: maxUploadsPerClient, newPerMinute: maxNewUploads)
     }
 
     var parameters: ParameterLimits {

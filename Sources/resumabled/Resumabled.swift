@@ -8,7 +8,9 @@ struct Resumabled: ParsableCommand {
         commandName: "resumabled",
         abstract: "Takes large uploads over bad networks, as a FastCGI program behind nginx.",
         version: "0.1.0",
-        subcommands: [Serve.self, Check.self, EventsCommand.self, Status.self, Sweep.self, MintToken.self, Verify.self])
+        subcommands: [
+            Serve.self, Check.self, EventsCommand.self, Status.self, Sweep.self, TokenCommand.self, Verify.self,
+        ])
 
     /// As ArgumentParser would do it, but with what the environment sets.
     static func main() {

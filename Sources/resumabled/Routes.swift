@@ -7,7 +7,7 @@ import UploadService
 /// only.
 struct Routes: RequestHandler {
     let uploads: UploadService
-    let desk: OperatorDesk
+    let desk: OperationsEndpoints
     let metrics: ProgramMetrics
 
     func respond(

@@ -4,8 +4,8 @@ import FastCGI
 import Glibc
 public import Logging
 import Tokens
-public import UploadModel
-public import UploadService
+package import UploadModel
+package import UploadService
 import UploadStore
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
@@ -13,7 +13,7 @@ extension MissingStatus: ExpressibleByArgument {}
 extension LogFormat: ExpressibleByArgument {}
 
 extension TypePolicy: ExpressibleByArgument {
-    public init?(argument: String) {
+    package init?(argument: String) {
         self.init(argument)
     }
 }
@@ -125,12 +125,12 @@ struct Serve: ParsableCommand {
         let manager = ServiceManager.current()
 
         let receivers = try events.receivers()
-        let doorkeeper = try events.doorkeeper(log)
+        let admissionHook = try events.admissionHook(log)
         // Who delivers needs as many files as who answers requests.
         let openUploads = OpenFiles.uploads(
             limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
         let metrics = ProgramMetrics()
-        let quota = QuotaKeeper(limits.quota) { UInt64(time(nil)) }
+        let quota = UploadLimiter(limits.quota) { UInt64(time(nil)) }
         let uploadLog = UploadLog(log)
         let directory = try LinuxDirectory.root(root)
         let dispatcher = Dispatcher(
@@ -148,7 +148,7 @@ struct Serve: ParsableCommand {
             admit: { chunk throws(StoreError) in
                 // Who has no room left is not worth asking a site about.
                 try quota.admit(chunk)
-                try doorkeeper?.admit(chunk)
+                try admissionHook?.admit(chunk)
             })
         for failure in store.recover() {
             log.error("recovery failed", metadata: ["cause": "\(failure)"])
@@ -163,7 +163,7 @@ struct Serve: ParsableCommand {
                 uploadLog.record(report)
                 metrics.record(report)
             })
-        let desk = OperatorDesk(store: store, metrics: metrics, threads: threads, log: log)
+        let desk = OperationsEndpoints(store: store, metrics: metrics, threads: threads, log: log)
         let listener = try listener()
         let responder = try Responder(
             listener, threads: threads, handler: Routes(uploads: service, desk: desk, metrics: metrics)

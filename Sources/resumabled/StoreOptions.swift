@@ -1,6 +1,6 @@
-public import ArgumentParser
+import ArgumentParser
 import Glibc
-public import UploadStore
+import UploadStore
 
 extension Durability: ExpressibleByArgument {}
 extension Layout: ExpressibleByArgument {}

@@ -147,7 +147,7 @@ struct HostilePeerTests {
     }
 
     @Test("who stops in the middle of the parameters doesn't keep the responder from stopping")
-    func stopInPreamble() throws {
+    func stopInRequestHead() throws {
         try withResponder(threads: 1, Echo()) { responder, path in
             let client = try Client(path)
             try client.send(Self.begin)

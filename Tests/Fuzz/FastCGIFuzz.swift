@@ -7,13 +7,13 @@ import TestSupport
 /// 2. What is written for libfcgi is in order itself, says the same when it is written again, has no padding, one kind of
 ///    record behind the first, and is no longer than what came.
 /// 3. What is whole ends inside the input and within the limit.
-func fuzzPreamble(_ bytes: UnsafeRawBufferPointer) -> String? {
+func fuzzRequestHead(_ bytes: UnsafeRawBufferPointer) -> String? {
     var random = SplitMix64(seed: UInt64(bytes.first ?? 0))
     let input = UnsafeRawBufferPointer(rebasing: bytes.dropFirst())
-    var preamble = Preamble()
-    let verdict = preamble.judge(input)
+    var requestHead = RequestHead()
+    let verdict = requestHead.judge(input)
 
-    var pieces = Preamble()
+    var pieces = RequestHead()
     var length = 0
     while true {
         let partial = pieces.judge(UnsafeRawBufferPointer(rebasing: input[..<length]))
@@ -24,12 +24,12 @@ func fuzzPreamble(_ bytes: UnsafeRawBufferPointer) -> String? {
         length = min(input.count, length + Int.random(in: 1...30, using: &random))
     }
     guard case .whole(let end) = verdict else { return nil }
-    if end > input.count || end > Preamble.maximumBytes { return "it ends at \(end)" }
+    if end > input.count || end > RequestHead.maximumBytes { return "it ends at \(end)" }
 
-    let written = preamble.written
-    var again = Preamble()
+    let written = requestHead.written
+    var again = RequestHead()
     guard written.withUnsafeBytes({ again.judge($0) }) == .whole(length: written.count) else { return "\(written)" }
-    if again.written != written || again.request != preamble.request { return "written again it differs" }
+    if again.written != written || again.request != requestHead.request { return "written again it differs" }
     // The records of the parameters may have been shorter, never fewer bytes in all.
     return written.count <= end ? nil : "\(written.count) bytes of \(end)"
 }

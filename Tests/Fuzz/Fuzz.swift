@@ -20,7 +20,7 @@ private let targets: [String: Target] = [
     "forged": fuzzForged,
     "recovery": fuzzRecovery,
     "receive": fuzzReceive,
-    "preamble": fuzzPreamble,
+    "requesthead": fuzzRequestHead,
     "tokens": fuzzTokens,
 ]
 
@@ -34,7 +34,7 @@ private let target: Target = {
 
 /// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+package func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = UnsafeRawBufferPointer(start: start, count: count)
     if let wrong = target(input) { fail(wrong) }
     return 0

@@ -26,7 +26,7 @@ func fuzzTokens(_ bytes: UnsafeRawBufferPointer) -> String? {
     }
     if permit.owner.subject.utf8.count > Owner.maximumSubjectLength { return "a subject that is too long" }
     if let limit = permit.quota?.limit, limit < 1 { return "a quota of \(limit)" }
-    guard let keys = try? TokenKeys(secret), let again = try? TokenMint.token(permit, expires: now + 1, keys: keys)
+    guard let keys = try? TokenKeys(secret), let again = try? TokenSigner.token(permit, expires: now + 1, keys: keys)
     else { return "what is allowed can't be said" }
     // The library's own limits on texts with NUL are not ours.
     if again.utf8.count > TokenVerifier.maximumLength { return nil }

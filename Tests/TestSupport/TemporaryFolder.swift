@@ -1,10 +1,10 @@
 import Glibc
 
 /// A folder that only the test knows, gone with this value.
-public final class TemporaryFolder: Sendable {
-    public let path: String
+package final class TemporaryFolder: Sendable {
+    package let path: String
 
-    public init() throws {
+    package init() throws {
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(base)/resumabled-XXXXXX".utf8CString)
         try check(mkdtemp(&template) != nil, "make a folder in", base)
@@ -36,11 +36,11 @@ public final class TemporaryFolder: Sendable {
     }
 
     /// The names in a folder, sorted.
-    public func names(in folder: String = "") -> [String] {
+    package func names(in folder: String = "") -> [String] {
         TemporaryFolder.list(path + "/" + folder)
     }
 
-    public func read(_ name: String) throws -> [UInt8] {
+    package func read(_ name: String) throws -> [UInt8] {
         guard let stream = fopen(path + "/" + name, "r") else { throw FolderError("read", name) }
         defer { fclose(stream) }
         var bytes: [UInt8] = []
@@ -52,29 +52,29 @@ public final class TemporaryFolder: Sendable {
         }
     }
 
-    public func write(_ bytes: [UInt8], to name: String) throws {
+    package func write(_ bytes: [UInt8], to name: String) throws {
         guard let stream = fopen(path + "/" + name, "w") else { throw FolderError("write", name) }
         let count = fwrite(bytes, 1, bytes.count, stream)
         try check(fclose(stream) == 0 && count == bytes.count, "write", name)
     }
 
-    public func makeFolder(_ name: String) throws {
+    package func makeFolder(_ name: String) throws {
         try check(mkdir(path + "/" + name, 0o777) == 0, "make", name)
     }
 
-    public func link(_ name: String, to target: String) throws {
+    package func link(_ name: String, to target: String) throws {
         try check(symlink(target, path + "/" + name) == 0, "link", name)
     }
 
-    public func remove(_ name: String) throws {
+    package func remove(_ name: String) throws {
         try check(unlink(path + "/" + name) == 0, "remove", name)
     }
 
-    public func move(_ name: String, to newName: String) throws {
+    package func move(_ name: String, to newName: String) throws {
         try check(rename(path + "/" + name, path + "/" + newName) == 0, "move", name)
     }
 
-    public func inode(_ name: String) throws -> UInt64 {
+    package func inode(_ name: String) throws -> UInt64 {
         var status = stat()
         try check(lstat(path + "/" + name, &status) == 0, "look at", name)
         return UInt64(status.st_ino)
@@ -82,8 +82,8 @@ public final class TemporaryFolder: Sendable {
 }
 
 /// A file operation of a test that failed.
-public struct FolderError: Error, CustomStringConvertible {
-    public let description: String
+package struct FolderError: Error, CustomStringConvertible {
+    package let description: String
 
     init(_ operation: String, _ name: String) {
         description = "cannot \(operation) \(name): \(String(cString: strerror(errno)))"

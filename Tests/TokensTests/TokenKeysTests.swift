@@ -37,13 +37,13 @@ struct TokenKeysTests {
         let owner = try #require(
             Owner(subject: "münchen", directory: RelativePath("a/b", parameter: "")))
         let permit = Permit(
-            owner: owner, maximumFileSize: 5, types: TypePolicy(".pdf"), quota: UploadQuota(ticket: "t", limit: 2),
+            owner: owner, maximumFileSize: 5, types: TypePolicy(".pdf"), quota: TokenQuota(tokenID: "t", limit: 2),
             mayRemove: true)
         for (signing, verifying) in [
             (secret("a"), secret("a") + "\n"), (TokenKeysTests.privatePEM, TokenKeysTests.privatePEM),
             (TokenKeysTests.privatePEM, TokenKeysTests.publicPEM), (jwk("a", #","kid":"1""#), secret("a")),
         ] {
-            let token = try TokenMint.token(permit, audience: "us", expires: 100, keys: keys(signing))
+            let token = try TokenSigner.token(permit, audience: "us", expires: 100, keys: keys(signing))
             let verifier = TokenVerifier(keys: try keys(verifying), audience: "us")
             #expect(try verifier.permit(token, now: 99) == permit)
             let stranger = TokenVerifier(keys: try keys(secret("b")), audience: "us")
@@ -56,19 +56,19 @@ struct TokenKeysTests {
         let old = try keys(jwk("o", #","kid":"old""#))
         let new = try keys(jwk("n", #","kid":"new""#))
         let both = try keys(#"{"keys":[\#(jwk("n", #","kid":"new""#)),\#(jwk("o", #","kid":"old""#))]}"#)
-        for keys in [old, new] { #expect(isGood(try TokenMint.token(Permit(), expires: 1000, keys: keys), both)) }
+        for keys in [old, new] { #expect(isGood(try TokenSigner.token(Permit(), expires: 1000, keys: keys), both)) }
         let nameless = try keys(secret("o"))
-        #expect(isGood(try TokenMint.token(Permit(), expires: 1000, keys: nameless), both))
+        #expect(isGood(try TokenSigner.token(Permit(), expires: 1000, keys: nameless), both))
         let liar = try keys(jwk("o", #","kid":"new""#))
-        #expect(!isGood(try TokenMint.token(Permit(), expires: 1000, keys: liar), both))
+        #expect(!isGood(try TokenSigner.token(Permit(), expires: 1000, keys: liar), both))
         let unknown = try keys(jwk("o", #","kid":"newest""#))
-        #expect(!isGood(try TokenMint.token(Permit(), expires: 1000, keys: unknown), both))
+        #expect(!isGood(try TokenSigner.token(Permit(), expires: 1000, keys: unknown), both))
     }
 
     @Test("A public key verifies and doesn't sign")
     func publicOnly() throws {
         #expect(throws: TokenKeyError.cannotSign) {
-            try TokenMint.token(Permit(), expires: 1, keys: keys(TokenKeysTests.publicPEM))
+            try TokenSigner.token(Permit(), expires: 1, keys: keys(TokenKeysTests.publicPEM))
         }
     }
 

@@ -147,7 +147,7 @@ struct TokenVerifierTests {
         #expect(permit.owner == Owner(subject: "user-1", directory: try RelativePath("users/1", parameter: "")))
         #expect(permit.maximumFileSize == 1000)
         #expect(permit.types == TypePolicy("video/*,.pdf"))
-        #expect(permit.quota == UploadQuota(ticket: "ticket", limit: 3))
+        #expect(permit.quota == TokenQuota(tokenID: "ticket", limit: 3))
         #expect(permit.mayRemove)
     }
 

@@ -21,7 +21,7 @@ struct AuthorizationTests {
     }
 
     private func token(_ permit: Permit = Permit(), expires: UInt64 = now + 60) throws -> String {
-        try TokenMint.token(permit, expires: expires, keys: keys)
+        try TokenSigner.token(permit, expires: expires, keys: keys)
     }
 
     private func owner(_ subject: String, _ directory: String? = nil) throws -> Owner {
@@ -108,7 +108,7 @@ struct AuthorizationTests {
 
     @Test("a token that was renewed goes on with the same upload")
     func renewed() throws {
-        let permit = Permit(owner: try owner("one", "films"), quota: UploadQuota(ticket: "t", limit: 1))
+        let permit = Permit(owner: try owner("one", "films"), quota: TokenQuota(tokenID: "t", limit: 1))
         for (number, expires) in [(1, Self.now + 1), (2, Self.now + 600), (3, Self.now + 6000)] {
             site.post(.stored, form(number, try token(permit, expires: expires)))
         }
@@ -136,7 +136,7 @@ struct AuthorizationTests {
         site.post(.stored, form(2, try token(Permit(types: TypePolicy(".pdf,.mp4")))))
     }
 
-    @Test("a ticket is good for so many files, also after a restart, and not for another owner's")
+    @Test("a token is good for so many files, also after a restart, and not for another owner's")
     func quota() throws {
         let folder = site.folder
         func again() throws -> Site {
@@ -146,7 +146,7 @@ struct AuthorizationTests {
                 store: store, folder: folder,
                 UploadSettings(authorization: Authorization(tokens: TokenVerifier(keys: keys), now: { Self.now })))
         }
-        let permit = Permit(owner: try owner("one"), quota: UploadQuota(ticket: "t", limit: 2))
+        let permit = Permit(owner: try owner("one"), quota: TokenQuota(tokenID: "t", limit: 2))
         let files = (1...3).map { number -> Sample in
             var file = Sample(size: 3000)
             (file.name, file.identifier) = ("\(number).mp4", "\(number)")
@@ -158,14 +158,14 @@ struct AuthorizationTests {
         #expect(text(refused).contains("2 files"))
         for number in 2...3 { try again().post(.stored, form(number, token(permit), of: files[0])) }
         try again().post(.refused, form(1, token(permit), of: files[2]))
-        let two = Permit(owner: try owner("two"), quota: UploadQuota(ticket: "t", limit: 1))
+        let two = Permit(owner: try owner("two"), quota: TokenQuota(tokenID: "t", limit: 1))
         try again().post(.stored, form(1, token(two), of: files[2]))
         #expect(folder.files == ["1.mp4", "2.mp4"])
     }
 
-    @Test("of many who begin at once, a ticket lets in as many as it is good for")
+    @Test("of many who begin at once, a token lets in as many as it is good for")
     func quotaTogether() throws {
-        let permit = Permit(quota: UploadQuota(ticket: "t", limit: 3))
+        let permit = Permit(quota: TokenQuota(tokenID: "t", limit: 3))
         let token = try token(permit)
         let stored = Counter()
         try onThreads(12) { number in

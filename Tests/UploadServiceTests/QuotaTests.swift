@@ -16,10 +16,10 @@ private func key(_ name: String) throws -> UploadKey {
 struct UploadLedgerTests {
     @Test("has room for so many in all, and again when one has ended")
     func total() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 2, uploadsPerSender: 0))
+        var ledger = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
         try ledger.admit(key("a"), from: "x", at: 0)
         try ledger.admit(key("b"), from: "y", at: 0)
-        #expect(throws: QuotaError.tooManyUploads) { try ledger.admit(key("c"), from: "z", at: 0) }
+        #expect(throws: UploadLimitReached.tooManyUploads) { try ledger.admit(key("c"), from: "z", at: 0) }
         try ledger.ended(key("a"))
         try ledger.admit(key("c"), from: "z", at: 0)
         #expect(ledger.count == 2)
@@ -27,10 +27,10 @@ struct UploadLedgerTests {
 
     @Test("has room for so many of one sender, whatever the others have")
     func perSender() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 2))
+        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 2))
         try ledger.admit(key("a"), from: "x", at: 0)
         try ledger.admit(key("b"), from: "x", at: 0)
-        #expect(throws: QuotaError.tooManyOfSender) { try ledger.admit(key("c"), from: "x", at: 0) }
+        #expect(throws: UploadLimitReached.tooManyOfClient) { try ledger.admit(key("c"), from: "x", at: 0) }
         try ledger.admit(key("d"), from: "y", at: 0)
         try ledger.ended(key("b"))
         try ledger.admit(key("c"), from: "x", at: 0)
@@ -38,7 +38,7 @@ struct UploadLedgerTests {
 
     @Test("admits again what it has admitted, as often as it is asked")
     func again() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 1, uploadsPerSender: 1, newPerMinute: 1))
+        var ledger = UploadCounts(UploadLimits(uploads: 1, uploadsPerClient: 1, newPerMinute: 1))
         for _ in 0..<3 { try ledger.admit(key("a"), from: "x", at: 0) }
         try ledger.begun(key("a"))
         try ledger.admit(key("a"), from: "x", at: 5)
@@ -47,40 +47,40 @@ struct UploadLedgerTests {
 
     @Test("strikes out what was admitted and never begun, after a minute and not before")
     func neverBegun() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 2, uploadsPerSender: 0))
+        var ledger = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
         try ledger.admit(key("begun"), from: "x", at: 100)
         try ledger.begun(key("begun"))
         try ledger.admit(key("failed"), from: "x", at: 100)
-        #expect(throws: QuotaError.tooManyUploads) { try ledger.admit(key("c"), from: "x", at: 159) }
+        #expect(throws: UploadLimitReached.tooManyUploads) { try ledger.admit(key("c"), from: "x", at: 159) }
         try ledger.admit(key("c"), from: "x", at: 160)
-        #expect(throws: QuotaError.tooManyUploads) { try ledger.admit(key("d"), from: "x", at: 161) }
+        #expect(throws: UploadLimitReached.tooManyUploads) { try ledger.admit(key("d"), from: "x", at: 161) }
     }
 
     @Test("lets a sender begin so many at once, and then evenly as many in a minute")
     func rate() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 0, newPerMinute: 3))
+        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 3))
         for name in ["a", "b", "c"] { try ledger.admit(key(name), from: "x", at: 1000) }
         // Three in a minute are one in twenty seconds.
-        #expect(throws: QuotaError.tooManyNew(seconds: 20)) { try ledger.admit(key("d"), from: "x", at: 1000) }
-        #expect(throws: QuotaError.tooManyNew(seconds: 1)) { try ledger.admit(key("d"), from: "x", at: 1019) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try ledger.admit(key("d"), from: "x", at: 1000) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 1)) { try ledger.admit(key("d"), from: "x", at: 1019) }
         try ledger.admit(key("d"), from: "x", at: 1020)
-        #expect(throws: QuotaError.tooManyNew(seconds: 20)) { try ledger.admit(key("e"), from: "x", at: 1020) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try ledger.admit(key("e"), from: "x", at: 1020) }
         // An hour's rest saves up no more than a minute's.
         for name in ["e", "f", "g"] { try ledger.admit(key(name), from: "x", at: 5000) }
-        #expect(throws: QuotaError.tooManyNew(seconds: 20)) { try ledger.admit(key("h"), from: "x", at: 5000) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try ledger.admit(key("h"), from: "x", at: 5000) }
         try ledger.admit(key("h"), from: "y", at: 5000)
     }
 
     @Test("doesn't count what nobody is known to have sent against anybody")
     func unknownSender() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 1, newPerMinute: 1))
+        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1, newPerMinute: 1))
         for name in ["a", "b", "c"] { try ledger.admit(key(name), from: "", at: 0) }
         #expect(ledger.count == 3)
     }
 
     @Test("agrees with the store after it was looked at, and keeps what came meanwhile")
     func settling() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 0, uploadsPerSender: 1))
+        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1))
         for name in ["stays", "gone", "about to begin"] { try ledger.admit(key(name), from: name, at: 0) }
         try ledger.begun(key("stays"))
         try ledger.begun(key("gone"))
@@ -92,25 +92,25 @@ struct UploadLedgerTests {
         #expect(ledger.keys == expected)
         // Whose place is free again may begin another one.
         try ledger.admit(key("next"), from: "gone", at: 0)
-        #expect(throws: QuotaError.tooManyOfSender) { try ledger.admit(key("more"), from: "stays", at: 0) }
+        #expect(throws: UploadLimitReached.tooManyOfClient) { try ledger.admit(key("more"), from: "stays", at: 0) }
     }
 
     @Test("doesn't grow with the number of senders that come by")
     func manySenders() throws {
-        var ledger = UploadLedger(QuotaLimits(uploads: 10, uploadsPerSender: 0, newPerMinute: 60))
-        for number in 0..<(UploadLedger.maximumBuckets + 10) {
+        var ledger = UploadCounts(UploadLimits(uploads: 10, uploadsPerClient: 0, newPerMinute: 60))
+        for number in 0..<(UploadCounts.maximumBuckets + 10) {
             let key = try key("\(number)")
             try ledger.admit(key, from: "\(number)", at: 0)
             ledger.ended(key)
         }
-        #expect(ledger.senders <= UploadLedger.maximumBuckets)
+        #expect(ledger.senders <= UploadCounts.maximumBuckets)
     }
 }
 
 @Suite("Who is one sender")
 struct SenderTests {
     private func name(_ address: String) -> String {
-        Sender(Request(method: .get, path: "/", remoteAddress: address), Permit()).name
+        ClientKey(Request(method: .get, path: "/", remoteAddress: address), Permit()).name
     }
 
     @Test("an IPv4 address, in either guise, is one; of an IPv6 address the network is")
@@ -126,7 +126,7 @@ struct SenderTests {
     func subjects() throws {
         func name(_ subject: String, _ address: String) throws -> String {
             let permit = Permit(owner: try #require(Owner(subject: subject)))
-            return Sender(Request(method: .get, path: "/", remoteAddress: address), permit).name
+            return ClientKey(Request(method: .get, path: "/", remoteAddress: address), permit).name
         }
         #expect(try name("anna", "192.0.2.1") == name("anna", "192.0.2.2"))
         #expect(try name("anna", "192.0.2.1") != name("ben", "192.0.2.1"))
@@ -138,9 +138,9 @@ struct SenderTests {
 @Suite("Limits on uploads")
 struct QuotaTests {
     /// A site whose store asks a keeper with these limits, for which time stands still.
-    private func site(_ limits: QuotaLimits) throws -> (site: Site, store: LocalStore) {
+    private func site(_ limits: UploadLimits) throws -> (site: Site, store: LocalStore) {
         let folder = try TemporaryFolder()
-        let keeper = QuotaKeeper(limits) { 1_700_000_000 }
+        let keeper = UploadLimiter(limits) { 1_700_000_000 }
         let store = try LocalStore(
             root: LinuxDirectory.root(folder.path), boot: .current, now: { UInt64(time(nil)) },
             observe: keeper.record, admit: { chunk throws(StoreError) in try keeper.admit(chunk) })
@@ -169,7 +169,7 @@ struct QuotaTests {
 
     @Test("too many under way are told to come again, and can when one is finished; a known upload always goes on")
     func total() throws {
-        let (site, store) = try site(QuotaLimits(uploads: 2, uploadsPerSender: 0))
+        let (site, store) = try site(UploadLimits(uploads: 2, uploadsPerClient: 0))
         _ = send(.stored, 1, of: "a", to: site)
         _ = send(.stored, 1, of: "b", to: site)
         let refused = send(.retry, 1, of: "c", to: site)
@@ -185,7 +185,7 @@ struct QuotaTests {
 
     @Test("one client's uploads don't take another's place")
     func perClient() throws {
-        let (site, _) = try site(QuotaLimits(uploads: 0, uploadsPerSender: 1))
+        let (site, _) = try site(UploadLimits(uploads: 0, uploadsPerClient: 1))
         _ = send(.stored, 1, of: "a", from: "192.0.2.1", to: site)
         #expect(text(send(.retry, 1, of: "b", from: "192.0.2.1", to: site)) == "You have too many unfinished uploads")
         _ = send(.stored, 1, of: "b", from: "192.0.2.2", to: site)
@@ -193,7 +193,7 @@ struct QuotaTests {
 
     @Test("so many may be begun in a minute, and the next is told when")
     func rate() throws {
-        let (site, _) = try site(QuotaLimits(uploads: 0, uploadsPerSender: 0, newPerMinute: 2))
+        let (site, _) = try site(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 2))
         for name in ["a", "b"] {
             for number in 1...2 { _ = send(.stored, number, of: name, to: site) }
         }
@@ -204,7 +204,7 @@ struct QuotaTests {
 
     @Test("a raw chunk, and one whose fields stand behind the file, are held against them too")
     func otherForms() throws {
-        let (site, _) = try site(QuotaLimits(uploads: 1, uploadsPerSender: 0))
+        let (site, _) = try site(UploadLimits(uploads: 1, uploadsPerClient: 0))
         _ = send(.stored, 1, of: "a", to: site)
         let sample = sample("b")
         site.post(.retry, form([.file(sample.chunk(1))] + sample.fields(1)))
@@ -216,13 +216,13 @@ struct QuotaTests {
 
     @Test("what was given up or was there before the start is counted right")
     func othersActs() throws {
-        let (site, store) = try site(QuotaLimits(uploads: 1, uploadsPerSender: 0))
+        let (site, store) = try site(UploadLimits(uploads: 1, uploadsPerClient: 0))
         _ = send(.stored, 1, of: "a", to: site)
         _ = send(.retry, 1, of: "b", to: site)
         _ = try store.remove(UploadID(identifier: "a", filename: FileName("a", parameter: ""), parameter: ""))
         _ = send(.stored, 1, of: "b", to: site)
         // A process that starts now finds it, and is full.
-        let next = QuotaKeeper(QuotaLimits(uploads: 1, uploadsPerSender: 0)) { 1_700_000_000 }
+        let next = UploadLimiter(UploadLimits(uploads: 1, uploadsPerClient: 0)) { 1_700_000_000 }
         next.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
         let chunk = try ChunkRequest(
             upload: UploadID(identifier: "c", filename: FileName("c", parameter: ""), parameter: ""), number: 1,
@@ -236,7 +236,7 @@ struct QuotaTests {
     func anotherProcess() throws {
         let folder = try TemporaryFolder()
         let clock = Lock<UInt64>(1_700_000_000)
-        let keeper = QuotaKeeper(QuotaLimits(uploads: 1, uploadsPerSender: 0)) { clock.withLock { $0 } }
+        let keeper = UploadLimiter(UploadLimits(uploads: 1, uploadsPerClient: 0)) { clock.withLock { $0 } }
         let root = try LinuxDirectory.root(folder.path)
         let store = try LocalStore(
             root: root, boot: .current, now: { 1_700_000_000 }, observe: keeper.record,
@@ -248,7 +248,7 @@ struct QuotaTests {
         _ = send(.stored, 2, of: "a", to: others)
         #expect(folder.files == ["a"])
         _ = send(.retry, 1, of: "b", to: ours)
-        clock.withLock { $0 += QuotaKeeper.countSeconds }
+        clock.withLock { $0 += UploadLimiter.countSeconds }
         _ = send(.stored, 1, of: "b", to: ours)
     }
 }

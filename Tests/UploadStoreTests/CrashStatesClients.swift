@@ -172,16 +172,16 @@ struct Clients {
         let outbox = Outbox(store)
         do throws(StoreError) {
             guard let key = try outbox.events().events.randomElement(using: &deliveries)?.key,
-                let turn = try outbox.turn(key, for: CrashPlan.recipient)
+                let lease = try outbox.lease(key, for: CrashPlan.recipient)
             else { return }
-            while let event = try turn.next() {
+            while let event = try lease.next() {
                 if Int.random(in: 0..<100, using: &deliveries) < 30 {
-                    return try turn.failed(event, Attempts(count: 1, next: disk.time, reason: "nobody is there"))
+                    return try lease.failed(event, Attempts(count: 1, next: disk.time, reason: "nobody is there"))
                 }
                 if let client = plan.clients.firstIndex(where: { $0.id == event.upload.id }) {
                     diary.write { $0.tell(client, event.id) }
                 }
-                try turn.delivered(event)
+                try lease.delivered(event)
             }
         } catch {
             if disk.failures.isEmpty && !disk.isDead { throw Violation("an event could not be delivered: \(error)") }

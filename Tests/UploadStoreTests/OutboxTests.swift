@@ -33,16 +33,16 @@ import UploadModel
         try Outbox(store).events(owedTo: recipients).events
     }
 
-    private func turn(_ store: LocalStore, _ recipient: Recipients = one) throws -> Outbox.Turn {
-        try #require(try Outbox(store).turn(UploadKey(id), for: recipient))
+    private func lease(_ store: LocalStore, _ recipient: Recipients = one) throws -> Outbox.DeliveryLease {
+        try #require(try Outbox(store).lease(UploadKey(id), for: recipient))
     }
 
     /// Delivers one event, and tells which.
     @discardableResult
     private func deliver(_ store: LocalStore, _ recipient: Recipients = one) throws -> String? {
-        let turn = try turn(store, recipient)
-        guard let event = try turn.next() else { return nil }
-        try turn.delivered(event)
+        let lease = try lease(store, recipient)
+        guard let event = try lease.next() else { return nil }
+        try lease.delivered(event)
         return event.id
     }
 
@@ -84,9 +84,9 @@ import UploadModel
     func attempts() throws {
         try store().sendAll(bytes, as: id)
         for count in 1...3 {
-            let turn = try turn(store())
-            let event = try #require(try turn.next())
-            try turn.failed(event, Attempts(count: count, next: 1000, reason: "Überlastung \(count)"))
+            let lease = try lease(store())
+            let event = try #require(try lease.next())
+            try lease.failed(event, Attempts(count: count, next: 1000, reason: "Überlastung \(count)"))
         }
         let expected = Attempts(count: 3, next: 1000, reason: "Überlastung 3")
         #expect(try events(store()).map(\.attempts) == [[Self.one: expected]])
@@ -94,18 +94,18 @@ import UploadModel
         #expect(try events(store()).map(\.attempts) == [[:]])
     }
 
-    @Test("Only one at a time has the turn of an upload, of all processes; each recipient has its own")
+    @Test("Only one at a time has the lease of an upload, of all processes; each recipient has its own")
     func turns() throws {
         let (here, elsewhere) = try (store(), store())
         try here.sendAll(bytes, as: id)
-        var turn: Outbox.Turn? = try turn(here)
-        #expect(try Outbox(elsewhere).turn(UploadKey(id), for: Self.one) == nil)
-        #expect(try Outbox(here).turn(UploadKey(id), for: Self.one) == nil)
-        #expect(try Outbox(elsewhere).turn(UploadKey(id), for: Self.two) != nil)
-        #expect(try Outbox(elsewhere).turn(UploadKey(uploadID("another")), for: Self.one) != nil)
-        turn = nil
-        #expect(turn == nil)
-        #expect(try Outbox(elsewhere).turn(UploadKey(id), for: Self.one) != nil)
+        var lease: Outbox.DeliveryLease? = try lease(here)
+        #expect(try Outbox(elsewhere).lease(UploadKey(id), for: Self.one) == nil)
+        #expect(try Outbox(here).lease(UploadKey(id), for: Self.one) == nil)
+        #expect(try Outbox(elsewhere).lease(UploadKey(id), for: Self.two) != nil)
+        #expect(try Outbox(elsewhere).lease(UploadKey(uploadID("another")), for: Self.one) != nil)
+        lease = nil
+        #expect(lease == nil)
+        #expect(try Outbox(elsewhere).lease(UploadKey(id), for: Self.one) != nil)
     }
 
     @Test("An upload that takes a finished one's place takes no event with it; they stay in order")
@@ -119,10 +119,10 @@ import UploadModel
             #expect(ids.count == size)
         }
         let sizes = try (1...20).map { _ in
-            let turn = try turn(store)
-            let event = try #require(try turn.next())
+            let lease = try lease(store)
+            let event = try #require(try lease.next())
             #expect(event.id == ids[Int(event.upload.size ?? 0) - 1])
-            try turn.delivered(event)
+            try lease.delivered(event)
             return event.upload.size
         }
         #expect(sizes == (1...20).map { UInt64($0) })
@@ -144,12 +144,12 @@ import UploadModel
     func replacedMeanwhile() throws {
         let store = try store(Self.one)
         try store.sendAll(bytes, as: id)
-        let turn = try turn(store)
-        let first = try #require(try turn.next())
+        let lease = try lease(store)
+        let first = try #require(try lease.next())
         try store.sendAll(content(31), as: id)
-        #expect(try turn.next()?.id == first.id)
-        try turn.delivered(first)
-        let second = try #require(try turn.next())
+        #expect(try lease.next()?.id == first.id)
+        try lease.delivered(first)
+        let second = try #require(try lease.next())
         #expect(second.upload.size == 31)
         #expect(second.id != first.id)
     }
@@ -210,10 +210,10 @@ import UploadModel
     func retried() throws {
         let store = try store()
         try store.sendAll(bytes, as: id)
-        let turn = try turn(store)
+        let lease = try lease(store)
         let future = site.time.load(ordering: .relaxed) + 3600
-        let event = try #require(try turn.next())
-        try turn.failed(event, Attempts(count: 9, next: future, reason: "no"))
+        let event = try #require(try lease.next())
+        try lease.failed(event, Attempts(count: 9, next: future, reason: "no"))
         try Outbox(store).retry(try #require(try events(store).first), Self.one)
         let attempts = Attempts(count: 9, next: site.time.load(ordering: .relaxed), reason: "no")
         #expect(try events(store).first?.attempts == [Self.one: attempts])

@@ -3,7 +3,7 @@ import HTTP
 import UploadModel
 
 /// Who sends a request, as far as limits go.
-struct Sender: Sendable, Equatable {
+struct ClientKey: Sendable, Equatable {
     /// What one sender's requests have in common; empty where nothing is known of him.
     let name: String
 

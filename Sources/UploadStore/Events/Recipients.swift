@@ -1,28 +1,28 @@
 /// Those who are told of finished files: a bit each, which keeps its meaning for as long as a journal has it.
-public struct Recipients: OptionSet, Hashable, Sendable {
-    public let rawValue: UInt8
+package struct Recipients: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt8
 
-    public init(rawValue: UInt8) {
+    package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     /// Each of them alone.
-    public var each: [Recipients] {
+    package var each: [Recipients] {
         (0..<8).map { Recipients(rawValue: 1 << $0) }.filter { isSuperset(of: $0) }
     }
 }
 
 /// What came of trying to tell somebody of a finished file.
-public struct Attempts: Sendable, Equatable {
+package struct Attempts: Sendable, Equatable {
     /// How many there were.
-    public var count: Int
+    package var count: Int
     /// When it is tried again, in Unix seconds.
-    public var next: UInt64
+    package var next: UInt64
     /// Why the last one failed, as one line.
-    public var reason: String
+    package var reason: String
 
     /// So many attempts, and what is known of the last.
-    public init(count: Int, next: UInt64, reason: String) {
+    package init(count: Int, next: UInt64, reason: String) {
         self.count = count
         self.next = next
         self.reason = reason

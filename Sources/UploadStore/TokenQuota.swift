@@ -1,21 +1,21 @@
 import UploadModel
 
-// Uploads that are begun with a ticket which is good for so many files (`UploadQuota`). The journals' headers tell which
+// Uploads that are begun with a ticket which is good for so many files (`TokenQuota`). The journals' headers tell which
 // there are, so nothing has to be kept up to date; only an upload's beginning counts them. Meanwhile a lock on the ticket
 // keeps others from counting, too: a byte of a file of its own, at a place that follows from the ticket's name.
 
 extension LocalStore {
     /// The file on which tickets are locked.
-    static let ticketsFile = "tickets"
+    static let tokenQuotaFile = "tickets"
 
     /// Does `work`, which begins an upload, if its ticket is good for one more.
-    func withTicket<Result>(
+    func withTokenQuota<Result>(
         of chunk: ChunkRequest, _ work: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         guard let quota = chunk.quota else { return try work() }
-        let place = Array(quota.ticket.utf8).withUnsafeBytes { Checksum.of($0) } >> 2
+        let place = Array(quota.tokenID.utf8).withUnsafeBytes { Checksum.of($0) } >> 2
         let file = try onDisk { () throws(FileError) in
-            let file = try state.create(LocalStore.ticketsFile)
+            let file = try state.create(LocalStore.tokenQuotaFile)
             _ = try file.lock(offset: place, length: 1, wait: true)
             return file
         }
@@ -25,7 +25,7 @@ extension LocalStore {
         for name in try journals() where name != own {
             let header = try onDisk { () throws(FileError) in try state.open(name).map(JournalHeader.read) ?? nil }
             // Two owners' tickets of one name are not the same.
-            if header?.ticket == quota.ticket, header?.uploadID?.owner == chunk.upload.owner { count += 1 }
+            if header?.tokenID == quota.tokenID, header?.uploadID?.owner == chunk.upload.owner { count += 1 }
         }
         guard count < quota.limit else { throw .quotaUsedUp(limit: quota.limit) }
         return try work()

@@ -3,7 +3,7 @@ import UploadStore
 
 /// The way of one chunk's bytes into the store. Where the file's first bytes are to be looked at, they are held back until
 /// it is known what they are: no byte of a file that isn't accepted reaches the disk.
-final class Intake {
+final class SniffingWriter {
     let chunk: ChunkRequest
     /// How many bytes have come.
     private(set) var received: UInt64 = 0
@@ -14,42 +14,44 @@ final class Intake {
     /// What came so far, while it isn't enough to tell; nil once that is over.
     private var firstBytes: [UInt8]?
 
-    /// - Throws: `Ended`, if the store won't have the chunk.
+    /// - Throws: `RequestFailure`, if the store won't have the chunk.
     init(
         _ chunk: ChunkRequest, into store: any ChunkStore, _ settings: UploadSettings, _ permit: Permit
-    ) throws(Ended) {
+    ) throws(RequestFailure) {
         self.chunk = chunk
         self.store = store
         types = settings.types(permit)
         sniffer = settings.sniffer
         firstBytes = sniffer != nil && !types.isEmpty && chunk.isFirst ? [] : nil
-        writer = try step({ Ended($0) }, { () throws(StoreError) in try store.receive(chunk) })
+        writer = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.receive(chunk) })
     }
 
     /// Takes the next bytes.
-    func write(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+    func write(_ bytes: UnsafeRawBufferPointer) throws(RequestFailure) {
         received += UInt64(bytes.count)
         try hand(bytes)
     }
 
-    private func hand(_ bytes: UnsafeRawBufferPointer) throws(Ended) {
+    private func hand(_ bytes: UnsafeRawBufferPointer) throws(RequestFailure) {
         guard firstBytes == nil else {
             firstBytes?.append(contentsOf: bytes)
             if let count = firstBytes?.count, count >= ContentSniffer.wanted { try letThrough() }
             return
         }
-        try step({ Ended($0) }, { () throws(StoreError) in try writer?.write(bytes) })
+        try step({ RequestFailure($0) }, { () throws(StoreError) in try writer?.write(bytes) })
     }
 
     /// Ends the chunk: it is held when this returns.
-    func commit() throws(Ended) -> Receipt {
+    func commit() throws(RequestFailure) -> Receipt {
         try letThrough()
-        guard let writer else { throw Ended(.retry("The chunk was cut short; please send it again", after: 1)) }
-        return try step({ Ended($0) }, { () throws(StoreError) in try writer.commit() })
+        guard let writer else {
+            throw RequestFailure(.retry("The chunk was cut short; please send it again", after: 1))
+        }
+        return try step({ RequestFailure($0) }, { () throws(StoreError) in try writer.commit() })
     }
 
     /// Looks at the first bytes, and writes them if they are of an accepted type.
-    private func letThrough() throws(Ended) {
+    private func letThrough() throws(RequestFailure) {
         guard let bytes = firstBytes else { return }
         firstBytes = nil
         if let sniffer {
@@ -61,14 +63,14 @@ final class Intake {
                 // file up, and what is left of it expires.
                 writer = nil
                 _ = try? store.remove(chunk.upload)
-                throw Ended(
+                throw RequestFailure(
                     .refused(
                         "The content of the file is of a type that is not accepted here (\(types))", because: .type))
             }
         }
-        var failure: Ended?
+        var failure: RequestFailure?
         bytes.withUnsafeBytes { bytes in
-            do throws(Ended) { try hand(bytes) } catch { failure = error }
+            do throws(RequestFailure) { try hand(bytes) } catch { failure = error }
         }
         if let failure { throw failure }
     }

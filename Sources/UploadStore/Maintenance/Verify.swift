@@ -1,27 +1,27 @@
 import Glibc
 import Linux
-public import UploadModel
+package import UploadModel
 
 // Checks journals and data files against each other, and changes nothing. It may run beside the server: what looks wrong
 // because it was changing is looked at again.
 
 /// What a verification found.
-public struct VerifyReport: Sendable {
+package struct VerifyReport: Sendable {
     /// How many uploads were looked at, finished ones included.
-    public var uploads = 0
+    package var uploads = 0
     /// How many bytes were compared with their checksums.
-    public var bytes: UInt64 = 0
+    package var bytes: UInt64 = 0
     /// What is not as it should be.
-    public var findings: [Finding] = []
+    package var findings: [Finding] = []
 
     /// One thing that is not as it should be.
-    public struct Finding: Sendable, Equatable {
+    package struct Finding: Sendable, Equatable {
         /// The file's name in the state folder.
-        public let file: String
+        package let file: String
         /// The upload it belongs to; nil where that can't be told.
-        public let upload: UploadID?
+        package let upload: UploadID?
         /// What is wrong with it, and what will become of it.
-        public let text: String
+        package let text: String
     }
 }
 
@@ -29,7 +29,7 @@ extension LocalStore {
     /// Looks at every upload.
     ///
     /// - Throws: `StoreError` if the state folder can't be read.
-    public func verify() throws(StoreError) -> VerifyReport {
+    package func verify() throws(StoreError) -> VerifyReport {
         var report = VerifyReport()
         var wanted: Set<String> = []
         for name in try journals() {

@@ -2,7 +2,7 @@
 ///
 /// Each event is told once, by the process whose act it was: where several processes share a root, each tells its own.
 /// A process that dies behind its act has not told of it; what must not be missed is read from the journals.
-public enum StoreEvent: Sendable, Equatable {
+package enum StoreEvent: Sendable, Equatable {
     /// An upload was begun; nothing is held of it yet.
     case begun(UploadSummary)
     /// The file stands under its final name, on disk.
@@ -19,7 +19,7 @@ public enum StoreEvent: Sendable, Equatable {
 }
 
 /// Why an upload that was under way is gone.
-public enum RemovalCause: String, Sendable, Equatable, CaseIterable {
+package enum RemovalCause: String, Sendable, Equatable, CaseIterable {
     /// Nobody has sent to it for too long.
     case expired
     /// Its client said so.
@@ -31,4 +31,4 @@ public enum RemovalCause: String, Sendable, Equatable, CaseIterable {
 }
 
 /// Is told of events, on the thread that caused them and often under a lock: must be quick, and must not call the store.
-public typealias StoreObserver = @Sendable (StoreEvent) -> Void
+package typealias StoreObserver = @Sendable (StoreEvent) -> Void

@@ -1,14 +1,14 @@
-public import UploadModel
+package import UploadModel
 
 extension LocalStore {
-    public func remove(_ id: UploadID) throws(StoreError) -> Removal {
-        var patience = Patience()
+    package func remove(_ id: UploadID) throws(StoreError) -> Removal {
+        var budget = WaitBudget()
         while let upload = try find(id) {
             if try upload.look({ $0.isPublished }) == true { throw .finished }
             // Who is still sending is waited for: a client that cancels has broken its requests off.
             if try removeIfQuiet(upload, seconds: 0, cause: .givenUp) {
                 cache.drop(upload)
-            } else if !patience.wait() {
+            } else if !budget.wait() {
                 throw .busy
             }
         }

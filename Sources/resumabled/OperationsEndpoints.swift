@@ -8,7 +8,7 @@ import UploadStore
 
 /// What the program tells those who run it: whether it is well, what it has counted, what is under way. Nothing can be
 /// changed here.
-struct OperatorDesk: Sendable {
+struct OperationsEndpoints: Sendable {
     let store: LocalStore
     let metrics: ProgramMetrics
     let threads: Int

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 
 /// What the store asks of a file system.
-public enum FileSystemAbility: CaseIterable, Sendable {
+package enum FileSystemAbility: CaseIterable, Sendable {
     /// Files can be made and written.
     case write
     /// What is written can be made to survive a power cut.
@@ -19,7 +19,7 @@ public enum FileSystemAbility: CaseIterable, Sendable {
 
     /// Whether the store can't do without it. For the others it knows a second way, which costs more or shows a full disk
     /// later.
-    public var isNeeded: Bool {
+    package var isNeeded: Bool {
         switch self {
         case .write, .sync, .lock: true
         case .reserve, .renameWithoutReplacing, .namelessFile: false
@@ -31,7 +31,7 @@ extension LinuxDirectory {
     /// Tries everything that the store does with files, with two small ones that are gone afterwards.
     ///
     /// - Returns: what doesn't work, and why.
-    public func missingAbilities() -> [(ability: FileSystemAbility, cause: FileError)] {
+    package func missingAbilities() -> [(ability: FileSystemAbility, cause: FileError)] {
         let names = (0..<2).map { "check.\(getpid()).\($0)" }
         defer { for name in names { try? remove(name) } }
         var missing: [(FileSystemAbility, FileError)] = []

@@ -254,12 +254,12 @@ struct Tail: Equatable {
 }
 
 /// Names one run of the machine, from switching on to the next power cut or reboot.
-public struct BootID: Sendable, Equatable {
+package struct BootID: Sendable, Equatable {
     var low: UInt64
     var high: UInt64
 
     /// An id from its two halves.
-    public init(low: UInt64, high: UInt64) {
+    package init(low: UInt64, high: UInt64) {
         self.low = low
         self.high = high
     }

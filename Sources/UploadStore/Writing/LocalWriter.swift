@@ -75,13 +75,13 @@ final class LocalWriter: ChunkWriter {
 
     /// Finds out what there is to do, and takes the range if there is something to write.
     private func enter() throws(StoreError) -> State? {
-        var patience = Patience()
+        var budget = WaitBudget()
         while true {
             guard let view = try look() else { return nil }
             if view.published { return .finished }
             guard let file = try store.openData(of: upload) else {
                 // It is just getting its name, or has to be begun again.
-                guard patience.wait() else { throw .busy }
+                guard budget.wait() else { throw .busy }
                 continue
             }
             if isAll(view.held) {
@@ -98,7 +98,7 @@ final class LocalWriter: ChunkWriter {
                     try makeLossesCertain()
                     return .writing(file, held: view.held)
                 }
-            } else if !patience.wait() {
+            } else if !budget.wait() {
                 throw .busy
             }
         }
@@ -208,7 +208,7 @@ final class LocalWriter: ChunkWriter {
 
     /// Goes from comparing to writing: takes the range. Nil if the file was completed meanwhile.
     private func takeOver(since losses: Int) throws(StoreError) -> (any File)? {
-        var patience = Patience()
+        var budget = WaitBudget()
         while true {
             // What was compared so far must still be there, else it and what is written now would mix.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
@@ -217,7 +217,7 @@ final class LocalWriter: ChunkWriter {
                 guard let view = try look(), view.published || view.losses == losses else { throw .busy }
                 return view.published ? nil : file
             }
-            guard patience.wait() else { throw .busy }
+            guard budget.wait() else { throw .busy }
         }
     }
 

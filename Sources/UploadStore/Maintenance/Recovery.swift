@@ -55,7 +55,7 @@ extension File {
 extension BootID {
     /// This run of the machine, as the kernel names it. Where it doesn't, an id that no other run has: then everything
     /// that is not synced is checked at each start.
-    public static var current: BootID {
+    package static var current: BootID {
         var text = [UInt8](repeating: 0, count: 64)
         let descriptor = Descriptor(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC))
         let count = read(descriptor.number, &text, text.count)

@@ -15,33 +15,33 @@ import UploadModel
 //
 // A copy of which the journal itself is still there counts for nothing: who made it died before it was needed.
 //
-// Who delivers has the turn of that upload and recipient: a kernel lock on a byte of `turns` that the key tells. It ends
+// Who delivers has the lease of that upload and recipient: a kernel lock on a byte of `turns` that the key tells. It ends
 // with its holder, shuts out other processes and threads alike, and keeps the events of one upload in order.
 
 /// What is to be told of finished files.
-public struct Outbox: Sendable {
+package struct Outbox: Sendable {
     static let folder = "events"
     private static let turns = "turns"
 
     private let store: LocalStore
 
     /// The outbox of that store.
-    public init(_ store: LocalStore) {
+    package init(_ store: LocalStore) {
         self.store = store
     }
 
     /// A finished file of which somebody is still to be told.
-    public struct Event: Sendable {
+    package struct Event: Sendable {
         /// Names the event: the same at each delivery, and no other has it. 32 hexadecimal digits.
-        public let id: String
+        package let id: String
         /// The finished upload.
-        public let upload: UploadSummary
+        package let upload: UploadSummary
         /// Who is to be told.
-        public let owed: Recipients
+        package let owed: Recipients
         /// What came of trying, by recipient.
-        public let attempts: [Recipients: Attempts]
+        package let attempts: [Recipients: Attempts]
         /// Which upload it is of.
-        public var key: UploadKey { UploadKey(upload.id) }
+        package var key: UploadKey { UploadKey(upload.id) }
         fileprivate let nonce: UInt64
 
         fileprivate init?(_ journal: Journal, touched: UInt64, layout: Layout) {
@@ -63,7 +63,7 @@ public struct Outbox: Sendable {
     ///
     /// - Returns: also whether there is more.
     /// - Throws: `StoreError` if a folder can't be read. A journal that can't be is left out; `verify` tells.
-    public func events(
+    package func events(
         owedTo recipients: Recipients = Recipients(rawValue: .max), atMost limit: Int = .max
     ) throws(StoreError) -> (events: [Event], isMore: Bool) {
         var events: [Event] = []
@@ -114,7 +114,7 @@ public struct Outbox: Sendable {
     // MARK: Delivering
 
     /// The right to deliver what one recipient is owed of one upload; nobody else has it at the same time.
-    public final class Turn {
+    package final class DeliveryLease {
         private let outbox: Outbox
         private let key: UploadKey
         private let recipient: Recipients
@@ -129,7 +129,7 @@ public struct Outbox: Sendable {
         }
 
         /// The oldest event of that upload that the recipient is owed; nil if there is none.
-        public func next() throws(StoreError) -> Event? {
+        package func next() throws(StoreError) -> Event? {
             try onDisk { () throws(FileError) in
                 // In this order: a journal may become a copy in between, a copy never becomes a journal.
                 let current = try outbox.journal(of: key).flatMap(outbox.event)
@@ -145,38 +145,38 @@ public struct Outbox: Sendable {
         }
 
         /// Writes down that the recipient has got the event.
-        public func delivered(_ event: Event) throws(StoreError) {
+        package func delivered(_ event: Event) throws(StoreError) {
             let record = JournalRecord.settled(recipient, isDropped: false, time: outbox.store.time)
             try outbox.append(record, to: event)
         }
 
         /// Writes down that the recipient could not be told.
-        public func failed(_ event: Event, _ attempts: Attempts) throws(StoreError) {
+        package func failed(_ event: Event, _ attempts: Attempts) throws(StoreError) {
             try outbox.append(.attempted(recipient, attempts), to: event)
         }
     }
 
-    /// Takes the turn to deliver; nil if somebody else has it.
-    public func turn(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> Turn? {
+    /// Takes the lease to deliver; nil if somebody else has it.
+    package func lease(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> DeliveryLease? {
         try onDisk { () throws(FileError) in
             let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
             // 55 bits of the key, and the recipient's bit.
             let place = (UInt64(key.text.prefix(13), radix: 16) ?? 0) << 3
             let offset = place + UInt64(recipient.rawValue.trailingZeroBitCount & 7)
             guard try turns.lock(offset: offset, length: 1, wait: false) else { return nil }
-            return Turn(self, key, recipient, turns)
+            return DeliveryLease(self, key, recipient, turns)
         }
     }
 
     /// A number that changes when somebody wants all who deliver to look again.
-    public func wishes() throws(StoreError) -> UInt64 {
+    package func wishes() throws(StoreError) -> UInt64 {
         try onDisk { () throws(FileError) in try existing()?.status(Outbox.turns)?.size ?? 0 }
     }
 
     // MARK: What an operator may do
 
     /// Has an event delivered as soon as can be, whatever came of it before.
-    public func retry(_ event: Event, _ recipients: Recipients) throws(StoreError) {
+    package func retry(_ event: Event, _ recipients: Recipients) throws(StoreError) {
         for recipient in recipients.each {
             let before = event.attempts[recipient]
             let attempts = Attempts(count: before?.count ?? 0, next: store.time, reason: before?.reason ?? "")
@@ -186,7 +186,7 @@ public struct Outbox: Sendable {
     }
 
     /// Has an event never delivered to those recipients.
-    public func drop(_ event: Event, _ recipients: Recipients) throws(StoreError) {
+    package func drop(_ event: Event, _ recipients: Recipients) throws(StoreError) {
         for recipient in recipients.each {
             try append(.settled(recipient, isDropped: true, time: store.time), to: event)
         }

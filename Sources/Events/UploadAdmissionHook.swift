@@ -1,16 +1,16 @@
 import Glibc
 import Linux
-public import Logging
-public import UploadModel
-public import UploadStore
+package import Logging
+package import UploadModel
+package import UploadStore
 
 /// Asks a site whether an upload may be begun, before anything is made of it.
 ///
 /// Its answer is remembered for a moment, so that all first chunks of one upload, which come together, ask once: the
 /// others wait for the one that asks. A worker waits meanwhile, so the site has little time.
-public final class Doorkeeper: Sendable {
+package final class UploadAdmissionHook: Sendable {
     /// How long the site has, in seconds.
-    public static let seconds = 3
+    package static let seconds = 3
     /// How long its answer holds, and how many are remembered.
     private static let memory = (answer: 10_000 as UInt64, trouble: 1000 as UInt64, count: 1024)
 
@@ -28,18 +28,18 @@ public final class Doorkeeper: Sendable {
         }
     }
 
-    private let site: Site
+    private let site: WebhookEndpoint
     private let log: Logger
     private let verdicts = Monitor<[UploadKey: Verdict]>([:])
 
-    public init(_ site: Site, log: Logger) {
+    package init(_ site: WebhookEndpoint, log: Logger) {
         HTTPPost.setUp()
         self.site = site
         self.log = log
     }
 
     /// What the store asks (`Admission`).
-    public func admit(_ chunk: ChunkRequest) throws(StoreError) {
+    package func admit(_ chunk: ChunkRequest) throws(StoreError) {
         let key = UploadKey(chunk.upload)
         let known: Verdict = verdicts.wait(
             for: { verdicts in
@@ -54,11 +54,11 @@ public final class Doorkeeper: Sendable {
         if case .asking = known {
             verdict = ask(chunk)
             verdicts.change { [verdict] verdicts in
-                if verdicts.count >= Doorkeeper.memory.count {
+                if verdicts.count >= UploadAdmissionHook.memory.count {
                     let now = milliseconds()
                     verdicts = verdicts.filter { $0.value.until > now }
                     // Where all are fresh, one has to go that nobody waits for: his upload is asked for again.
-                    if verdicts.count >= Doorkeeper.memory.count,
+                    if verdicts.count >= UploadAdmissionHook.memory.count,
                         let other = verdicts.first(where: { $0.value.until < .max })
                     {
                         verdicts[other.key] = nil
@@ -83,7 +83,7 @@ public final class Doorkeeper: Sendable {
             let answer = try site.post(CloudEvent(begun: chunk, id: id, time: time), now: time, stop: nil)
             switch answer.status {
             case 200..<300:
-                return .admitted(until: milliseconds() + Doorkeeper.memory.answer)
+                return .admitted(until: milliseconds() + UploadAdmissionHook.memory.answer)
             case 400..<500 where ![408, 425, 429].contains(answer.status):
                 let words = oneLine(answer.text ?? "")
                 log.info(
@@ -91,7 +91,7 @@ public final class Doorkeeper: Sendable {
                     metadata: ["name": "\(chunk.upload.filename)", "status": "\(answer.status)", "line": "\(words)"])
                 return .refused(
                     words.isEmpty ? "The site does not take this file" : words,
-                    until: milliseconds() + Doorkeeper.memory.answer)
+                    until: milliseconds() + UploadAdmissionHook.memory.answer)
             default:
                 trouble = "answered \(answer.status)"
             }
@@ -99,6 +99,6 @@ public final class Doorkeeper: Sendable {
             if case .unreachable(let reason) = error { trouble = oneLine(reason) } else { trouble = "broken off" }
         }
         log.warning("the site could not be asked about an upload", metadata: ["reason": "\(trouble)"])
-        return .undecided(until: milliseconds() + Doorkeeper.memory.trouble)
+        return .undecided(until: milliseconds() + UploadAdmissionHook.memory.trouble)
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
-public import UploadModel
-public import UploadStore
+package import UploadModel
+package import UploadStore
 
 /// Keeps the number of uploads under way within bounds: the store asks it before it begins one (`Admission`) and tells it
 /// what becomes of them (`StoreObserver`).
@@ -9,14 +9,14 @@ public import UploadStore
 /// The book is this process's. Where several share a root, each hears of its own uploads only, so before an upload is
 /// refused the store itself is counted, if that hasn't been done for a while. Whose an upload is stands in the book alone:
 /// the limits of a single sender hold for each process, and begin anew with it.
-public final class QuotaKeeper: Sendable {
+package final class UploadLimiter: Sendable {
     /// How often the store is counted at most, in seconds: that reads all journals.
     static let countSeconds: UInt64 = 60
     /// When a sender may ask again while there is no room.
     static let waitSeconds = 30
 
     private struct State {
-        var ledger: UploadLedger
+        var ledger: UploadCounts
         var counted: UInt64 = 0
     }
 
@@ -25,8 +25,8 @@ public final class QuotaKeeper: Sendable {
     private let underWay: Lock<@Sendable () -> [UploadID]?>
 
     /// - Parameter now: the time in Unix seconds.
-    public init(_ limits: QuotaLimits, now: @escaping @Sendable () -> UInt64) {
-        state = Lock(State(ledger: UploadLedger(limits)))
+    package init(_ limits: UploadLimits, now: @escaping @Sendable () -> UInt64) {
+        state = Lock(State(ledger: UploadCounts(limits)))
         self.now = now
         underWay = Lock { nil }
     }
@@ -34,7 +34,7 @@ public final class QuotaKeeper: Sendable {
     /// Counts what is under way now, and again when it has to.
     ///
     /// - Parameter underWay: tells all uploads of the store that are under way; nil where it can't.
-    public func count(_ underWay: @escaping @Sendable () -> [UploadID]?) {
+    package func count(_ underWay: @escaping @Sendable () -> [UploadID]?) {
         self.underWay.withLock { $0 = underWay }
         recount()
     }
@@ -42,7 +42,7 @@ public final class QuotaKeeper: Sendable {
     /// What the store asks before it begins an upload.
     ///
     /// - Throws: `StoreError.postponed`.
-    public func admit(_ chunk: ChunkRequest) throws(StoreError) {
+    package func admit(_ chunk: ChunkRequest) throws(StoreError) {
         let key = UploadKey(chunk.upload)
         var refusal = enter(key, chunk.sender)
         if let error = refusal, error.isAboutCount, isCountDue() {
@@ -53,16 +53,16 @@ public final class QuotaKeeper: Sendable {
         switch refusal {
         case nil: return
         case .tooManyUploads:
-            throw .postponed("There are too many unfinished uploads at the moment", seconds: QuotaKeeper.waitSeconds)
-        case .tooManyOfSender:
-            throw .postponed("You have too many unfinished uploads", seconds: QuotaKeeper.waitSeconds)
+            throw .postponed("There are too many unfinished uploads at the moment", seconds: UploadLimiter.waitSeconds)
+        case .tooManyOfClient:
+            throw .postponed("You have too many unfinished uploads", seconds: UploadLimiter.waitSeconds)
         case .tooManyNew(let seconds):
             throw .postponed("You have begun too many uploads in a short time", seconds: seconds)
         }
     }
 
     /// What the store tells.
-    public func record(_ event: StoreEvent) {
+    package func record(_ event: StoreEvent) {
         switch event {
         case .begun(let upload): state.withLock { $0.ledger.begun(UploadKey(upload.id)) }
         case .finished(let upload), .removed(let upload, _): state.withLock { $0.ledger.ended(UploadKey(upload.id)) }
@@ -70,10 +70,10 @@ public final class QuotaKeeper: Sendable {
         }
     }
 
-    private func enter(_ key: UploadKey, _ sender: String) -> QuotaError? {
+    private func enter(_ key: UploadKey, _ sender: String) -> UploadLimitReached? {
         let time = now()
         return state.withLock { state in
-            do throws(QuotaError) {
+            do throws(UploadLimitReached) {
                 try state.ledger.admit(key, from: sender, at: time)
                 return nil
             } catch {
@@ -85,7 +85,7 @@ public final class QuotaKeeper: Sendable {
     private func isCountDue() -> Bool {
         let time = now()
         return state.withLock { state in
-            guard state.counted + QuotaKeeper.countSeconds <= time else { return false }
+            guard state.counted + UploadLimiter.countSeconds <= time else { return false }
             // Marked at once, so that of many requests one counts.
             state.counted = time
             return true

@@ -15,13 +15,13 @@ import UploadModel
 // means that 4 was done; anything before it is simply done again.
 
 /// How long one request waits for another that holds what it needs.
-struct Patience {
+struct WaitBudget {
     private var slept: UInt32 = 0
     private static let limit: UInt32 = 10_000_000
 
     /// Sleeps for a moment, longer each time; false once ten seconds have passed.
     mutating func wait() -> Bool {
-        guard slept < Patience.limit else { return false }
+        guard slept < WaitBudget.limit else { return false }
         let pause = min(max(slept / 4, 500), 50_000)
         usleep(pause)
         slept += pause
@@ -37,7 +37,7 @@ extension LocalStore {
     ///
     /// - Returns: the path below the root; nil if the upload isn't complete any more, or was published by somebody else.
     func publish(_ upload: Upload) throws(StoreError) -> String? {
-        var patience = Patience()
+        var budget = WaitBudget()
         while true {
             guard let open = try upload.look({ $0.coversFile && !$0.isPublished }), open else { return nil }
             if let file = try openData(of: upload),
@@ -48,7 +48,7 @@ extension LocalStore {
                 else { return nil }
                 return try publish(upload, size: size, locked: file)
             }
-            guard patience.wait() else { throw .busy }
+            guard budget.wait() else { throw .busy }
         }
     }
 

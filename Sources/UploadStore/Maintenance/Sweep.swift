@@ -9,15 +9,15 @@ extension LocalStore {
     private static let halfMadeSeconds: UInt64 = 3600
 
     /// What a sweep did.
-    public struct SweepReport: Sendable {
+    package struct SweepReport: Sendable {
         /// The uploads that were removed.
-        public var removed: [UploadSummary] = []
+        package var removed: [UploadSummary] = []
         /// What could not be swept, with the cause.
-        public var failures: [StoreError] = []
+        package var failures: [StoreError] = []
     }
 
     /// Removes what has expired.
-    public func sweep() -> SweepReport {
+    package func sweep() -> SweepReport {
         var report = SweepReport()
         do throws(StoreError) {
             var wanted: Set<String> = []
@@ -33,7 +33,7 @@ extension LocalStore {
             }
             for name in names
             where !name.hasSuffix(UploadFiles.journalSuffix) && !wanted.contains(name) && name != Outbox.folder
-                && name != LocalStore.ticketsFile
+                && name != LocalStore.tokenQuotaFile
             {
                 do throws(StoreError) { try clear(name) } catch { report.failures.append(error) }
             }

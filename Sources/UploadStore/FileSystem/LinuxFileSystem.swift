@@ -17,7 +17,7 @@ func attempt<Result: SignedInteger>(
 
 /// A folder of the real file system. All calls are relative to its descriptor, so that nothing a name says, and no
 /// link that somebody puts on the way, leads elsewhere.
-public final class LinuxDirectory: Directory {
+package final class LinuxDirectory: Directory {
     let descriptor: Descriptor
     private let name: String
 
@@ -28,7 +28,7 @@ public final class LinuxDirectory: Directory {
 
     /// Opens the store's root, and makes it first if there is none (with its parents, as `mkdir -p`).
     /// This is the operator's path: links in it are followed.
-    public static func root(_ path: String) throws(FileError) -> LinuxDirectory {
+    package static func root(_ path: String) throws(FileError) -> LinuxDirectory {
         var position = path.startIndex
         while position < path.endIndex {
             position = path[path.index(after: position)...].firstIndex(of: "/") ?? path.endIndex
@@ -41,16 +41,16 @@ public final class LinuxDirectory: Directory {
     }
 
     /// Opens a folder that is there already.
-    public static func existing(_ path: String) throws(FileError) -> LinuxDirectory {
+    package static func existing(_ path: String) throws(FileError) -> LinuxDirectory {
         let number = try attempt("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         return LinuxDirectory(Descriptor(number), name: path)
     }
 
-    public func open(_ name: String) throws(FileError) -> (any File)? {
+    package func open(_ name: String) throws(FileError) -> (any File)? {
         try openFile(name, O_RDWR)
     }
 
-    public func create(_ name: String) throws(FileError) -> any File {
+    package func create(_ name: String) throws(FileError) -> any File {
         if let file = try openFile(name, O_RDWR | O_CREAT) { return file }
         throw FileError(operation: "create", name: name, code: ENOENT)
     }
@@ -68,7 +68,7 @@ public final class LinuxDirectory: Directory {
         }
     }
 
-    public func createNameless() throws(FileError) -> any File {
+    package func createNameless() throws(FileError) -> any File {
         if let number = try? attempt("create", "a nameless file", { linux_open_nameless(descriptor.number) }) {
             return LinuxFile(Descriptor(number), name: "a nameless file")
         }
@@ -82,7 +82,7 @@ public final class LinuxDirectory: Directory {
         return file
     }
 
-    public func status(_ name: String) throws(FileError) -> FileStatus? {
+    package func status(_ name: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
             try attempt("look at", name) { fstatat(descriptor.number, name, &status, AT_SYMLINK_NOFOLLOW) }
@@ -93,7 +93,7 @@ public final class LinuxDirectory: Directory {
         return FileStatus(status)
     }
 
-    public func rename(
+    package func rename(
         _ name: String, to directory: any Directory, as newName: String, replacing: Bool
     ) throws(FileError) -> Bool {
         guard let directory = directory as? LinuxDirectory else {
@@ -133,7 +133,7 @@ public final class LinuxDirectory: Directory {
         return true
     }
 
-    public func remove(_ name: String) throws(FileError) {
+    package func remove(_ name: String) throws(FileError) {
         do {
             try attempt("remove", name) { unlinkat(descriptor.number, name, 0) }
         } catch {
@@ -141,7 +141,7 @@ public final class LinuxDirectory: Directory {
         }
     }
 
-    public func removeFolder(_ name: String) throws(FileError) {
+    package func removeFolder(_ name: String) throws(FileError) {
         do {
             try attempt("remove", name) { unlinkat(descriptor.number, name, AT_REMOVEDIR) }
         } catch {
@@ -149,7 +149,7 @@ public final class LinuxDirectory: Directory {
         }
     }
 
-    public func names() throws(FileError) -> [String] {
+    package func names() throws(FileError) -> [String] {
         let copy = try attempt("list", name) { openat(descriptor.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard let stream = fdopendir(copy) else {
             close(copy)
@@ -166,7 +166,7 @@ public final class LinuxDirectory: Directory {
         return names
     }
 
-    public func folder(_ name: String) throws(FileError) -> any Directory {
+    package func folder(_ name: String) throws(FileError) -> any Directory {
         if mkdirat(descriptor.number, name, 0o777) < 0 && errno != EEXIST {
             throw FileError(operation: "create", name: name, code: errno)
         }
@@ -174,7 +174,7 @@ public final class LinuxDirectory: Directory {
         throw FileError(operation: "open", name: name, code: ENOENT)
     }
 
-    public func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
+    package func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
         do {
             let number = try attempt("open", name) {
                 openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
@@ -186,19 +186,19 @@ public final class LinuxDirectory: Directory {
         }
     }
 
-    public func space() throws(FileError) -> Space {
+    package func space() throws(FileError) -> Space {
         var status = statvfs()
         try attempt("ask for the free space of", name) { fstatvfs(descriptor.number, &status) }
         let block = UInt64(status.f_frsize)
         return Space(free: UInt64(status.f_bavail) * block, total: UInt64(status.f_blocks) * block)
     }
 
-    public func sync() throws(FileError) {
+    package func sync() throws(FileError) {
         try attempt("sync", name) { fsync(descriptor.number) }
     }
 
     /// Which file system it is on, by the kernel's number.
-    public func device() throws(FileError) -> UInt64 {
+    package func device() throws(FileError) -> UInt64 {
         var status = stat()
         try attempt("look at", name) { fstat(descriptor.number, &status) }
         return UInt64(status.st_dev)

@@ -1,15 +1,15 @@
 import CJOSE
-public import UploadModel
+package import UploadModel
 
 /// Makes tokens, to try the server out and to show what one looks like. A site makes its own.
-public enum TokenMint {
+package enum TokenSigner {
     /// A token that allows what `permit` says.
     ///
     /// - Parameters:
     ///   - audience: the server that it is for; nil: any.
     ///   - expires: until when it is good, in Unix seconds.
     /// - Throws: `TokenKeyError.cannotSign` if the first key has no private part.
-    public static func token(
+    package static func token(
         _ permit: Permit, audience: String? = nil, expires: UInt64, keys: TokenKeys
     ) throws(TokenKeyError) -> String {
         guard let claims = json_object() else { throw .cannotSign }
@@ -22,7 +22,7 @@ public enum TokenMint {
         if let size = permit.maximumFileSize { set("max_size", json_integer(json_int_t(clamping: size))) }
         if let types = permit.types { set("types", json_string(types.description)) }
         if let quota = permit.quota {
-            set("jti", json_string(quota.ticket))
+            set("jti", json_string(quota.tokenID))
             set("uploads", json_integer(json_int_t(quota.limit)))
         }
         if permit.mayRemove { set("delete", json_true()) }

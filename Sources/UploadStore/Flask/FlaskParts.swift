@@ -152,10 +152,10 @@ extension LocalStore {
 
     /// The data file, which somebody may just be making; nil once there is nothing to take parts over into.
     private func waitForData(of upload: Upload) throws(StoreError) -> (any File)? {
-        var patience = Patience()
+        var budget = WaitBudget()
         while try upload.look({ !$0.isPublished }) == true {
             if let data = try openData(of: upload) { return data }
-            guard patience.wait() else { throw .busy }
+            guard budget.wait() else { throw .busy }
         }
         return nil
     }

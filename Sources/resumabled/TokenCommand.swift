@@ -4,7 +4,7 @@ import Tokens
 import UploadModel
 
 /// `resumabled token`: makes an upload token.
-struct MintToken: ParsableCommand {
+struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
         abstract: "Print an upload token, to try the server out.",
@@ -43,17 +43,17 @@ struct MintToken: ParsableCommand {
         guard let owner = Owner(subject: subject ?? "", directory: path) else {
             throw ValidationError("--subject must have at most \(Owner.maximumSubjectLength) bytes.")
         }
-        var quota: UploadQuota?
+        var quota: TokenQuota?
         if let uploads {
             // A name of its own, by which the files are counted.
-            quota = UploadQuota(ticket: String(UInt64.random(in: 0 ... .max), radix: 36), limit: uploads)
+            quota = TokenQuota(tokenID: String(UInt64.random(in: 0 ... .max), radix: 36), limit: uploads)
             if quota == nil { throw ValidationError("--uploads must be at least 1.") }
         }
         let permit = Permit(
             owner: owner, maximumFileSize: maxSize?.bytes, types: types, quota: quota, mayRemove: delete)
         let keys = try TokenKeys(path: tokenKey)
         print(
-            try TokenMint.token(
+            try TokenSigner.token(
                 permit, audience: audience, expires: UInt64(time(nil)) + expires.seconds, keys: keys))
     }
 }

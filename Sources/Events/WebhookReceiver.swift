@@ -2,9 +2,9 @@ import Glibc
 import UploadStore
 
 /// Tells a site by HTTP: 2xx says that it knows.
-struct SiteReceiver: Receiver {
+struct WebhookReceiver: Receiver {
     let recipient = Recipients.url
-    let site: Site
+    let site: WebhookEndpoint
 
     /// What says that the site itself has a moment of trouble, rather than that it makes nothing of this event.
     private static let passing: Set<Int> = [408, 425, 429, 502, 503, 504]
@@ -17,7 +17,7 @@ struct SiteReceiver: Receiver {
             return .failed(
                 .init(
                     reason: "answered \(answer.status)" + (words.isEmpty ? "" : ": \(words)"),
-                    retryAfter: answer.retryAfter, isUnreachable: SiteReceiver.passing.contains(answer.status)))
+                    retryAfter: answer.retryAfter, isUnreachable: WebhookReceiver.passing.contains(answer.status)))
         } catch {
             switch error {
             case .unreachable(let reason): return .failed(.init(reason: oneLine(reason), isUnreachable: true))

@@ -5,7 +5,7 @@
 /// and answers a record of type GET_VALUES into 64 bytes of its stack, however long that answer gets (2.4.2). Nothing of
 /// this can be reached through nginx, and all of it by whoever reaches the socket. So it only gets to see what has come
 /// whole and is in order, written down anew (`written`): `Worker` reads the records before it and behind it itself.
-struct Preamble {
+struct RequestHead {
     /// How many bytes it may have. nginx hands on a request line and headers of 32 KiB together at most.
     static let maximumBytes = 128 << 10
     /// How many parameters it may have. nginx sends about 25, and one for each of the client's headers.
@@ -31,7 +31,7 @@ struct Preamble {
         while let head = RecordHead(UnsafeRawBufferPointer(rebasing: bytes[position...])) {
             let start = position + RecordHead.length
             let end = start + head.content + head.padding
-            guard head.version == RecordHead.version, end <= Preamble.maximumBytes else { return .refused }
+            guard head.version == RecordHead.version, end <= RequestHead.maximumBytes else { return .refused }
             let isFirst = position == 0
             // A responder has no use for any other record: connections are not shared (section 3.3 lets the program
             // decide), and what is about the connection, request 0, nobody has to answer here.
@@ -45,7 +45,7 @@ struct Preamble {
                 guard bytes[start] == 0, bytes[start + 1] == 1 else { return .refused }
                 request = head.request
             } else if head.content == 0 {
-                return Preamble.arePairs(parameters) ? .whole(length: end) : .refused
+                return RequestHead.arePairs(parameters) ? .whole(length: end) : .refused
             } else {
                 parameters += bytes[start..<start + head.content]
             }

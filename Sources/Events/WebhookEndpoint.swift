@@ -1,5 +1,5 @@
 /// A site's address that events are sent to.
-public struct Site: Sendable {
+package struct WebhookEndpoint: Sendable {
     let url: String
     let key: WebhookKey?
     let seconds: Int
@@ -9,7 +9,7 @@ public struct Site: Sendable {
     ///   - key: what is sent is signed with; nil: it isn't signed.
     ///   - seconds: how long an answer may take.
     /// - Returns: nil if `url` is something else.
-    public init?(url: String, key: WebhookKey?, seconds: Int) {
+    package init?(url: String, key: WebhookKey?, seconds: Int) {
         let lower = url.lowercased()
         guard lower.hasPrefix("http://") && lower.utf8.count > 7 || lower.hasPrefix("https://") && lower.utf8.count > 8,
             url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })

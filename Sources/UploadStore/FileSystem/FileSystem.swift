@@ -2,7 +2,7 @@ import Linux
 
 /// Every disk call that the store makes, as an interface: the real one is `LinuxFileSystem`; tests put one under the
 /// store that loses power. Names are single components; nothing here takes a path.
-public protocol Directory: AnyObject, Sendable {
+package protocol Directory: AnyObject, Sendable {
     /// Opens a file; nil if there is none of that name. A symbolic link is never followed.
     func open(_ name: String) throws(FileError) -> (any File)?
     /// Opens a file, and makes an empty one first if there is none.
@@ -34,7 +34,7 @@ public protocol Directory: AnyObject, Sendable {
 }
 
 /// An open file. Each opening has its own locks: two openings of one file shut each other out, also in one process.
-public protocol File: AnyObject, Sendable {
+package protocol File: AnyObject, Sendable {
     /// Reads bytes from `offset` on; fewer than the buffer takes only at the end of the file. Returns how many.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
     /// Writes all of `bytes` at `offset`, or throws; then any part of them may have been written.
@@ -65,35 +65,35 @@ public protocol File: AnyObject, Sendable {
 }
 
 /// What is known of a file without reading it.
-public struct FileStatus: Sendable, Equatable {
+package struct FileStatus: Sendable, Equatable {
     /// In bytes.
-    public var size: UInt64
+    package var size: UInt64
     /// The file system's number for it: stays the same through renames.
-    public var inode: UInt64
+    package var inode: UInt64
     /// How many names it has; 0 once the last was removed.
-    public var names: UInt64
+    package var names: UInt64
     /// When it was changed last, in Unix seconds.
-    public var modified: UInt64
+    package var modified: UInt64
     /// False for a folder, a symbolic link, a device and the like.
-    public var isRegular = true
+    package var isRegular = true
 }
 
 /// The room of a file system, in bytes.
-public struct Space: Sendable, Equatable {
+package struct Space: Sendable, Equatable {
     /// What this process may still fill.
-    public var free: UInt64
+    package var free: UInt64
     /// What there is in all.
-    public var total: UInt64
+    package var total: UInt64
 }
 
 /// A disk call that failed. The code says why, the operation and name say what was tried: for the log only.
-public struct FileError: Error, Equatable, CustomStringConvertible {
+package struct FileError: Error, Equatable, CustomStringConvertible {
     /// What was tried, as a verb.
-    public var operation: String
+    package var operation: String
     /// The file's name inside the store.
-    public var name: String
+    package var name: String
     /// errno(3).
-    public var code: Int32
+    package var code: Int32
 
-    public var description: String { "cannot \(operation) \(name): \(errorText(code))" }
+    package var description: String { "cannot \(operation) \(name): \(errorText(code))" }
 }

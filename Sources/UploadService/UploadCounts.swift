@@ -1,33 +1,33 @@
 import UploadStore
 
 /// How many uploads may be under way, and how fast they may be begun. 0 everywhere: no limit.
-public struct QuotaLimits: Sendable, Equatable {
+package struct UploadLimits: Sendable, Equatable {
     /// Uploads under way in all.
-    public var uploads: Int
+    package var uploads: Int
     /// Uploads of one sender under way.
-    public var uploadsPerSender: Int
+    package var uploadsPerClient: Int
     /// Uploads that one sender may begin in a minute.
-    public var newPerMinute: Int
+    package var newPerMinute: Int
 
     /// Limits; the defaults are those of the README.
-    public init(uploads: Int = 10_000, uploadsPerSender: Int = 1000, newPerMinute: Int = 0) {
+    package init(uploads: Int = 10_000, uploadsPerClient: Int = 1000, newPerMinute: Int = 0) {
         self.uploads = uploads
-        self.uploadsPerSender = uploadsPerSender
+        self.uploadsPerClient = uploadsPerClient
         self.newPerMinute = newPerMinute
     }
 }
 
 /// Why an upload may not be begun now.
-enum QuotaError: Error, Equatable {
+enum UploadLimitReached: Error, Equatable {
     case tooManyUploads
-    case tooManyOfSender
+    case tooManyOfClient
     /// There is room for the next in so many seconds.
     case tooManyNew(seconds: Int)
 
     /// True where it would help if some upload were finished.
     var isAboutCount: Bool {
         switch self {
-        case .tooManyUploads, .tooManyOfSender: true
+        case .tooManyUploads, .tooManyOfClient: true
         case .tooManyNew: false
         }
     }
@@ -40,7 +40,7 @@ enum QuotaError: Error, Equatable {
 ///
 /// How fast one sender may begin uploads is kept by a bucket (the token bucket of RFC 2697, with one colour): it holds as
 /// many as may begin in a minute, and fills up evenly.
-struct UploadLedger {
+struct UploadCounts {
     /// How long an admitted upload may take to begin, in seconds.
     static let beginSeconds: UInt64 = 60
     /// How many senders are remembered that have begun something lately.
@@ -59,12 +59,12 @@ struct UploadLedger {
         var time: UInt64
     }
 
-    private let limits: QuotaLimits
+    private let limits: UploadLimits
     private var entries: [UploadKey: Entry] = [:]
     private var counts: [String: Int] = [:]
     private var buckets: [String: Bucket] = [:]
 
-    init(_ limits: QuotaLimits) {
+    init(_ limits: UploadLimits) {
         self.limits = limits
     }
 
@@ -72,12 +72,12 @@ struct UploadLedger {
     var count: Int { entries.count }
 
     /// Enters an upload that is about to be begun. What is entered already is admitted again.
-    mutating func admit(_ key: UploadKey, from sender: String, at now: UInt64) throws(QuotaError) {
+    mutating func admit(_ key: UploadKey, from sender: String, at now: UInt64) throws(UploadLimitReached) {
         if entries[key] != nil { return }
         if isAtLimit(for: sender) { strikeOutUnbegun(at: now) }
         if limits.uploads > 0 && entries.count >= limits.uploads { throw .tooManyUploads }
-        if limits.uploadsPerSender > 0 && counts[sender, default: 0] >= limits.uploadsPerSender {
-            throw .tooManyOfSender
+        if limits.uploadsPerClient > 0 && counts[sender, default: 0] >= limits.uploadsPerClient {
+            throw .tooManyOfClient
         }
         try takeFromBucket(of: sender, at: now)
         enter(key, Entry(sender: sender, awaited: now))
@@ -113,7 +113,7 @@ struct UploadLedger {
 
     private func isAtLimit(for sender: String) -> Bool {
         limits.uploads > 0 && entries.count >= limits.uploads
-            || limits.uploadsPerSender > 0 && counts[sender, default: 0] >= limits.uploadsPerSender
+            || limits.uploadsPerClient > 0 && counts[sender, default: 0] >= limits.uploadsPerClient
     }
 
     private mutating func enter(_ key: UploadKey, _ entry: Entry) {
@@ -124,21 +124,21 @@ struct UploadLedger {
 
     private mutating func strikeOutUnbegun(at now: UInt64) {
         for (key, entry) in entries {
-            if let awaited = entry.awaited, awaited + UploadLedger.beginSeconds <= now { ended(key) }
+            if let awaited = entry.awaited, awaited + UploadCounts.beginSeconds <= now { ended(key) }
         }
     }
 
-    private mutating func takeFromBucket(of sender: String, at now: UInt64) throws(QuotaError) {
+    private mutating func takeFromBucket(of sender: String, at now: UInt64) throws(UploadLimitReached) {
         guard limits.newPerMinute > 0, !sender.isEmpty else { return }
         let (rate, full, one) = (limits.newPerMinute, limits.newPerMinute * 60, 60)
         func filled(_ bucket: Bucket) -> Int {
             let seconds = now > bucket.time ? min(now - bucket.time, 60) : 0
             return min(full, bucket.level + rate * Int(seconds))
         }
-        if buckets[sender] == nil && buckets.count >= UploadLedger.maximumBuckets {
+        if buckets[sender] == nil && buckets.count >= UploadCounts.maximumBuckets {
             buckets = buckets.filter { filled($0.value) < full }
             // So many senders in one minute are no single sender's doing: this limit can't help against them.
-            if buckets.count >= UploadLedger.maximumBuckets { buckets = [:] }
+            if buckets.count >= UploadCounts.maximumBuckets { buckets = [:] }
         }
         let level = buckets[sender].map(filled) ?? full
         guard level >= one else { throw .tooManyNew(seconds: (one - level + rate - 1) / rate) }
