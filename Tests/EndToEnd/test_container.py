@@ -35,7 +35,7 @@ def test_each_service_is_confined(name):
 def test_the_libraries_are_those_that_the_readme_names():
     installed = set(re.findall(r"\b(lib[\w.+-]+)", re.search(r" AS program$(.*?)&& rm", DOCKERFILE, re.M | re.S)[1]))
     named = set(re.findall(r"`(lib\w[\w.+-]*)`", re.search(
-        r"libraries it needs are Debian's (.*)\.$", (REPOSITORY / "README.md").read_text(), re.M)[1]))
+        r"linked against Debian's (.*)\.$", (REPOSITORY / "deploy/README.md").read_text(), re.M)[1]))
     assert installed - {"libfcgi-bin"} == named
 
 

@@ -112,7 +112,7 @@ class Plan:
 
 
 def numbered(name: str, taken) -> str:
-    """`name (1).ext` for a name that is taken, or the next number (README, `--on-conflict`)."""
+    """`name (1).ext` for a name that is taken, or the next number (deploy/README.md, `--on-conflict`)."""
     path = pathlib.PurePath(name)
     number = 1
     while (other := f"{path.stem} ({number}){path.suffix}") in taken:

@@ -14,7 +14,7 @@ from fastcgi import Request, upload_params
 from server import PROGRAM, REPOSITORY, run_program, wait_until
 
 UNITS = REPOSITORY / "deploy/systemd"
-README = (REPOSITORY / "README.md").read_text()
+README = (REPOSITORY / "deploy/README.md").read_text()
 DATA = random_bytes(100_000)
 
 

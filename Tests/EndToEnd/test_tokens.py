@@ -12,7 +12,7 @@ from client import layout, parameters, query, random_bytes
 from server import REPOSITORY, Server, run_program
 
 SECRET = "a secret that nobody else knows, of some length"
-README = (REPOSITORY / "README.md").read_text()
+README = (REPOSITORY / "deploy/README.md").read_text()
 
 
 @pytest.fixture(scope="module")
