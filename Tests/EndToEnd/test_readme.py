@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -119,6 +120,20 @@ def test_the_threat_model_names_tests_that_are_there():
     assert len(named) > 10
     there = {path.name for path in (REPOSITORY / "Tests").rglob("*")}
     assert [name for name in named if name.removeprefix("Tests/") not in there] == []
+
+
+def test_nothing_cites_a_document_that_a_clone_does_not_have():
+    """In code, `seed` is also that of a random generator."""
+    citation = re.compile(r"""\(contract\b|\(seed, [`"]|//.*\(seed\b|\b(?:seed|contract)\.md\b""")
+    files = [path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*") if path.is_file()]
+    files += [REPOSITORY / name for name in ("README.md", "Package.swift", "nginx.conf.example")]
+    found = []
+    for path in files:
+        if path.suffix in (".png", ".pyc") or "Corpus" in path.parts or path == pathlib.Path(__file__):
+            continue
+        lines = path.read_text().splitlines()
+        found += [f"{path.name}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if citation.search(line)]
+    assert found == []
 
 
 # --- commands
