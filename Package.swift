@@ -27,14 +27,15 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         // xxHash: checksums of chunks and journal records, at memory speed.
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
-        // OpenSSL's libcrypto: SHA-256, for a client's identifier as a file name nobody can forge, and for chunks' digests.
+        // OpenSSL's libcrypto: SHA-256, for a client's identifier as a file name nobody can forge, and for chunks'
+        // digests.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // libmagic: what a file is by its first bytes.
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
         // libcurl: sends events to a site.
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        // cjose, with jansson for the JSON: upload tokens (JWT, JWS, JWK). Measured: no build time, 20 KB in the binary;
-        // jwt-kit takes 100 s and 7 MB, and its calls are async.
+        // cjose, with jansson for the JSON: upload tokens (JWT, JWS, JWK). Measured: no build time, 20 KB in the
+        // binary; jwt-kit takes 100 s and 7 MB, and its calls are async.
         .systemLibrary(name: "CJOSE", pkgConfig: "cjose", providers: [.apt(["libcjose-dev", "libjansson-dev"])]),
         // The Linux calls that Swift's Glibc module leaves out (they stand behind _GNU_SOURCE).
         .target(name: "CLinux"),
@@ -80,18 +81,31 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // What several of the test targets need.
-        .target(name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport", swiftSettings: strict),
+        // Helpers that several test targets and the fuzzers share.
+        .target(
+            name: "TestSupport", dependencies: ["CCrypto", "Linux"], path: "Tests/TestSupport", swiftSettings: strict),
+        // A disk in memory that can fail, or lose power, at every call.
+        .target(
+            name: "StoreTestSupport", dependencies: ["Linux", "TestSupport", "UploadStore"],
+            path: "Tests/StoreTestSupport", swiftSettings: strict),
+        // A second, plain multipart parser to compare with.
+        .target(
+            name: "MultipartTestSupport", dependencies: ["Multipart", "TestSupport"],
+            path: "Tests/MultipartTestSupport", swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
-        .testTarget(name: "MultipartTests", dependencies: ["Multipart", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "MultipartTests", dependencies: ["Multipart", "MultipartTestSupport", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(name: "UploadModelTests", dependencies: ["UploadModel", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "TokensTests", dependencies: ["CCrypto", "Tokens", "UploadModel"], swiftSettings: strict),
+            name: "TokensTests", dependencies: ["CCrypto", "TestSupport", "Tokens", "UploadModel"],
+            swiftSettings: strict),
         .testTarget(
-            name: "UploadStoreTests", dependencies: ["Linux", "UploadStore", "UploadModel", "TestSupport"],
+            name: "UploadStoreTests",
+            dependencies: ["Linux", "UploadStore", "UploadModel", "StoreTestSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "EventsTests",
@@ -115,8 +129,8 @@ if Context.environment["RESUMABLED_FUZZ"] != nil {
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "CCrypto", "FastCGI", "HTTP", "Linux", "Multipart", "TestSupport", "Tokens", "UploadModel",
-                "UploadService", "UploadStore",
+                "FastCGI", "HTTP", "Linux", "Multipart", "MultipartTestSupport", "StoreTestSupport", "TestSupport",
+                "Tokens", "UploadModel", "UploadService", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))

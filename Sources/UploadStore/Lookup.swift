@@ -1,24 +1,24 @@
 import Glibc
 import UploadModel
 
-// From a request to its upload: known, begun now, or begun afresh.
+// Finds or begins the upload of a request.
 //
-// Two requests mean the same upload if identifier and filename are the same. Where they state different sizes:
+// Two requests are for the same upload if identifier and file name are the same. If they state different sizes:
 //
-//   - a finished upload gives way to a new one of another size;
-//   - an upload under way keeps its size: the request is an error. A changed file under an old identifier would mix
-//     with it otherwise, and of two senders nobody can say who is right;
-//   - with `SizeChangePolicy.restart`, an upload under way begins afresh if nobody holds a range of it and nothing was
-//     added to it for a minute. Only a chunk does that, a test never does: it is told that nothing is held.
+//   - a finished upload is replaced by a new one of the other size;
+//   - an upload under way keeps its size, and the request fails: otherwise a changed file with the same identifier
+//     would mix with the old one, and of two senders the store cannot know which is right;
+//   - with `SizeChangePolicy.restart`, an upload under way begins again if no range of it is locked and nothing was
+//     added to it for a minute. Only a chunk restarts it. A test in that situation is answered that nothing is held.
 
 extension LocalStore {
-    /// How long a finished upload answers for a file that is no longer where it was put. Long enough for the retries
-    /// of its last chunks while the site already moves the file away; then the same file may be sent anew.
+    /// How long the record of a finished upload counts although its file has gone, in seconds: long enough for retries
+    /// of the last chunks while the application moves the file away. After that the same file can be uploaded again.
     static let lateDuplicateSeconds: UInt64 = 15 * 60
-    /// How long an upload must have been left alone before another size may restart it.
+    /// How long nothing may have been added to an upload before another size restarts it, in seconds.
     static let quietSeconds: UInt64 = 60
 
-    /// The upload, if there is one of that name.
+    /// The upload; nil if there is none.
     func find(_ id: UploadID) throws(StoreError) -> Upload? {
         let key = UploadKey(id)
         if let upload = cache[key] {
@@ -35,7 +35,7 @@ extension LocalStore {
         return cache.keep(upload)
     }
 
-    /// The upload that a test asks about; nil if there is none, or one that would make way for the test's.
+    /// The upload that a test asks about; nil if there is none, or one that a chunk of the same request would replace.
     func known(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
         guard let upload = try find(chunk.upload) else { return try hasParts(chunk) ? begin(chunk) : nil }
         guard let contradiction = try learn(chunk, upload) else { return upload }
@@ -47,7 +47,7 @@ extension LocalStore {
         }
     }
 
-    /// The upload, begun if it isn't there, or if another one makes way for it.
+    /// The upload of a chunk. Begins it if there is none, or one that it replaces.
     func begin(_ chunk: ChunkRequest) throws(StoreError) -> Upload {
         for _ in 0..<LocalStore.maximumAttempts {
             if let upload = try find(chunk.upload) {
@@ -65,11 +65,11 @@ extension LocalStore {
         case underWay(size: UInt64, touched: UInt64)
     }
 
-    /// Compares the sizes that a request states with those of the upload, and takes them over where it has none yet.
+    /// Compares the sizes that a request states with those of the upload, and records them if the upload has none yet.
     private func learn(_ chunk: ChunkRequest, _ upload: Upload) throws(StoreError) -> Contradiction? {
         guard case .sized(let total, let chunkSize, _) = chunk.place else { return nil }
         func compare(_ journal: Journal) -> Contradiction? {
-            // Without a size, more is held than a file of the stated one has.
+            // If the size isn't known, ranges beyond the stated size contradict it.
             let size = journal.size ?? journal.heldEnd
             if size == total { return nil }
             if journal.isPublished { return .finished }
@@ -81,7 +81,7 @@ extension LocalStore {
         _ = try upload.change { journal throws(FileError) in
             if journal.chunkSize == nil { try journal.append([.chunkSize(chunkSize)]) }
         }
-        // The last chunk, if it is here already, tells the size itself.
+        // The last chunk, if it is held already, settles the size.
         try placeTail(of: upload)
         _ = try upload.change { journal throws(FileError) in
             if journal.size == nil && journal.heldEnd <= total { try journal.append([.size(total)]) }
@@ -89,7 +89,7 @@ extension LocalStore {
         return try upload.look(compare) ?? nil
     }
 
-    /// Removes an upload that another one of its name replaces.
+    /// Removes an upload that one of another size replaces.
     private func makeWay(_ upload: Upload, _ contradiction: Contradiction) throws(StoreError) {
         if case .underWay(let size, _) = contradiction {
             guard settings.onSizeChange == .restart,
@@ -103,7 +103,8 @@ extension LocalStore {
         cache.drop(upload)
     }
 
-    /// Begins an upload; nil if somebody else did, or was in the way and has gone: then look again.
+    /// Begins an upload. Nil if another thread or process has begun it, or if a finished one had to be removed first:
+    /// then the caller looks it up again.
     private func create(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
         try withTokenQuota(of: chunk) { () throws(StoreError) in try createAllowed(chunk) }
     }
@@ -122,17 +123,18 @@ extension LocalStore {
                 return try Journal.read(file)
             }
             if let old {
-                // A finished upload that no longer answers makes room; any other was begun by somebody faster.
+                // A finished upload whose record doesn't count any more is removed. Any other was begun by another
+                // process.
                 if old.isPublished && !answers(old) {
                     try onDisk { () throws(FileError) in try forget(old, key) }
                 }
                 return nil
             }
             guard try onDisk({ () throws(FileError) in try file.status().names > 0 }) else { return nil }
-            // New, or half made by somebody who died: nothing of it was ever promised.
+            // The file is new, or a process died while it began the upload: no chunk was acknowledged.
             do throws(StoreError) {
-                // The journal comes first, and goes last: a process that dies in between leaves no data that nobody
-                // knows of, and a journal without data is as good as none.
+                // The journal is created first and removed last. So a process that dies in between leaves no data file
+                // without a journal; a journal without data file counts as no upload.
                 var journal = try onDisk { () throws(FileError) in
                     try Journal.begin(file, header: header, boot: boot)
                 }
@@ -142,7 +144,7 @@ extension LocalStore {
                 tell(journal) { .begun($0) }
                 return journal
             } catch {
-                // Nothing was begun, so nothing stays.
+                // Leave nothing behind.
                 try? state.remove(files.data)
                 try? state.remove(key.journal)
                 throw error
@@ -155,7 +157,7 @@ extension LocalStore {
                 observe: observe))
     }
 
-    /// Refuses a name at once that would be refused in the end.
+    /// Refuses a name now that would be refused when the file is finished.
     private func checkName(_ destination: Destination) throws(StoreError) {
         do throws(FileError) {
             guard let folder = try destination.open(from: root) else { return }
@@ -168,11 +170,10 @@ extension LocalStore {
         }
     }
 
-    /// Makes an upload of a journal that was read from disk, after checking what may have been lost before. Nil if
-    /// nothing is left of it.
+    /// The upload of a journal that was read from disk, after recovery. Nil if nothing is left of it.
     private func adopt(_ found: Journal, _ id: UploadID, _ key: UploadKey) throws(StoreError) -> Upload? {
         guard found.header.uploadID == id else {
-            throw .failed(FileError(operation: "use", name: "\(key.journal), which is of another upload", code: 0))
+            throw .failed(FileError(operation: "use", name: "\(key.journal), which belongs to another upload", code: 0))
         }
         let files = UploadFiles(key: key, nonce: found.header.nonce)
         let destination = try Destination(id, relativePath: found.header.relativePath, layout: settings.layout)
@@ -205,7 +206,7 @@ extension LocalStore {
         }
     }
 
-    /// False for a finished upload whose file is gone and whose late duplicates have had their time.
+    /// False for a finished upload whose file has gone and whose time for late duplicates is over.
     private func answers(_ journal: Journal) -> Bool {
         guard case .done(let number, let inode, let finished) = journal.publication else { return true }
         if time < finished + LocalStore.lateDuplicateSeconds { return true }
@@ -218,7 +219,7 @@ extension LocalStore {
     }
 }
 
-/// Runs work that needs the lock of a journal.
+/// Calls `work` while the journal in `file` is locked.
 private func onDiskLocked<Result>(
     _ file: any File, _ work: () throws(StoreError) -> Result
 ) throws(StoreError) -> Result {
@@ -228,48 +229,11 @@ private func onDiskLocked<Result>(
 }
 
 extension Journal {
-    /// Where the last byte ends that is held in its place.
+    /// The end of the last held range, without a last chunk whose offset is not known yet.
     fileprivate var heldEnd: UInt64 { held.ranges.last { $0.start < Journal.tailOffset }?.end ?? 0 }
 
-    /// True once the file has its final name.
+    /// True if the file has its final name.
     var isPublished: Bool {
         if case .done = publication { true } else { false }
-    }
-}
-
-extension JournalHeader {
-    init(begun: UInt64, chunk: ChunkRequest) {
-        var sizes: (total: UInt64?, chunk: UInt64?)
-        if case .sized(let total, let chunkSize, _) = chunk.place { sizes = (total, chunkSize) }
-        self.init(
-            size: sizes.total, chunkSize: sizes.chunk, nonce: .random(in: 0 ... .max), begun: begun,
-            texts: [chunk.upload.identifier, chunk.upload.filename.text, chunk.relativePath?.text ?? ""]
-                + JournalHeader.texts(of: chunk.upload.owner, tokenID: chunk.quota?.tokenID ?? ""))
-    }
-
-    /// None for nobody without a ticket, so that a journal of theirs is as it always was.
-    private static func texts(of owner: Owner, tokenID: String) -> [String] {
-        owner == .nobody && tokenID.isEmpty ? [] : [owner.subject, owner.directory?.text ?? "", tokenID]
-    }
-
-    /// The upload that the journal is of; nil if its texts break the rules, which they don't unless somebody wrote them.
-    var uploadID: UploadID? {
-        guard texts.count >= 2, let filename = try? FileName(texts[1], parameter: ""), let owner else { return nil }
-        return try? UploadID(identifier: texts[0], filename: filename, owner: owner, parameter: "")
-    }
-
-    /// Nil if the texts break the rules.
-    private var owner: Owner? {
-        guard texts.count >= 5 else { return .nobody }
-        if texts[4].isEmpty { return Owner(subject: texts[3]) }
-        guard let directory = try? RelativePath(texts[4], parameter: "") else { return nil }
-        return Owner(subject: texts[3], directory: directory)
-    }
-
-    /// The ticket that the upload was begun with; nil if it was none.
-    var tokenID: String? { texts.count >= 6 && !texts[5].isEmpty ? texts[5] : nil }
-
-    var relativePath: RelativePath? {
-        texts.count >= 3 ? try? RelativePath(texts[2], parameter: "") : nil
     }
 }

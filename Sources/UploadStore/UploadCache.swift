@@ -1,8 +1,8 @@
 import Linux
 
-/// The uploads whose journals are open. Bounded: at the limit the quarter that was used longest ago is dropped; who
-/// works on one keeps it, and the next request opens it again. (Two openings of one journal are as good as one: file
-/// locks keep them apart like two processes.)
+/// The uploads whose journals are open. At the capacity, the least recently used quarter is dropped. A thread that
+/// works on a dropped upload keeps it, and the next request opens it again: two openings of one journal are safe,
+/// because file locks exclude each other as between two processes.
 final class UploadCache: Sendable {
     private struct State {
         var uploads: [UploadKey: (upload: Upload, used: UInt64)] = [:]
@@ -24,15 +24,15 @@ final class UploadCache: Sendable {
         }
     }
 
-    /// Keeps an upload and returns it; if another thread was faster, returns that thread's.
+    /// Adds an upload and returns it. If another thread has added one with the same key, returns that one.
     func keep(_ upload: Upload) -> Upload {
         state.withLock { state in
             state.clock += 1
             if let other = state.uploads[upload.key] { return other.upload }
-            // What is broken must be remembered: from its files it could not be told.
+            // A broken upload must stay: its files don't say that it is broken.
             if state.uploads.count >= capacity {
                 let droppable = state.uploads.filter { !$0.value.upload.isBroken }
-                // Several at a time, so that not each new upload has to look through all.
+                // Several at a time, so that not every new upload has to sort all of them.
                 let oldest = droppable.sorted { $0.value.used < $1.value.used }.prefix(max(1, capacity / 4))
                 for (key, _) in oldest { state.uploads[key] = nil }
             }
@@ -41,7 +41,7 @@ final class UploadCache: Sendable {
         }
     }
 
-    /// Forgets an upload that was removed from the store.
+    /// Removes an upload from the cache.
     func drop(_ upload: Upload) {
         state.withLock { state in
             if state.uploads[upload.key]?.upload === upload { state.uploads[upload.key] = nil }

@@ -2,11 +2,11 @@ import TestSupport
 
 @testable import FastCGI
 
-/// A web server's records before the body. The first byte says how they are cut. The invariant:
-/// 1. The verdict is the same for all bytes at once as for pieces that grow, and it doesn't change once it is given.
-/// 2. What is written for libfcgi is in order itself, says the same when it is written again, has no padding, one kind of
-///    record behind the first, and is no longer than what came.
-/// 3. What is whole ends inside the input and within the limit.
+/// A web server's records before the body. The first byte is the seed of the cuts. The invariant:
+/// 1. The verdict for all bytes at once is the same as for growing prefixes, and it doesn't change once it is given.
+/// 2. The bytes written for libfcgi are a valid request head, give the same bytes when they are read and written again,
+///    have no padding and one kind of record after the first, and are no longer than the input.
+/// 3. A whole head ends inside the input and within the limit.
 func fuzzRequestHead(_ bytes: UnsafeRawBufferPointer) -> String? {
     var random = SplitMix64(seed: UInt64(bytes.first ?? 0))
     let input = UnsafeRawBufferPointer(rebasing: bytes.dropFirst())
@@ -30,6 +30,6 @@ func fuzzRequestHead(_ bytes: UnsafeRawBufferPointer) -> String? {
     var again = RequestHead()
     guard written.withUnsafeBytes({ again.judge($0) }) == .whole(length: written.count) else { return "\(written)" }
     if again.written != written || again.request != requestHead.request { return "written again it differs" }
-    // The records of the parameters may have been shorter, never fewer bytes in all.
+    // The input's parameter records may be shorter ones, but their total is never smaller.
     return written.count <= end ? nil : "\(written.count) bytes of \(end)"
 }

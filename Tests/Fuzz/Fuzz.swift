@@ -1,14 +1,16 @@
 import Glibc
+import MultipartTestSupport
 
-// Fuzzers: libFuzzer makes inputs up, guided by which code they reach, and each target holds the program to invariants
-// that are written down with it. `Tests/fuzz` builds and runs them.
+// Fuzzers: libFuzzer generates inputs, guided by coverage, and each target checks invariants, which its comment states.
+// `Tests/fuzz` builds and runs them.
 //
-// All targets are in one executable, because linking it takes longer than compiling any of them; the variable
-// FUZZ_TARGET says which one runs. A target takes an input and tells what is wrong; nil if all is well.
+// All targets are in one executable, because linking it takes longer than compiling any of them. The environment
+// variable FUZZ_TARGET chooses one. A target takes an input and returns a description of the fault; nil if there is
+// none.
 
 private typealias Target = @Sendable (UnsafeRawBufferPointer) -> String?
 
-/// Every target by its name, which is also that of its corpus (`Corpus/<name>`) and dictionary (`<name>.dict`).
+/// The targets by name, which is also the name of the corpus (`Corpus/<name>`) and the dictionary (`<name>.dict`).
 private let targets: [String: Target] = [
     "multipart": fuzzMultipart,
     "header": fuzzHeader,
@@ -32,7 +34,7 @@ private let target: Target = {
     return target
 }()
 
-/// What libFuzzer calls with each input.
+/// libFuzzer calls this with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = UnsafeRawBufferPointer(start: start, count: count)

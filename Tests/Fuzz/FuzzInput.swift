@@ -1,4 +1,4 @@
-/// An input as a program that a target runs: numbers and bytes are taken from its front, zeros where it is used up.
+/// An input as a program that a target runs: numbers and bytes are taken from its front, and zeros after its end.
 struct FuzzInput {
     private var rest: UnsafeRawBufferPointer.SubSequence
 

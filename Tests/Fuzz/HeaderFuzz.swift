@@ -1,6 +1,7 @@
 import Multipart
+import MultipartTestSupport
 
-/// The header of a part. The invariant: the part is the one that the reference parser reads, or none where it reads none.
+/// The header of a part. The invariant: the result is the same as that of the reference parser.
 func fuzzHeader(_ bytes: UnsafeRawBufferPointer) -> String? {
     let body = Array("--b\r\n".utf8) + bytes + Array("\r\n\r\nx\r\n--b--".utf8)
     let read = parse(body, limits: .vast)
@@ -12,8 +13,8 @@ func fuzzHeader(_ bytes: UnsafeRawBufferPointer) -> String? {
 }
 
 /// The value of a Content-Type header. The invariant:
-/// 1. It is read as the reference reads it, up to the limit of its length.
-/// 2. Written down again in its plainest form, it says the same.
+/// 1. The result is the same as that of the reference, up to the limit of its length.
+/// 2. Written again in its plainest form, it is read as the same value.
 func fuzzMediaType(_ bytes: UnsafeRawBufferPointer) -> String? {
     let value = Array(bytes)
     let type = try? MediaType(value)

@@ -1,19 +1,20 @@
 import Linux
+import StoreTestSupport
 import UploadModel
 
 @testable import UploadStore
 
-/// A journal file. The first byte chooses what the rest is:
+/// A journal file. The first byte chooses the meaning of the rest:
 ///
-/// - 0: the file as it is, byte for byte;
-/// - 1: records of 25 bytes each, kind and three numbers, to which the right checks are added: so any values get past
-///   the check, as a faulty or forged journal could have them;
-/// - 2: the same, and then one byte of the file is changed or the file is cut.
+/// - 0: the file, byte for byte;
+/// - 1: records of 25 bytes each, kind and three numbers, which get the right checks: so any values pass the check, as
+///   in a faulty or forged journal;
+/// - 2: the same, and then one byte of the file is changed or the file is truncated.
 ///
 /// The invariant:
-/// 1. What is read are the records up to the first that is damaged or was never valid, and what is held is what a plain
-///    list of ranges makes of them.
-/// 2. The next writer's record counts, and brings nothing back that was not valid before.
+/// 1. The records are read up to the first that is damaged or invalid, and the held ranges are those that a plain list
+///    of ranges gives.
+/// 2. The next writer's record is valid, and makes no record valid that was not before.
 func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
     var input = FuzzInput(bytes)
     let disk = MemoryDisk()
@@ -62,7 +63,7 @@ func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
     }
 }
 
-/// Writes records with these values, as the table at the top of JournalFormat.swift has them. Returns where each ends.
+/// Writes records with these values by the table in JournalFormat.swift. Returns the end of each.
 func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> [Int] {
     var ends: [Int] = []
     var seed = nonce
@@ -79,7 +80,7 @@ func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> 
     return ends
 }
 
-/// The records that those bytes are, each decoded for itself.
+/// Decodes the first `count` records, each on its own.
 private func read(_ file: [UInt8], after header: Int, count: Int) -> [JournalRecord] {
     var records: [JournalRecord] = []
     var seed: UInt64 = 99
@@ -95,7 +96,7 @@ private func read(_ file: [UInt8], after header: Int, count: Int) -> [JournalRec
 
 private func littleEndian(_ number: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
 
-/// What is held after these records, by a plain list that is gone through from its start each time.
+/// The held ranges after these records, by a plain list that is searched from its start each time.
 private func fold(_ records: [JournalRecord]) -> [ByteRange] {
     var held: [(start: UInt64, end: UInt64)] = []
     for record in records {
@@ -119,10 +120,10 @@ private func fold(_ records: [JournalRecord]) -> [ByteRange] {
     return held.sorted { $0.start < $1.start }.compactMap { ByteRange(from: $0.start, to: $0.end) }
 }
 
-/// A journal whose records have the right checks and any values (as mode 1 of `fuzzJournal`), with a data file of as many
-/// bytes as the first byte says, met by all that the store does with an upload. The first byte's lowest bit says whether
-/// the journal is of an earlier run of the machine. The invariant: nothing traps, and the root holds nothing but the
-/// store's own folder and the file's name, numbered or not.
+/// A journal whose records have the right checks and any values (as mode 1 of `fuzzJournal`), and a data file whose
+/// size is the first byte, used by every operation of the store. The first byte's lowest bit says whether the journal
+/// is from an earlier boot. The invariant: nothing traps, and the root contains only the store's own folder and the
+/// file, with or without a number in its name.
 func fuzzForged(_ bytes: UnsafeRawBufferPointer) -> String? {
     var input = FuzzInput(bytes)
     let choice = input.byte()
@@ -147,7 +148,7 @@ func fuzzForged(_ bytes: UnsafeRawBufferPointer) -> String? {
         for place in [ChunkRequest.Place.counted(chunks: 3), .counted(chunks: 2), sized(of: 100), sized(of: 20)] {
             let request = ChunkRequest(upload: id, number: 2, place: place)
             _ = try? store.status(of: request)
-            // What a forged journal can do is to make the store refuse.
+            // The worst effect of a forged journal is that the store refuses chunks.
             guard let writer = try? store.receive(request) else { continue }
             try? [UInt8](repeating: 1, count: 10).withUnsafeBytes { try writer.write($0) }
             _ = try? writer.commit()

@@ -2,12 +2,12 @@ import UploadModel
 
 @testable import UploadStore
 
-/// A client's names: identifier, file name and relative path, one after the other with a byte between them that no text
-/// has (0xFF). The first byte chooses the layout, and how often the file's name was taken. The invariant:
-/// 1. A file name is taken if, and only if, the contract says so; a path if each of its components is.
-/// 2. Where the file goes is made of plain components (`isPlain`), none of them the store's own folder at the top.
-/// 3. A numbered name is another name, is plain, and ends as the name did.
-/// 4. The folder of the layout `identifier` tells which identifier it is of, as long as that is short enough.
+/// A client's names: identifier, file name and relative path, separated by a byte that no text has (0xFF). The first
+/// byte chooses the layout, and how often the file's name was taken. The invariant:
+/// 1. A file name is accepted if, and only if, it obeys PROTOCOL.md, Parameters; a path if each of its components does.
+/// 2. The path of the file has only plain components (`isPlain`), and does not begin with the store's own folder.
+/// 3. A numbered name is another name, is plain, and has the same extension.
+/// 4. The folder of the layout `identifier` decodes to the identifier, if that is short enough.
 func fuzzNames(_ bytes: UnsafeRawBufferPointer) -> String? {
     let choice = bytes.first ?? 0
     let texts = bytes.dropFirst().split(separator: 0xFF, maxSplits: 2, omittingEmptySubsequences: false)
@@ -23,7 +23,7 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) -> String? {
     if texts.count > 2 {
         path = try? RelativePath(texts[2], parameter: "")
         var components = Array(texts[2].utf8).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        // One slash in front says nothing.
+        // A leading slash is ignored.
         if components.count > 1, components[0].isEmpty { components.removeFirst() }
         let isGood = components.count <= 64 && components.allSatisfy { isPlain(Array($0)) }
         if (path != nil) != isGood { return "the path is \(path == nil ? "not " : "")taken" }
@@ -65,7 +65,7 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) -> String? {
     return numberedIsWrong(filename, number)
 }
 
-/// A name that can stand for a file in any folder and leads nowhere else (contract, `resumableFilename`).
+/// True for a name that a file can have in any folder, and that is no path (PROTOCOL.md, Parameters).
 func isPlain(_ name: [UInt8]) -> Bool {
     guard (1...255).contains(name.count), name != Array(".".utf8), name != Array("..".utf8) else { return false }
     // C0 and DEL are single bytes, C1 are C2 80 to C2 9F.
@@ -86,7 +86,7 @@ private func numberedIsWrong(_ filename: FileName, _ number: UInt64) -> String? 
     return numbered.suffix(original.count - dot).elementsEqual(original[dot...]) ? nil : "the extension is lost"
 }
 
-/// What stands behind the escapes of RFC 3986, section 2.1.
+/// Decodes percent-encoding (RFC 3986, section 2.1).
 private func percentDecoded(_ bytes: [UInt8]) -> [UInt8] {
     var decoded: [UInt8] = []
     var index = 0

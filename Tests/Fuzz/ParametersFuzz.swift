@@ -1,20 +1,21 @@
 import HTTP
+import MultipartTestSupport
 
 @testable import UploadModel
 
 /// A request's parameters: the first line is the query string, each further one a form field, `name=value`. The first
 /// byte chooses between a test and an upload, and how many parameters there may be. The invariant:
-/// 1. The query string is read as the reference reads it, and again when it is written down in its plainest form.
-/// 2. Fields win over the query; what stands twice in one place with different bytes is an error; limits are kept. Names
-///    are their bytes.
-/// 3. A request is accepted if, and only if, `ReferenceRequest` finds nothing wrong, and then lies where that says.
+/// 1. The query string is read as the reference reads it, and again after it was written in its plainest form.
+/// 2. Fields take precedence over the query; a parameter that is given twice in one place with different bytes is an
+///    error; limits are enforced. Names are compared by their bytes.
+/// 3. A request is accepted if, and only if, `ReferenceRequest` accepts it, and then has the same place.
 func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
     let choice = bytes.first ?? 0
     let purpose: ChunkRequest.Purpose = choice & 1 == 0 ? .upload : .test
     let limits = choice & 2 == 0 ? ParameterLimits() : ParameterLimits(count: 6, bytes: 200)
     let lines = bytes.dropFirst().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
 
-    // As the door makes a string of it.
+    // As FastCGI makes a string of it.
     let query = String(decoding: lines[0], as: UTF8.self)
     let pairs = try? QueryString.parse(query, maximumCount: limits.count)
     let expected = referenceQuery(Array(query.utf8), maximumCount: limits.count)
@@ -71,7 +72,7 @@ func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
     return nil
 }
 
-/// Text that is compared by its bytes. Swift's strings are equal where Unicode calls them equivalent.
+/// Text that is compared by its bytes. Swift's strings are equal if they are canonically equivalent in Unicode.
 struct Bytes: Hashable, ExpressibleByStringLiteral {
     var bytes: [UInt8]
 
@@ -88,7 +89,7 @@ struct Bytes: Hashable, ExpressibleByStringLiteral {
     }
 }
 
-/// A query string, read the plain way; nil where it can't be.
+/// A simple reader for query strings; nil if it is invalid.
 func referenceQuery(_ query: [UInt8], maximumCount: Int) -> [(name: Bytes, value: Bytes)]? {
     var pairs: [(name: Bytes, value: Bytes)] = []
     for pair in query.split(separator: UInt8(ascii: "&")) {
@@ -124,7 +125,7 @@ private func referenceDecoded(_ bytes: [UInt8]) -> [UInt8] {
     return decoded
 }
 
-/// What a request says, by name.
+/// A request's parameters, by name.
 struct ReferenceParameters {
     let limits: ParameterLimits
     var bytes = 0
@@ -135,7 +136,7 @@ struct ReferenceParameters {
 
     var all: [Bytes: Bytes] { query.merging(fields) { $1 } }
 
-    /// False where the request ends with that.
+    /// False if the parameter is an error.
     mutating func add(_ name: String, _ value: Bytes, toFields: Bool) -> Bool {
         bytes += name.utf8.count + value.bytes.count
         if bytes > limits.bytes || query.count + fields.count >= limits.count { return false }
@@ -145,15 +146,15 @@ struct ReferenceParameters {
     }
 }
 
-/// The contract's rules ("Requests"), each looked at for itself.
+/// The rules of PROTOCOL.md, Parameters, each checked on its own.
 struct ReferenceRequest {
     var identifier: Bytes
     var filename: Bytes
     var number: UInt64
-    /// Nil where only the chunks are counted.
+    /// Nil if only the number of chunks is stated.
     var sizes: (total: UInt64, chunkSize: UInt64, offset: UInt64, lengths: Set<UInt64>)?
 
-    /// Nil where a rule is broken.
+    /// Nil if a rule is broken.
     init?(_ parameters: [Bytes: Bytes], isTest: Bool, maximumFileSize: UInt64) {
         let dialect = ReferenceDialect(parameters)
         func text(_ word: String) -> Bytes? { parameters[Bytes(of: dialect.name(word))] }
@@ -193,7 +194,7 @@ struct ReferenceRequest {
             guard let count, self.number <= count else { return nil }
             return
         }
-        // Both ways in which clients cut: the last chunk takes the rest with it, or is the rest.
+        // Clients cut files in two ways: the last chunk includes the rest, or is the rest.
         let offset = UInt128(self.number - 1) * UInt128(chunkSize)
         var lengths: Set<UInt64> = []
         let (floor, ceiling) = (max(total / chunkSize, 1), max((total + chunkSize - 1) / chunkSize, 1))
@@ -203,7 +204,7 @@ struct ReferenceRequest {
         if let length {
             lengths.formIntersection([length])
         } else if stated != nil, count == self.number + 1, lengths.count == 2 {
-            // Only who cuts the second way has a chunk behind this one.
+            // Only with the second way there is a chunk after this one.
             lengths = [chunkSize]
         }
         if lengths.isEmpty { return nil }
@@ -213,12 +214,12 @@ struct ReferenceRequest {
     }
 }
 
-/// How the client calls its parameters (contract, and the issue trackers of the clients). Known by the identifier's name.
+/// The client's names for parameters (PROTOCOL.md, Dialects), recognized by the name of the identifier.
 private struct ReferenceDialect {
     let name: (String) -> String
     /// The number of the first chunk.
     var first: UInt64 = 1
-    /// Only Dropzone says where a chunk begins; what others call so is theirs.
+    /// Only Dropzone states a chunk's offset. With other clients this name is metadata.
     var statesOffset = false
 
     init(_ parameters: [Bytes: Bytes]) {

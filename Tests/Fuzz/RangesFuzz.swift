@@ -1,9 +1,10 @@
 import UploadModel
 
-/// A program of insertions and removals. The invariant: the set is what 64 bits say that are set and cleared one by one.
+/// A program of insertions and removals. The invariant: the set is equal to 64 bits that are set and cleared one by
+/// one.
 ///
-/// The bits stand for cells between the places of `edges`: bytes at the start of a file, and at the end of what 64 bits
-/// can count. An operation has three bytes: what to do and the two places.
+/// Each bit is a cell between two of the offsets in `edges`, at the start of a file and at the end of what 64 bits can
+/// count. An operation has three bytes: its kind and two indices into `edges`.
 func fuzzRanges(_ bytes: UnsafeRawBufferPointer) -> String? {
     var input = FuzzInput(bytes)
     var set = ByteRangeSet()
@@ -32,7 +33,7 @@ func fuzzRanges(_ bytes: UnsafeRawBufferPointer) -> String? {
     return set.count == count ? nil : "\(set.count) bytes instead of \(count)"
 }
 
-/// Where the cells begin and end.
+/// The bounds of the cells.
 private let edges: [UInt64] = (0...64).map { $0 <= 32 ? UInt64($0) : UInt64.max - UInt64(64 - $0) }
 
 /// The bits from one place up to another.
@@ -40,7 +41,7 @@ private func bits(_ from: Int, _ to: Int) -> UInt64 {
     from == to ? 0 : (UInt64.max >> UInt64(64 - (to - from))) << UInt64(from)
 }
 
-/// The ranges that the bits stand for.
+/// The ranges of the set bits.
 private func runs(_ cells: UInt64) -> [ByteRange] {
     var runs: [ByteRange] = []
     var rest = cells

@@ -1,19 +1,21 @@
 import HTTP
 import Logging
+import MultipartTestSupport
+import StoreTestSupport
 import TestSupport
 import UploadModel
 import UploadService
 
 @testable import UploadStore
 
-/// A chunk upload through the whole service, onto a disk in memory. The first byte says how the body is cut, then comes
-/// the query string, and behind the first line break the body, a form with the boundary `b`. The invariant:
-/// 1. After 200, the form is whole by the reference parser, has one part named `file`, the parameters obey
-///    `ReferenceRequest`, the bytes at the chunk's place are exactly the part's, and a test says so.
-/// 2. A form for which all that holds, with its fields in front, gets 200.
-/// 3. In the root there is nothing but the store's own folder and, once it is whole, the file under its name.
+/// A chunk upload through the whole service, to a disk in memory. The first byte is the seed of the body's cuts; then
+/// come the query string, a line break and the body, a form with the boundary `b`. The invariant:
+/// 1. After 200, the form is whole by the reference parser and has one part named `file`, the parameters obey
+///    `ReferenceRequest`, the bytes at the chunk's offset are exactly the part's, and a test finds them.
+/// 2. A form for which all that holds, with its fields before the file, gets 200.
+/// 3. The root contains only the store's own folder and, once it is whole, the file.
 ///
-/// That is looked at for Resumable.js' own names. What else another dialect changes is its parameters' names.
+/// This is checked with the parameter names of Resumable.js. Other dialects differ only in those.
 func fuzzReceive(_ bytes: UnsafeRawBufferPointer) -> String? {
     let seed = bytes.first ?? 0
     let lines = bytes.dropFirst().split(separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -61,7 +63,7 @@ private func receive(_ body: [UInt8], query: String, seed: UInt8) throws -> Stri
     let count = try found.withUnsafeMutableBytes { try file.read(into: $0, at: sizes.offset) }
     guard count == found.count, found == form.file else { return "\(found) instead of \(form.file)" }
 
-    // A test that doesn't say how long the chunk is asks for the longest that it can be.
+    // A test that doesn't state the chunk's length asks for the longest possible chunk.
     var asked = form.parameters.all
     asked["resumableCurrentChunkSize"] = Bytes(of: "\(form.file.count)")
     let plain = asked.map { $0.key.percentEncoded + "=" + $0.value.percentEncoded }
@@ -78,7 +80,7 @@ private func send(_ request: Request, _ body: CutBody, to service: UploadService
     return service.respond(to: request, body: &body, using: buffer)
 }
 
-/// A body that comes in pieces of up to 40 bytes.
+/// A body that is read in pieces of up to 40 bytes.
 private struct CutBody: RequestBody {
     private var rest: ArraySlice<UInt8>
     private var random: SplitMix64
@@ -96,13 +98,13 @@ private struct CutBody: RequestBody {
     }
 }
 
-/// What a form says, by the reference parser.
+/// A form, read by the reference parser.
 private struct ReferenceForm {
     var file: [UInt8]
     var parameters = ReferenceParameters(limits: ParameterLimits())
     var fileIsLast: Bool
 
-    /// Nil where the form can't be an upload, whatever its parameters say.
+    /// Nil if the form cannot be an upload, whatever its parameters are.
     init?(_ body: [UInt8], query: String) {
         let (parts, isValid) = ReferenceParser(body, boundary: "b").parse()
         let files = parts.filter { $0.name == Array("file".utf8) }
@@ -123,10 +125,10 @@ private struct ReferenceForm {
         }
     }
 
-    /// True where the client says what its bytes are: the service then checks more than this form does.
+    /// True if the client states a digest, which the service checks and this type doesn't.
     var isDigested: Bool { parameters.all["resumableChunkDigest"] != nil }
 
-    /// The request, if the file's length is right for it.
+    /// The request; nil if it is invalid or the file's length is wrong for it.
     var request: ReferenceRequest? {
         let request = ReferenceRequest(parameters.all, isTest: false, maximumFileSize: maximumFileSize)
         guard let request, let sizes = request.sizes else { return request }

@@ -1,17 +1,17 @@
+import StoreTestSupport
 import UploadModel
 
 @testable import UploadStore
 
-/// A store that finds an upload of 64 bytes half way, written by a process of an earlier run of the machine. The input
-/// says what the journal records, what it doesn't, and what was damaged since:
+/// A store that finds an unfinished upload of 64 bytes, written by an earlier process. The input describes the records
+/// and the damage since:
 ///
-/// - the first byte: whether the machine went down, whether the client states sizes, and how long its chunks are;
+/// - the first byte: whether there was a reboot, and the size of the client's chunks;
 /// - then records, a byte for the kind and two for the range, all of them true when they were written;
-/// - after a byte 0xFF: damage, each a byte that says where and two for place and change.
+/// - after a byte 0xFF: damage, each with a byte for the file and two for the position and the change.
 ///
-/// Damage changes the journal behind its header or, where the machine went down, data that no record calls durable. The
-/// invariant: a client that asks for each chunk and sends those that are missing ends with its file whole, once, and
-/// nothing else stands beside it.
+/// Damage changes the journal after its header or, after a reboot, data that no record calls durable. The invariant:
+/// after a client has tested for each chunk and sent the missing ones, the file is whole, and there is no other file.
 func fuzzRecovery(_ bytes: UnsafeRawBufferPointer) -> String? {
     var input = FuzzInput(bytes)
     let choice = input.byte()
@@ -43,7 +43,7 @@ private func plant(_ input: inout FuzzInput, on disk: MemoryDisk, wentDown: Bool
     try data.truncate(to: 64)
     let file = try folder.create(files.journal)
     var journal = try Journal.begin(file, header: header, boot: wentDown ? oldBoot : newBoot)
-    /// Bytes that the journal called durable once: they are there whatever happens to the machine.
+    /// Bytes that the journal has called durable at some time: they survive a reboot.
     var durable = ByteRangeSet()
 
     while !input.isEmpty {
@@ -91,7 +91,7 @@ private func flip(_ file: any File, _ place: Int, _ change: UInt8) throws {
     try byte.withUnsafeBytes { try file.write($0, at: UInt64(place)) }
 }
 
-/// What a client does who comes back. Returns what is wrong in the end.
+/// Resumes the upload as a client does. Returns a description of the fault; nil if there is none.
 private func uploadRest(to disk: MemoryDisk, chunkSize: UInt64) throws -> String? {
     let store = try LocalStore(
         root: disk.root, boot: newBoot, settings: StoreSettings(minimumFree: 0), now: { 100 })

@@ -1,3 +1,4 @@
+import TestSupport
 import Tokens
 import UploadModel
 
@@ -7,9 +8,9 @@ private let verifier = (try? TokenKeys(secret)).map { TokenVerifier(keys: $0, le
 private let now: UInt64 = 1000
 
 /// Upload tokens. The invariants:
-/// 1. What nobody signed is never accepted, whatever it looks like.
-/// 2. Claims that are signed and accepted say nothing that the rest of the program must not hear: no way out of the root,
-///    no negative number, no time that is over; a token made of what they allow says the same.
+/// 1. A token that was not signed is never accepted.
+/// 2. Claims that are signed and accepted contain no path out of the root, no negative number, and no time that is
+///    over; a token made from their permit gives the same permit.
 func fuzzTokens(_ bytes: UnsafeRawBufferPointer) -> String? {
     guard let verifier else { return "there is no key" }
     let text = String(decoding: bytes, as: UTF8.self)
@@ -28,7 +29,7 @@ func fuzzTokens(_ bytes: UnsafeRawBufferPointer) -> String? {
     if let limit = permit.quota?.limit, limit < 1 { return "a quota of \(limit)" }
     guard let keys = try? TokenKeys(secret), let again = try? TokenSigner.token(permit, expires: now + 1, keys: keys)
     else { return "what is allowed can't be said" }
-    // The library's own limits on texts with NUL are not ours.
+    // A token may be too long after its texts were escaped.
     if again.utf8.count > TokenVerifier.maximumLength { return nil }
     let read = try? verifier.permit(again, now: now)
     return read == permit ? nil : "\(permit) became \(String(describing: read))"

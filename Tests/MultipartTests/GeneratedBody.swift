@@ -1,4 +1,5 @@
 import Multipart
+import MultipartTestSupport
 import TestSupport
 
 /// A random form, together with the parts it was made of. Its data are heavy with what delimiters are made of.

@@ -1,4 +1,5 @@
 import Multipart
+import MultipartTestSupport
 import TestSupport
 import Testing
 

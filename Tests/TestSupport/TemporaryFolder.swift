@@ -1,6 +1,6 @@
 import Glibc
 
-/// A folder that only the test knows, gone with this value.
+/// A temporary folder, which is removed with this value.
 package final class TemporaryFolder: Sendable {
     package let path: String
 
@@ -9,14 +9,14 @@ package final class TemporaryFolder: Sendable {
         var template = Array("\(base)/resumabled-XXXXXX".utf8CString)
         try check(mkdtemp(&template) != nil, "make a folder in", base)
         path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        // Who listens changes the process's umask for a moment, in a test that runs at the same time.
+        // A listener in another test may have changed the process's umask for a moment.
         chmod(path, 0o700)
     }
 
     deinit { TemporaryFolder.remove(path) }
 
     private static func remove(_ path: String) {
-        // Not a folder, or a link to one: only the name goes.
+        // Not a folder, or a link to one: only the name is removed.
         if unlink(path) == 0 { return }
         for name in list(path) { remove(path + "/" + name) }
         rmdir(path)
@@ -81,7 +81,7 @@ package final class TemporaryFolder: Sendable {
     }
 }
 
-/// A file operation of a test that failed.
+/// A failed file operation of a test.
 package struct FolderError: Error, CustomStringConvertible {
     package let description: String
 

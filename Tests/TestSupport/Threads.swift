@@ -2,14 +2,14 @@ import Glibc
 package import Linux
 import Synchronization
 
-/// Runs `work` on that many threads, which begin together, and waits for all. The threads are real ones, because what is
-/// tested blocks.
+/// Runs `work` on that many threads, which begin together, and waits for all. They are threads of the system, because
+/// the tested code blocks.
 package func onThreads(_ count: Int, _ work: @escaping @Sendable (Int) -> Void) throws(ThreadError) {
     final class Everybody: Sendable { let isReady = Atomic(false) }
 
     let everybody = Everybody()
     var threads: [Thread] = []
-    // Also where not all threads could be made: then those that run must come to an end.
+    // Also if a thread could not be started: the others must end.
     defer {
         everybody.isReady.store(true, ordering: .releasing)
         for thread in threads { thread.join() }

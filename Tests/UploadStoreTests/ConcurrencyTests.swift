@@ -5,7 +5,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// Many senders at once. Each test runs a number of rounds; STORE_ROUNDS asks for another number of them.
+// Many clients at once. Each test runs a number of rounds, which STORE_ROUNDS changes.
 
 @Suite(.serialized) struct ConcurrencyTests {
     static let asked = getenv("STORE_ROUNDS").flatMap { Int(String(cString: $0)) }
@@ -18,7 +18,7 @@ import UploadModel
         let id = try uploadID()
         for round in 0..<(Self.asked ?? 1000) {
             let site = try Site()
-            // Half of the threads belong to another process, as far as the locks of files know.
+            // Half of the threads use another store: for file locks that is another process.
             let stores = [try site.store(), try site.store()]
             for chunk in chunks[..<2] { try stores[0].send(chunk, of: bytes, as: id) }
             let effects = Collected<Receipt.Effect>()
@@ -39,7 +39,9 @@ import UploadModel
         }
     }
 
-    @Test("Chunks of several uploads, from many threads and two processes, all end right", arguments: Cut.allCases)
+    @Test(
+        "Chunks of several uploads from many threads and two processes all become the right files",
+        arguments: Cut.allCases)
     func manyUploads(cut: Cut) throws {
         struct Job {
             var file: Int
@@ -77,11 +79,13 @@ import UploadModel
         }
     }
 
-    @Test("Of two senders of different bytes for one range, one's bytes stand whole", arguments: [true, false])
+    @Test(
+        "If two clients send different bytes for one range, the bytes of one of them are kept whole",
+        arguments: [true, false])
     func differentBytes(heldBefore: Bool) throws {
         let chunks = Chunk.all(of: 2000, size: 1000)
         let contents = [content(2000, seed: 1), content(2000, seed: 2)]
-        // The same up to the middle, so that comparing goes well for a while.
+        // Equal up to the middle, so that a comparison succeeds for a while.
         let common = Array(contents[0][..<500])
         let bytes = contents.map { common + $0[500...] }
         let id = try uploadID()
@@ -109,7 +113,7 @@ import UploadModel
         }
     }
 
-    @Test("Who comes to a range that somebody writes to waits for that one", arguments: [true, false])
+    @Test("A chunk waits for another one that is writing to its range", arguments: [true, false])
     func waiting(firstCommits: Bool) throws {
         let site = try Site()
         let stores = [try site.store(), try site.store()]
@@ -130,7 +134,7 @@ import UploadModel
                 let writer = try stores[0].receive(upload: id, size: 20, layout: chunks[0].layout())
                 try writer.write(one[0..<5])
                 claimed.add(true)
-                // Time for the other to do what it must not.
+                // Gives the other writer time to do what it must not.
                 usleep(100_000)
                 early.add(second.all.count)
                 if firstCommits {
@@ -149,7 +153,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == other)
     }
 
-    @Test("Several uploads of one name, completed at once, get a name each")
+    @Test("Several uploads with the same name, finished at once, get different names")
     func oneName() throws {
         for _ in 0..<max(1, Self.rounds / 10) {
             let site = try Site()

@@ -4,7 +4,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// Clients that say only how many chunks there are (contract, `resumableTotalChunks`), as the Flask backend let them.
+// Clients that state only how many chunks there are (PROTOCOL.md, Parameters), as with the Flask backend.
 
 @Suite struct CountedTests {
     let site: Site
@@ -35,7 +35,7 @@ import UploadModel
         try store.status(of: request(number, of: count))?.receipt != nil
     }
 
-    @Test("In any order, each chunk twice, the file is right", arguments: Cut.allCases, 0..<20)
+    @Test("With chunks in any order, each sent twice, the file is right", arguments: Cut.allCases, 0..<20)
     func anyOrder(cut: Cut, seed: UInt64) throws {
         var generator = SplitMix64(seed: seed)
         let bytes = content(Int.random(in: 1...120, using: &generator), seed: seed)
@@ -51,7 +51,7 @@ import UploadModel
         #expect(site.state == [UploadKey(id).journal])
     }
 
-    @Test("What is asked for is what is missing, also while the place of the last chunk is not known")
+    @Test("A test finds the right chunks held, also while the last chunk's offset is not known")
     func tests() throws {
         let bytes = content(25)
         #expect(try !isHeld(1, of: 3))
@@ -74,7 +74,7 @@ import UploadModel
         #expect(try send(1, of: 1, []) == .duplicate)
     }
 
-    @Test("The last chunk, sent again with other bytes before its place is known, counts as it came last")
+    @Test("If the last chunk is sent again with other bytes before its offset is known, the later bytes count")
     func otherTail() throws {
         let bytes = content(25)
         try send(3, of: 3, content(9, seed: 2))
@@ -83,7 +83,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A chunk of another size than the others is an error and counts nothing", arguments: [0, 9, 11])
+    @Test("A chunk with another size than the others is refused and leaves nothing", arguments: [0, 9, 11])
     func wrongSize(length: Int) throws {
         try send(1, of: 3, content(10))
         #expect(throws: StoreError.self) { try send(2, of: 3, content(length)) }
@@ -101,7 +101,7 @@ import UploadModel
         #expect(try send(3, of: 3, content(5), limit: 25) == .completed(path: "name.bin"))
     }
 
-    @Test("A client that does say the sizes goes on with the same upload", arguments: [true, false])
+    @Test("A client that states the sizes resumes the same upload", arguments: [true, false])
     func mixed(tailFirst: Bool) throws {
         let bytes = content(25)
         if tailFirst { try send(3, of: 3, bytes[20...]) } else { try send(2, of: 3, bytes[10..<20]) }
@@ -121,13 +121,13 @@ import UploadModel
         #expect(try send(1, of: 3, bytes[..<10]) == .duplicate)
     }
 
-    @Test("What a process left undone that died behind the last record, the next one does", arguments: [1, 2])
+    @Test("If a process dies after the last record, the next process finishes its work", arguments: [1, 2])
     func restart(boot: UInt64) throws {
         let bytes = content(25)
         try send(3, of: 3, bytes[20...])
         let journal = try site.folder.read(site.journalPath(id))
         try send(2, of: 3, bytes[10..<20])
-        // Only what stood before the tail was moved, and the record of the second chunk.
+        // Only the journal from before the tail was moved, and the record of the second chunk.
         let whole = try site.folder.read(site.journalPath(id))
         let record = 32
         try site.folder.write(Array(whole[..<(journal.count + 2 * record)]), to: site.journalPath(id))

@@ -1,12 +1,13 @@
 import Glibc
 import Linux
+import StoreTestSupport
 import TestSupport
 import UploadModel
 
 @testable import UploadStore
 
-// The clients of a crash test: they send their chunks through one or two stores, piece by piece and all at once, and
-// write down what they are told.
+// The clients of a crash test. They send their chunks through one or two stores, piece by piece and interleaved, and
+// record the responses.
 
 /// A promise that was not kept.
 struct Violation: Error, CustomStringConvertible {
@@ -15,7 +16,7 @@ struct Violation: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// What an observer of the disk reads while the clients write it.
+/// State of the clients that the observer of the disk reads.
 final class Diary: Sendable {
     private let ledger: Lock<Ledger>
 
@@ -25,9 +26,9 @@ final class Diary: Sendable {
     func write(_ change: (inout Ledger) -> Void) { ledger.withLock { change(&$0) } }
 }
 
-/// Everybody who uploads to one disk.
+/// All clients that upload to one disk.
 struct Clients {
-    /// A chunk on its way.
+    /// A chunk that is being sent.
     struct Sending {
         var client: Int
         var chunk: Int
@@ -40,7 +41,7 @@ struct Clients {
     let disk: MemoryDisk
     let diary: Diary
     var generator: SplitMix64
-    /// What becomes of deliveries is decided apart, so that the uploads are the same with and without them.
+    /// A generator of its own for deliveries, so that the uploads are the same with and without them.
     private var deliveries = SplitMix64(seed: 1)
 
     init(plan: CrashPlan, disk: MemoryDisk, diary: Diary, generator: SplitMix64) {
@@ -50,10 +51,10 @@ struct Clients {
         self.generator = generator
     }
 
-    /// What became of a step.
+    /// The result of a step.
     private enum Result<Value> {
         case done(Value)
-        /// Somebody else is at it, or the disk made trouble: to be tried again.
+        /// Another client holds the range, or a disk call failed: try again.
         case postponed
         case refused
     }
@@ -72,7 +73,7 @@ struct Clients {
                 guard !disk.failures.isEmpty else {
                     throw Violation("\(plan.clients[client].id.identifier) was told: \(error)")
                 }
-                // All that was held of it may have been given up.
+                // The upload may have been removed.
                 let failedSyncs = disk.inspect { $0.failedSyncs }
                 diary.write { ledger in
                     ledger.syncFailed = true
@@ -84,7 +85,7 @@ struct Clients {
         }
     }
 
-    /// Begins to send a chunk; nil if that must wait.
+    /// Begins to send a chunk; nil if it has to be tried again.
     mutating func begin(_ client: Int, _ chunk: Int, version: Int, to store: LocalStore) throws -> Sending? {
         let uploader = plan.clients[client]
         guard let request = request(client, chunk, open: uploader.leavesLengthsOpen && chance(70)) else { return nil }
@@ -110,10 +111,10 @@ struct Clients {
         return uploader.request(chunk, counted: counted, open: open)
     }
 
-    /// How far a chunk has come.
+    /// The state of a chunk after a step.
     enum Progress { case goesOn, acknowledged, failed }
 
-    /// Sends the next piece of a chunk, or ends it.
+    /// Sends the next piece of a chunk, or commits it.
     mutating func advance(_ sending: inout Sending, to store: LocalStore) throws -> Progress {
         let (client, chunk, version) = (sending.client, sending.chunk, sending.version)
         guard sending.rest.isEmpty else {
@@ -142,7 +143,7 @@ struct Clients {
             try expectWhole(path, client)
             return .acknowledged
         case .duplicate:
-            // Of a file that is complete this says nothing: whatever is sent then gets its 200 and changes nothing.
+            // A chunk of a finished file says nothing: it gets its 200 and changes nothing.
             guard let answer = try test(client, chunk, store) else {
                 diary.write { $0.end(client, chunk, version) }
                 return .failed
@@ -153,12 +154,12 @@ struct Clients {
         return .acknowledged
     }
 
-    /// Leaves a chunk where it is.
+    /// Abandons a chunk.
     func drop(_ sending: Sending) {
         diary.write { $0.end(sending.client, sending.chunk, sending.version) }
     }
 
-    /// Asks for a chunk; nil if that must wait.
+    /// Tests for a chunk; nil if it has to be tried again.
     mutating func test(_ client: Int, _ chunk: Int, _ store: LocalStore) throws -> (isHeld: Bool, isComplete: Bool)? {
         guard let request = request(client, chunk, open: false),
             case .done(let status) = try attempt(client, { try store.status(of: request) })
@@ -167,7 +168,7 @@ struct Clients {
         return (status?.receipt != nil, status?.complete == true)
     }
 
-    /// Delivers what is owed of one upload, or fails to; as a dispatcher does.
+    /// Delivers an owed event of one upload, or fails to, as a dispatcher does.
     mutating func deliver(from store: LocalStore) throws {
         let outbox = Outbox(store)
         do throws(StoreError) {
@@ -198,7 +199,7 @@ struct Clients {
 }
 
 extension CrashPlan.Client {
-    /// True if these are the bytes of the file, by what the ledger says of its chunks.
+    /// True if these bytes are the file, by the ledger's versions of its chunks.
     func isFile(_ bytes: [UInt8], _ upload: Ledger.Upload) -> Bool {
         guard bytes.count == versions[0].count else { return false }
         return chunks.indices.allSatisfy { index in
@@ -209,7 +210,7 @@ extension CrashPlan.Client {
 }
 
 extension MemoryDisk.State {
-    /// All files outside of the store's own folder: paths below the root, and bytes.
+    /// All files outside the store's own folder: path below the root, and bytes.
     var files: [String: [UInt8]] { files(in: 1, "") }
 
     private func files(in folder: UInt64, _ path: String) -> [String: [UInt8]] {
@@ -224,7 +225,7 @@ extension MemoryDisk.State {
         return found
     }
 
-    /// What is on the disk, in words.
+    /// A description of the disk's files.
     var story: String {
         nodes.sorted { $0.key < $1.key }.map { number, node in
             let size = node.isFolder ? "folder" : "\(node.file.size) bytes"

@@ -1,55 +1,55 @@
-// What the clients of a crash test were told, and so may rely on.
+// The responses that the clients of a crash test got, and so may rely on.
 
-/// For each upload, what was sent and acknowledged.
+/// For each upload, the chunks that were sent and acknowledged.
 struct Ledger {
     struct Chunk {
-        /// The version of the last chunk that got its 200.
+        /// The version that got the last 200.
         var acknowledged: Int?
-        /// False once a power cut may have taken it.
+        /// False if a power cut may have taken it.
         var isCertain = false
-        /// True if it was there before, from Flask: that no power cut takes.
+        /// True if Flask left it: no power cut takes that.
         var isSafe = false
-        /// True if Flask left all of it, whether or not anybody can tell.
+        /// True if Flask left all of it, whether or not the store can know that.
         var hasPart = false
-        /// Other versions that somebody has begun to send since.
+        /// Other versions that a client has begun to send since.
         var inDoubt: Set<Int> = []
-        /// All versions that somebody has begun to send.
+        /// All versions that a client has begun to send.
         var begun: Set<Int> = []
-        /// What is being sent now.
+        /// The versions that are being sent now.
         var sending: [Int] = []
 
-        /// Must it be held?
+        /// True if it must be held.
         var isPromised: Bool { acknowledged != nil && isCertain && inDoubt.isEmpty }
-        /// What may stand in its place, if it is held.
+        /// The versions that may be held.
         var allowed: Set<Int> { acknowledged.map { inDoubt.union([$0]) } ?? begun }
     }
 
     struct Upload {
         var chunks: [Chunk]
-        /// The client was told that its file is complete: the how manieth of all got its name, or 0 where it had that
-        /// before, nobody knows since when.
+        /// Set once a client was told that the file is complete: the file's position in the order in which files got
+        /// their names, or 0 if it had its name before at an unknown time.
         var completed: Int?
-        /// Its name was taken.
+        /// True if its name was taken.
         var isRefused = false
-        /// Its record has expired: the next request for it begins a new upload.
+        /// True if its record has expired: the next request begins a new upload.
         var isForgotten = false
-        /// The events that a recipient has got of it.
+        /// The events of it that a recipient has received.
         var told: Set<String> = []
     }
 
     var uploads: [Upload]
     private(set) var completions = 0
-    /// How many failed syncs the disk had told of when a client was told the last time.
+    /// How many failed syncs the disk had reported at the last response to a client.
     var failedSyncs = 0
-    /// A sync has failed: what stood on it was given up.
+    /// A sync has failed, and the uploads that depended on it were removed.
     var syncFailed = false
-    /// Counts the changes of what must hold.
+    /// Counts the changes of this ledger.
     private(set) var changes = 0
 
     init(_ plan: CrashPlan) {
         uploads = plan.clients.map { client in
             let chunks = client.chunks.indices.map { index in
-                // Flask has given its 200 for what it left.
+                // Flask had acknowledged its parts.
                 let hasPart = client.parts[index] == client.chunks[index].range.count
                 return client.hasPart(index)
                     ? Chunk(acknowledged: 0, isCertain: true, isSafe: true, hasPart: hasPart, begun: [0])
@@ -61,7 +61,7 @@ struct Ledger {
 
     mutating func begin(_ client: Int, _ chunk: Int, _ version: Int) {
         changes += 1
-        // What comes after a file is complete changes nothing.
+        // Chunks of a finished file change nothing.
         let isComplete = uploads[client].completed != nil
         change(client, chunk) { chunk in
             chunk.sending.append(version)
@@ -91,13 +91,13 @@ struct Ledger {
         }
     }
 
-    /// A test has said that the chunk isn't held. What was is gone, unless a power cut brings it back.
+    /// A test has found the chunk missing. Its bytes are gone, unless a power cut restores them.
     mutating func miss(_ client: Int, _ chunk: Int) {
         changes += 1
         change(client, chunk) { $0 = Chunk(hasPart: $0.hasPart, begun: $0.begun, sending: $0.sending) }
     }
 
-    /// - Parameter isNow: whether the file got its name at this moment.
+    /// - Parameter isNow: true if the file got its name at this moment.
     mutating func complete(_ client: Int, isNow: Bool) {
         guard uploads[client].completed == nil else { return }
         changes += 1
@@ -105,13 +105,13 @@ struct Ledger {
         uploads[client].completed = isNow ? completions : 0
     }
 
-    /// A recipient has got that event.
+    /// A recipient has received that event.
     mutating func tell(_ client: Int, _ event: String) {
         changes += 1
         uploads[client].told.insert(event)
     }
 
-    /// The upload was given up or has expired: nothing of it needs to be held any more, all of it may still be.
+    /// The upload was removed or has expired: its chunks may be held, but need not be.
     mutating func giveUp(_ client: Int) {
         changes += 1
         for index in uploads[client].chunks.indices {
@@ -122,9 +122,9 @@ struct Ledger {
         }
     }
 
-    /// All clients are cut off.
+    /// All connections break off.
     ///
-    /// - Parameter isDurable: whether each chunk was to survive a power cut.
+    /// - Parameter isDurable: true if each acknowledged chunk must survive a power cut.
     mutating func crash(_ crash: Crash, isDurable: Bool) {
         for client in uploads.indices {
             for index in uploads[client].chunks.indices {
@@ -132,7 +132,7 @@ struct Ledger {
                     chunk.sending = []
                     if crash == .powerCut && !isDurable && !chunk.isSafe {
                         chunk.isCertain = false
-                        // What has replaced it is lost, and it is still there.
+                        // Its replacement is lost, and it is still there.
                         if chunk.hasPart { chunk.inDoubt.insert(0) }
                     }
                 }
@@ -145,5 +145,5 @@ struct Ledger {
     }
 }
 
-/// How everything ends.
+/// The kinds of crashes.
 enum Crash { case kill, powerCut }

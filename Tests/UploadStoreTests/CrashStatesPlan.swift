@@ -1,49 +1,50 @@
+import StoreTestSupport
 import TestSupport
 import UploadModel
 
 @testable import UploadStore
 
-// Who uploads what in one run of the crash tests. All of it follows from a number.
+// The uploads of one run of the crash tests. All of it follows from a seed.
 
-/// A site with a few uploads that get in each other's way.
+/// A few uploads that conflict with each other.
 struct CrashPlan {
-    /// One upload, and everybody who sends to it.
+    /// An upload, and all clients that send to it.
     struct Client {
         var id: UploadID
         var relativePath: RelativePath?
         var chunks: [Chunk]
-        /// The file, and others of its size: somebody sends chunks of those for the same upload.
+        /// The file, and other versions of the same size, of which other clients send chunks for the same upload.
         var versions: [[UInt8]]
-        /// Chunks of other versions that somebody sends.
+        /// Chunks of other versions that other clients send.
         var rivals: [(chunk: Int, version: Int)]
-        /// In which order the chunks are sent at first.
+        /// The order in which the chunks are first sent.
         var order: [Int]
         var dialect: Dialect
-        /// Whether nobody says how long a chunk is before it has come.
+        /// True if no client states a chunk's length.
         var leavesLengthsOpen: Bool
-        /// What the Flask backend left: how many bytes of which chunks.
+        /// The parts that the Flask backend left: how many bytes of which chunks.
         var parts: [Int: Int]
-        /// The client goes away before its last chunks, and nobody comes back until it has expired.
+        /// True if the client goes away before its last chunks, and returns only after the upload has expired.
         var isAbandoned: Bool
     }
 
-    /// How a client says where its chunks lie.
+    /// How a client states the places of its chunks.
     enum Dialect: CaseIterable { case sized, counted, both }
 
     let settings: StoreSettings
     let clients: [Client]
-    /// Files that stand in the root before, by name.
+    /// Files that are in the root from the start, by name.
     let foreign: [String: [UInt8]]
-    /// Whether the clock jumps at some time, so that what is abandoned expires.
+    /// True if the clock jumps at some time, so that abandoned uploads expire.
     let expires: Bool
 
     static let expire: UInt64 = 7 * 24 * 3600
-    /// Who is told of finished files, if anybody is.
+    /// The recipients of events.
     static let recipient = Recipients(rawValue: 2)
 
     init(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
-        // Of its own, so that a seed's clients do the same whether or not somebody is told of their files.
+        // A generator of its own, so that the clients of a seed do the same with and without recipients.
         var recipients = SplitMix64(seed: ~seed)
         func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &generator) < percent }
         func pick<Element>(_ elements: [Element]) -> Element {
@@ -54,12 +55,12 @@ struct CrashPlan {
             durability: pick(Durability.allCases), layout: layout,
             onConflict: pick([.rename, .rename, .replace, .refuse]), expire: CrashPlan.expire,
             recipients: recipients.next() >> 63 == 0 ? [] : CrashPlan.recipient,
-            // With one, each upload is opened again at nearly every request.
+            // With a capacity of one, nearly every request opens its upload again.
             openUploads: pick([1, 8]))
         var clients: [Client] = []
         for number in 0..<Int.random(in: 2...3, using: &generator) {
             let size = chance(8) ? 0 : Int.random(in: 40...110, using: &generator)
-            // Files of one name, except where they could not be told apart.
+            // Files with the same name, unless they would be the same upload.
             let name = size == 0 ? "empty\(number)" : pick(["one.bin", "two.tar.gz"])
             guard
                 let client = Client(
@@ -87,7 +88,7 @@ extension CrashPlan.Client {
         dialect = CrashPlan.Dialect.allCases.randomElement(using: &generator) ?? .sized
         leavesLengthsOpen = chance(40)
         let file = content(size, seed: generator.next())
-        // Alike at first, so that comparing goes well for a while.
+        // Equal at first, so that a comparison succeeds for a while.
         let other = zip(file, content(size, seed: generator.next())).enumerated()
             .map { $0.offset % 11 < 5 ? $0.element.0 : $0.element.1 }
         versions = [file, other, content(size, seed: generator.next())]
@@ -109,8 +110,8 @@ extension CrashPlan.Client {
         if layout == .flat && chunks.count > 1 && chance(40) { addParts(&generator) }
     }
 
-    /// A few whole parts, and perhaps one that was being written. (Two of those, alike in length, would pass for whole
-    /// ones where the client doesn't say how large its chunks are: nobody can tell.)
+    /// A few whole parts, and perhaps one that was being written. (Two of those with the same length would look whole
+    /// if the client doesn't state the chunk size.)
     private mutating func addParts(_ generator: inout SplitMix64) {
         var isShort = false
         for index in chunks.indices {
@@ -125,8 +126,8 @@ extension CrashPlan.Client {
         }
     }
 
-    /// True if Flask left all of that chunk, and anybody can see that it is all. Where a client doesn't say how large
-    /// its chunks are, two of one size tell it.
+    /// True if Flask left all of that chunk, and the store can know that: from the stated chunk size, or from two parts
+    /// of the same size.
     func hasPart(_ chunk: Int) -> Bool {
         let whole = chunks.indices.filter { parts[$0] == chunks[$0].range.count }
         return whole.contains(chunk) && (dialect == .sized || whole.count { $0 < chunks.count - 1 } >= 2)
@@ -137,7 +138,7 @@ extension CrashPlan.Client {
         return id.filename.text + "_part_" + String(repeating: "0", count: 3 - digits.count) + digits
     }
 
-    /// The folders on the way to the finished file.
+    /// The folders of the finished file.
     func folders(_ layout: Layout) -> [String] {
         switch layout {
         case .flat: []
@@ -146,7 +147,7 @@ extension CrashPlan.Client {
         }
     }
 
-    /// A request for a chunk; nil if there is no such place.
+    /// A request for a chunk; nil if there is no such chunk.
     func request(_ chunk: Int, counted: Bool, open: Bool) -> ChunkRequest? {
         let piece = chunks[chunk]
         var place = ChunkRequest.Place.counted(chunks: UInt64(chunks.count))
@@ -159,7 +160,7 @@ extension CrashPlan.Client {
 }
 
 extension MemoryDisk {
-    /// A disk on which the plan's foreign files and Flask's parts are, for certain.
+    /// A disk with the plan's foreign files and Flask's parts, all synced.
     convenience init(_ plan: CrashPlan, time: UInt64) throws {
         self.init()
         wait(seconds: time)

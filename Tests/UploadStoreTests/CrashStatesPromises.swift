@@ -1,14 +1,15 @@
+import StoreTestSupport
 import TestSupport
 import UploadModel
 
 @testable import UploadStore
 
-// What must be true after a crash, by the contract's promises: at once, when the clients have gone on, after another
-// power cut, and when everything has expired.
+// Checks PROTOCOL.md, Promises, after a crash: at once, after the clients have gone on, after another power cut, and
+// after everything has expired.
 
-/// A disk after a crash, and what its clients were told before.
+/// A disk after a crash, and the responses that its clients got before.
 struct Aftermath {
-    /// What goes wrong while the clients go on.
+    /// A fault that happens while the clients go on.
     enum Trouble: CaseIterable { case none, crash, failedSync }
 
     let plan: CrashPlan
@@ -19,7 +20,7 @@ struct Aftermath {
     private var crashes = 0
     private let isTold: Bool
 
-    /// - Parameter isTold: whether all that happens is printed.
+    /// - Parameter isTold: true to print all that happens.
     init(_ plan: CrashPlan, _ picture: Picture, seed: UInt64, isTold: Bool) {
         self.isTold = isTold
         self.plan = plan
@@ -32,16 +33,16 @@ struct Aftermath {
     /// - Throws: `Violation`.
     mutating func check(after crash: Crash) throws {
         fall(crash)
-        // Half of the time all goes well from here on.
+        // In half of the cases there is no fault.
         let trouble = generator.next() >> 32 % 2 == 0 ? Trouble.none : Trouble.allCases[Int(generator.next() >> 32 % 3)]
         if trouble != .none {
             let disk = MemoryDisk(state)
             let count = Int(generator.next() >> 32 % 60)
             if trouble == .crash { disk.die(after: count) }
-            // Not the first two, at the start: a store that can't be opened has nobody to tell.
+            // Not the first two calls: if the store cannot be opened, there is nothing to check.
             if trouble == .failedSync { disk.failSync(after: 2 + count / 6) }
             do { try goOn(disk) } catch {
-                // The last words of a process that is dead already.
+                // The process is dead already.
                 guard trouble == .crash && disk.isDead else { throw error }
             }
             state = disk.inspect { $0 }
@@ -50,7 +51,7 @@ struct Aftermath {
         }
         var disk = MemoryDisk(state)
         try goOn(disk)
-        // What was acknowledged now must survive as well.
+        // Chunks that were acknowledged since must survive, too.
         state = disk.inspect { $0 }
         fall(.powerCut)
         let calm = disk
@@ -68,7 +69,7 @@ struct Aftermath {
         ledger.crash(crash, isDurable: plan.settings.durability == .chunk && !ledger.syncFailed)
     }
 
-    /// A sync has failed: whatever stood on it was given up, so only complete files are promised.
+    /// A sync has failed, and the uploads that depended on it were removed: only complete files are promised.
     private mutating func giveUpAll() {
         ledger.syncFailed = true
         for client in plan.clients.indices where ledger.uploads[client].completed == nil { ledger.giveUp(client) }
@@ -79,9 +80,9 @@ struct Aftermath {
         return try LocalStore(root: disk.root, boot: BootID(low: boot, high: 0), settings: plan.settings) { disk.time }
     }
 
-    /// What the journals say, in words.
+    /// A description of the journals.
     private func journals() -> String {
-        // A disk of its own: looking must not count.
+        // A copy of the disk, so that reading doesn't count as calls.
         guard let folder = try? MemoryDisk(state).root.folder(LocalStore.stateFolder) else { return "no journals" }
         let lines = state.stateNames.filter { $0.hasSuffix(UploadFiles.journalSuffix) }.flatMap { name in
             var records: [JournalRecord] = []
@@ -106,18 +107,18 @@ struct Aftermath {
         for client in plan.clients.indices { try finish(client, &clients, store) }
         try expectFiles(disk, diary.now)
         try clients.deliver(from: store)
-        // Where a sync failed, a file's last step may have to wait for the next start, and its event with it.
+        // After a failed sync, a file's last step and its event may have to wait for the next start.
         if disk.failures.isEmpty { try expectEvents(Outbox(store), disk, diary.now) }
     }
 
-    /// The first look, before any client comes: nothing under a final name that isn't whole, and all that was complete.
+    /// Before any request: every file under a final name is whole, and every complete file is there.
     private func lookAround(_ store: LocalStore, _ disk: MemoryDisk) throws {
         for failure in store.recover() where disk.failures.isEmpty {
             guard failure == .nameTaken && plan.settings.onConflict == .refuse else {
                 throw Violation("recovery failed: \(failure)")
             }
         }
-        // Where a sync failed, a name that could not be made certain was taken back, to be given again.
+        // After a failed sync, a file that could not be synced under its final name was renamed back.
         if disk.failures.isEmpty { try expectFiles(disk, ledger) }
     }
 
@@ -142,7 +143,7 @@ struct Aftermath {
         }
     }
 
-    /// Sends what is missing, until the file is complete.
+    /// Sends the missing chunks until the file is complete.
     private func finish(_ client: Int, _ clients: inout Clients, _ store: LocalStore) throws {
         for _ in 0..<4 {
             for index in plan.clients[client].chunks.indices {
@@ -162,8 +163,8 @@ struct Aftermath {
 
     // MARK: Files
 
-    /// True if another upload may have taken the place of its file since. After a failed sync that may also be one that was
-    /// complete before: with Flask's parts, whose removal was not synced, it begins anew.
+    /// True if another upload may have replaced its file since. After a failed sync, that may also be an upload that
+    /// was complete before: it begins again with Flask's parts, whose removal was not synced.
     private func isReplaced(_ client: Int, _ ledger: Ledger) -> Bool {
         guard plan.settings.onConflict == .replace else { return false }
         return plan.clients.indices.contains { other in
@@ -201,7 +202,7 @@ struct Aftermath {
             }
             let paths = (0...UInt64(plan.clients.count + 1)).map { path(client, number: $0) }
             let found = paths.filter { files[$0].map { uploader.isFile($0, ledger.uploads[client]) } ?? false }
-            // Who was forgotten may have begun anew, with a chunk that was still on its way.
+            // An upload whose record had expired may have begun again with a chunk that was still being sent.
             guard found.count <= 1 || ledger.uploads[client].isForgotten else {
                 throw Violation("\(uploader.id.identifier) is there twice: \(found)")
             }
@@ -217,7 +218,7 @@ struct Aftermath {
 
     // MARK: Events
 
-    /// Each finished file is owed an event or somebody has got it; nothing else is.
+    /// Each finished file is owed an event or a recipient has received it; there is no other event.
     private func expectEvents(_ outbox: Outbox, _ disk: MemoryDisk, _ ledger: Ledger) throws {
         let events = try outbox.events().events
         guard !plan.settings.recipients.isEmpty else {
@@ -244,13 +245,13 @@ struct Aftermath {
 
     // MARK: The end
 
-    /// Nothing stays but records of what is finished, and those not for ever.
+    /// In the end only records of finished uploads are left, and they expire.
     private func expire(_ disk: MemoryDisk) throws {
         let store = try open(disk)
         disk.wait(seconds: 2 * 3600)
         try sweep(store)
         let names = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
-        // Whose file was replaced by another may have begun anew, with parts that Flask left; who was forgotten, too.
+        // An upload whose file was replaced, or whose record had expired, may have begun again with Flask's parts.
         let mayBeUnfinished = plan.clients.indices.contains { client in
             ledger.uploads[client].isRefused || ledger.uploads[client].isForgotten || isReplaced(client, ledger)
         }
@@ -265,8 +266,8 @@ struct Aftermath {
         }
         let rest = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
         guard rest.isEmpty else { throw Violation("left over when everything has expired: \(rest)") }
-        // A removal that could not be synced may have been taken back, and that of parts whose folder was not removed yet,
-        // by a second crash.
+        // A second crash may undo a removal that could not be synced, also that of parts whose folder was not removed
+        // yet.
         if ledger.syncFailed || crashes > 2 { return }
         for client in plan.clients.indices where ledger.uploads[client].completed != nil {
             let folder = plan.clients[client].id.identifier + "/"

@@ -1,16 +1,18 @@
 import Glibc
+import StoreTestSupport
 import TestSupport
 import Testing
 
 @testable import UploadStore
 
-// A seeded workload is cut at every disk call, as if the process had been killed or the power cut. Each time the store
-// is opened anew and recovers, the clients go on, and every promise is checked. PowerCut.swift says what a crash may
-// leave.
+// A seeded workload is interrupted at every disk call, by the death of the process or by a power cut. Each time the
+// store is opened again and recovers, the clients go on, and every promise is checked. PowerCut.swift describes the
+// disk after a crash.
 //
-//     CRASH_STATES=n        how many crashes are tried, of both tests together
-//     CRASH_STATE=a.b.c     only that one, with its story: the seed of the workload, its failing call or 0, the crash,
-//                           as a failure names them
+//     CRASH_STATES=n        the number of crashes, of both tests together
+//     CRASH_STATE=a.b.c     only one crash, with a trace: the seed of the workload, its failing call or 0, and the
+//     crash,
+//                           as a failure message names them
 //
 // An optimised build tries five times as many in the same time:
 //
@@ -26,18 +28,18 @@ import Testing
     private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
     private static let total = environment("CRASH_STATES").flatMap { Int($0) } ?? standard
     private static let isOne = environment("CRASH_STATE") != nil
-    /// Each on a thread of its own, if there are so many.
+    /// One thread for each processor.
     private static let shards = 4
-    /// How many failures are enough to look at.
+    /// The test stops after so many failures.
     private static let maximumFailures = 3
 
-    @Test("After a crash at any disk call every promise holds", .disabled(if: isOne), arguments: 0..<shards)
+    @Test("After a crash at any disk call, every promise holds", .disabled(if: isOne), arguments: 0..<shards)
     func everyCall(shard: Int) throws {
         try explore(shard, of: Self.total * 3 / 4) { seed in [Workload(seed: seed)] }
     }
 
     @Test(
-        "After a failed sync nothing is called complete that a power cut takes", .disabled(if: isOne),
+        "After a failed sync, no upload is complete that a power cut could take", .disabled(if: isOne),
         arguments: 0..<shards)
     func failedSyncs(shard: Int) throws {
         try explore(shard, of: Self.total / 4) { seed in
@@ -55,7 +57,7 @@ import Testing
         explore(Workload(seed: UInt64(numbers[0]), failing: failing), only: numbers[2])
     }
 
-    /// Tries the crashes of workloads of different seeds, until there were enough, or enough of them went wrong.
+    /// Tries the crashes of workloads with different seeds, until there were enough crashes or failures.
     private func explore(_ shard: Int, of total: Int, _ workloads: (UInt64) throws -> [Workload]) throws {
         var tried = 0
         var failed = 0
@@ -73,7 +75,7 @@ import Testing
 
     /// Tries the crashes of one workload.
     ///
-    /// - Returns: how many there were, up to the first that went wrong.
+    /// - Returns: how many were tried, up to the first failure.
     @discardableResult
     private func explore(_ workload: Workload, only wanted: Int? = nil) -> (tried: Int, failed: Bool) {
         let pictures: [Picture]
@@ -84,7 +86,7 @@ import Testing
         var number = 0
         var tried = 0
         for picture in pictures {
-            // The more is in doubt, the more ways there are to lose it.
+            // The more changes a power cut may lose, the more seeds are tried.
             let cuts = min(6, 1 + picture.state.doubts)
             for crash in [Crash.kill] + Array(repeating: .powerCut, count: cuts) {
                 number += 1

@@ -1,21 +1,21 @@
 import Glibc
 import Linux
+import StoreTestSupport
 import TestSupport
 import UploadModel
 
 @testable import UploadStore
 
-// One run of a plan, from the first chunk to the last, with a picture of the disk at every call.
+// One run of a plan, from the first chunk to the last, with a snapshot of the disk at every call.
 
-/// The disk before a call, and what the clients were told until then.
+/// The disk before a call, and the responses until then.
 struct Picture {
     var operation: String
     var state: MemoryDisk.State
     var ledger: Ledger
 
-    /// True if a sync has failed and the store had no time to give up what stood on it. A process that is killed in
-    /// this moment takes its knowledge along, and the next one has no way to find out: a gap of a few system calls that
-    /// the store doesn't close.
+    /// True if a sync has failed and the store has not removed the upload yet. If the process is killed at this moment,
+    /// the next one cannot know: a gap of a few system calls that the store doesn't close.
     var isBetweenFailureAndEnd: Bool { state.failedSyncs != ledger.failedSyncs }
 }
 
@@ -24,9 +24,9 @@ struct Workload {
 
     let plan: CrashPlan
     let seed: UInt64
-    /// Which of the calls fails.
+    /// The number of the call that fails.
     private let failing: Int?
-    /// What tells this run from all others.
+    /// The name of this run.
     var name: String { "\(seed).\(failing ?? 0)" }
 
     init(seed: UInt64, failing: Int? = nil) {
@@ -37,12 +37,10 @@ struct Workload {
 
     /// Runs it.
     ///
-    /// - Returns: the disk at each call that could make a difference: between two calls that only look, neither what is
-    ///   there nor what was promised changes, so a crash before the second is the same as one before the first. Where
-    ///   one fails, only what comes after it.
-    ///   And the numbers of the calls that sync something.
-    ///
-    /// - Parameter isTold: whether each call is printed.
+    /// - Parameter isTold: true to print each call.
+    /// - Returns: the disk before each call that could make a difference: between two calls that only read, neither the
+    ///   disk nor the ledger changes, so a crash before the second is the same as one before the first. If a call
+    ///   fails, only the calls after it. And the numbers of the calls that sync.
     func run(isTold: Bool = false) throws -> (pictures: [Picture], syncs: [Int]) {
         let disk = try MemoryDisk(plan, time: Workload.start)
         let diary = Diary(Ledger(plan))
@@ -66,7 +64,7 @@ struct Workload {
 }
 
 extension Diary {
-    /// What an observer saw last.
+    /// The last snapshot.
     final class Marks: Sendable {
         private let marks = Lock<(disk: Int, ledger: Int)>((-1, -1))
 
@@ -79,7 +77,7 @@ extension Diary {
     }
 }
 
-/// All that happens in a run, in an order that the seed says.
+/// A run, whose order follows from the seed.
 private struct Day {
     private var clients: Clients
     private var stores: [LocalStore] = []
@@ -93,7 +91,7 @@ private struct Day {
     init(_ clients: Clients) {
         self.clients = clients
         waiting = clients.plan.clients.map { client in
-            // What Flask left is not sent again.
+            // Flask's parts are not sent again.
             let order = client.order.filter { !client.hasPart($0) }
             return client.isAbandoned ? Array(order.dropLast(2)) : order
         }
@@ -146,7 +144,7 @@ private struct Day {
             _ = store.sweep()
             try clients.deliver(from: store)
         default:
-            // The old one goes on with what it has begun.
+            // The old process goes on with the requests that it has begun.
             if let store = try? newStore() {
                 _ = store.recover()
                 stores[1] = stores[0]
@@ -155,7 +153,7 @@ private struct Day {
         }
     }
 
-    /// Who completes a file must be its own client: a rival is gone before the last chunk is sent.
+    /// The file is completed by its own client: its rivals end before the last chunk is sent.
     private func isReady(_ client: Int) -> Bool {
         guard waiting[client].count == 1 else { return !waiting[client].isEmpty }
         return rivals[client].isEmpty && !open.contains { $0.client == client && $0.version > 0 }
@@ -165,7 +163,7 @@ private struct Day {
         let ready = plan.clients.indices.filter { isReady($0) || !rivals[$0].isEmpty }
         guard let client = pick(ready) else { return }
         if !rivals[client].isEmpty, !isReady(client) || clients.chance(30) {
-            // Nothing is left that a rival could spoil once the file is all but sent.
+            // A rival must not replace chunks any more once only the last is missing.
             let rival = rivals[client].removeFirst()
             guard waiting[client].count > 1 || plan.clients[client].isAbandoned else { return }
             if let sending = try clients.begin(client, rival.chunk, version: rival.version, to: store) {
@@ -211,7 +209,7 @@ private struct Day {
         comeBack(sending.client)
     }
 
-    /// What somebody else may have spoilt after it was acknowledged is sent once more before the last chunk.
+    /// Chunks that a rival may have replaced after they were acknowledged are sent again before the last chunk.
     private mutating func comeBack(_ client: Int) {
         let upload = ledger.uploads[client]
         guard upload.completed == nil, !upload.isRefused, !plan.clients[client].isAbandoned else { return }
@@ -221,7 +219,7 @@ private struct Day {
         }
     }
 
-    /// After trouble with the disk all that is not promised any more is sent anew.
+    /// After a failed disk call, all chunks that are not promised any more are sent again.
     private mutating func sendAgain(_ client: Int) {
         let upload = ledger.uploads[client]
         guard upload.completed == nil, !upload.isRefused else { return }
@@ -241,7 +239,7 @@ private struct Day {
         }
     }
 
-    /// A chunk that was acknowledged is sent once more.
+    /// An acknowledged chunk is sent again.
     private mutating func again(_ store: LocalStore) throws {
         let known = plan.clients.indices.filter { !ledger.uploads[$0].isForgotten && !ledger.uploads[$0].isRefused }
         guard let client = pick(known) else { return }
@@ -254,7 +252,7 @@ private struct Day {
         open.append(sending)
     }
 
-    /// A week goes by. Who is still there says so, the others expire.
+    /// A week goes by. Active clients send a test; the other uploads expire.
     private mutating func jump() throws {
         jumpAt = nil
         clients.disk.wait(seconds: plan.settings.expire + 24 * 3600)

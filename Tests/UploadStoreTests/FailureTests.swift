@@ -1,27 +1,28 @@
 import Glibc
+import StoreTestSupport
 import Testing
 import UploadModel
 
 @testable import UploadStore
 
-// A small upload, again and again: each time another disk call fails, once. Whatever fails, the client is told to try
-// again, nothing half or wrong gets the final name, and what comes again in the end is the file.
+// A small upload, repeated: each time another disk call fails, once. Whichever fails, the client gets an error that it
+// may retry, no incomplete or wrong file gets the final name, and in the end the file is right.
 
 @Suite struct FailureTests {
-    /// How the sender goes on after an error.
+    /// How the client goes on after an error.
     enum Afterwards: CaseIterable {
-        /// With the process that failed.
+        /// With the same process.
         case sameProcess
-        /// With a process started anew.
+        /// With a new process.
         case newProcess
-        /// With one on a machine started anew.
+        /// With a new process after a reboot.
         case newBoot
     }
 
     private static let bytes = content(10)
     private static let wrong = content(10, seed: 2)
 
-    /// The sender's day: out of order, a chunk with other bytes first, one sent twice, one chunk over held ranges.
+    /// The client's requests: out of order, a chunk with other bytes first, one sent twice, one over held ranges.
     private static func steps() -> [(chunk: Chunk, bytes: [UInt8])] {
         let forced = Chunk.all(of: 10, size: 4)
         let large = Chunk.all(of: 10, size: 8)
@@ -59,7 +60,7 @@ import UploadModel
             return try #require(names.first { $0.hasSuffix(UploadFiles.dataSuffix) })
         }
 
-        /// What stands at the top: names and bytes.
+        /// The files in the root: names and bytes.
         var files: [String: [UInt8]] {
             disk.inspect { state in
                 (state.nodes[1]?.entries ?? [:]).filter { $0.key != ".resumabled" }
@@ -69,7 +70,7 @@ import UploadModel
     }
 
     @Test(
-        "Whichever disk call fails, once, the file ends right", arguments: [ENOSPC, EIO], Afterwards.allCases)
+        "Whichever disk call fails once, the file is right in the end", arguments: [ENOSPC, EIO], Afterwards.allCases)
     func everyCall(code: Int32, afterwards: Afterwards) throws {
         var failed = 0
         for call in 0..<1000 {
@@ -81,7 +82,7 @@ import UploadModel
                     #expect(try run.store.isHeld(chunk, of: run.id))
                 }
             }
-            // What was given up because it could not be trusted comes again.
+            // Chunks of an upload that was removed because it could not be trusted are sent again.
             for chunk in Chunk.all(of: 10, size: 4) {
                 try attempt("call \(call), again", &run, afterwards) { run in try run.send(chunk, Self.bytes) }
             }
@@ -92,7 +93,7 @@ import UploadModel
             #expect(run.files == ["name.bin": Self.bytes], "call \(call): \(run.disk.failures)")
             #expect(run.completions <= 1)
             if run.disk.failures.isEmpty {
-                // The upload needs fewer calls than that: each was made to fail.
+                // The upload needs fewer calls than that: each has failed once.
                 #expect(run.completions == 1)
                 #expect(failed == call && failed > 50)
                 return
@@ -102,7 +103,7 @@ import UploadModel
         Issue.record("the upload never ends")
     }
 
-    @Test("Whichever disk call fails after a power cut, nothing wrong is held", arguments: [ENOSPC, EIO])
+    @Test("Whichever disk call fails after a power cut, no wrong range is held", arguments: [ENOSPC, EIO])
     func recovery(code: Int32) throws {
         let chunks = Chunk.all(of: 10, size: 4)
         for call in 0..<1000 {
@@ -117,7 +118,7 @@ import UploadModel
             for _ in 0..<2 {
                 do {
                     let held = try run.store.held(run.id)
-                    // A range that can't be read is missing; what could not be synced is given up, with all of it.
+                    // A range that cannot be read is missing. If a sync fails, the whole upload is removed.
                     let unread = run.disk.failures.contains { $0.operation == "read" && $0.name.hasSuffix(".data") }
                     let unsynced = run.disk.failures.contains { $0.operation == "sync" }
                     let expected: [ByteRange]? = unsynced ? nil : [try ByteRange(4..<8)]
@@ -137,7 +138,7 @@ import UploadModel
         Issue.record("recovery never ends")
     }
 
-    /// Does a step, and once more if the failing call was in it.
+    /// Does a step, and does it again if a call failed in it.
     private func attempt(
         _ what: String, _ run: inout Run, _ afterwards: Afterwards, _ step: (inout Run) throws -> Void
     ) throws {
@@ -147,7 +148,7 @@ import UploadModel
             let failure = try #require(run.disk.failures.last, "\(what): \(error)")
             let said = FileError(operation: failure.operation, name: failure.name, code: failure.code)
             if error == .untrusted(said) {
-                // The kernel may have dropped what it could not write: nothing of it is held any more.
+                // The kernel may have dropped pages that it could not write: nothing of the upload is held any more.
                 #expect(failure.operation == "sync", "\(what)")
                 #expect(try run.store.held(run.id) == nil, "\(what)")
             } else {

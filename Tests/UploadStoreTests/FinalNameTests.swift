@@ -4,7 +4,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// Where a finished file goes, and that nothing which stands there is touched (contract, promises 3 and 5).
+// The final name of a file, and that no existing file is changed (PROTOCOL.md, Promises).
 
 @Suite struct FinalNameTests {
     let site: Site
@@ -16,7 +16,7 @@ import UploadModel
         store = try site.store()
     }
 
-    @Test("A second file of one name gets a number before its extension")
+    @Test("A second file with the same name gets a number before its extension")
     func secondFile() throws {
         #expect(try store.sendAll(bytes, as: uploadID("one", "name.ext")) == .completed(path: "name.ext"))
         #expect(
@@ -27,7 +27,7 @@ import UploadModel
         #expect(try site.folder.read("name (1).ext") == content(20, seed: 2))
     }
 
-    @Test("A number that is taken too is passed over")
+    @Test("A number that is taken is skipped")
     func takenNumbers() throws {
         for name in ["name.ext", "name (1).ext", "name (2).ext", "name (4).ext"] {
             try site.folder.write(Array(name.utf8), to: name)
@@ -39,14 +39,14 @@ import UploadModel
         #expect(try site.folder.read("name (3).ext") == bytes)
     }
 
-    @Test("A folder of that name is left alone")
+    @Test("A folder with the file's name is left alone")
     func takenByFolder() throws {
         try site.folder.makeFolder("name.ext")
         #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(path: "name (1).ext"))
         #expect(site.folder.names(in: "name.ext").isEmpty)
     }
 
-    @Test("A link of that name is neither followed nor replaced, wherever it leads")
+    @Test("A symbolic link with the file's name is neither followed nor replaced, whatever its target")
     func takenByLink() throws {
         let outside = try TemporaryFolder()
         try outside.write(content(5), to: "foreign")
@@ -60,7 +60,7 @@ import UploadModel
         #expect(try outside.read("foreign") == content(5))
     }
 
-    @Test("A file named like the store's own folder does it no harm")
+    @Test("A file with the name of the store's own folder does not harm the store")
     func ownFolder() throws {
         #expect(
             try store.sendAll(bytes, as: uploadID("id", ".resumabled")) == .completed(path: ".resumabled (1)"))
@@ -68,7 +68,7 @@ import UploadModel
     }
 
     @Test(
-        "Identifiers and names can say anything that is a name",
+        "Identifiers and names may contain anything that is valid",
         arguments: [
             ("../../../etc/passwd", "name"), ("/", "..."), ("..", "a b"), ("id\n", "\"'"), ("中文", "中文.txt"),
             ("😀", "😀.😀"), ("%2e%2e%2f", "%2e%2e%2f"), ("a\\..\\b", "..\\..\\b"), ("-rf", "-rf *"),
@@ -80,7 +80,7 @@ import UploadModel
         #expect(site.state.count == 1)
     }
 
-    @Test("The longest name stands, and is shortened where a number comes to it")
+    @Test("The longest name is kept, and shortened if a number is added")
     func longestName() throws {
         let name = String(repeating: "n", count: 251) + ".ext"
         #expect(try store.sendAll(bytes, as: uploadID("one", name)) == .completed(path: name))
@@ -90,7 +90,7 @@ import UploadModel
     }
 
     @Test(
-        "No name that leads elsewhere becomes an upload",
+        "A name that leads elsewhere is refused",
         arguments: [".", "..", "/etc/passwd", "a/b", "../a", "", "a\0"])
     func refusedNames(name: String) {
         #expect(throws: ParameterError.self) { try uploadID("id", name) }

@@ -4,7 +4,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// What the Flask backend left half way (contract, promise 7; seed, `resumable_post`).
+// Unfinished uploads of the Flask backend (PROTOCOL.md, Promises).
 
 @Suite struct FlaskPartsTests {
     let site: Site
@@ -47,14 +47,14 @@ import UploadModel
         #expect(try send(chunks[0], store) == .stored)
         #expect(site.files == [], "Flask's folder has gone")
         #expect(try store.status(of: request(chunks[2]))?.held.ranges == [ByteRange(0..<20), ByteRange(30..<45)])
-        // All that was taken over would survive a power cut.
+        // The parts that were taken over survive a power cut.
         #expect(try site.store(boot: 2).status(of: request(chunks[1]))?.receipt != nil)
         #expect(try send(chunks[2], store) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
         #expect(site.files == ["name.bin"])
     }
 
-    @Test("An upload of which Flask has every part is finished by the first test")
+    @Test("An upload whose parts are all there is finished by the first test")
     func allThere() throws {
         for chunk in chunks { try leave(chunk.number, bytes[chunk.range]) }
         #expect(try site.store().status(of: request(chunks[0]))?.complete == true)
@@ -62,7 +62,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A part that was being written when Flask stopped doesn't count, and goes with the end")
+    @Test("A part that Flask was writing when it stopped doesn't count, and is removed when the upload is finished")
     func halfPart() throws {
         try leave(1, bytes[..<10])
         try leave(2, bytes[10..<16])
@@ -75,7 +75,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("What is no part of the upload stays where it is")
+    @Test("Files that are not parts of the upload are left alone")
     func strangers() throws {
         try leave(1, bytes[..<10])
         for name in ["other.bin_part_001", "name.bin_part_1", "name.bin_part_0001", "name.bin_part_", "name.bin"] {
@@ -89,7 +89,7 @@ import UploadModel
                 == ["name.bin", "name.bin_part_", "name.bin_part_0001", "name.bin_part_1", "other.bin_part_001"])
     }
 
-    @Test("A client that says no sizes goes on as well: the parts tell the chunk size")
+    @Test("A client that states no sizes resumes as well: the parts show the chunk size")
     func counted() throws {
         for chunk in [chunks[0], chunks[1], chunks[3]] { try leave(chunk.number, bytes[chunk.range]) }
         try leave(3, bytes[20..<27])
@@ -105,7 +105,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("Without sizes, a single part may be half a chunk: it counts once another chunk told their size")
+    @Test("Without sizes, a single part may be cut off: it counts once another chunk has shown the chunk size")
     func singlePart() throws {
         for length in [3, 10] {
             try leave(1, bytes[..<length])
@@ -130,7 +130,7 @@ import UploadModel
         }
     }
 
-    @Test("No link is followed, and no folder of another layout is taken for Flask's")
+    @Test("No symbolic link is followed, and no folder of another layout is mistaken for Flask's")
     func notFlasks() throws {
         let outside = try TemporaryFolder()
         try outside.write(Array(bytes[..<10]), to: "name.bin_part_001")

@@ -1,15 +1,16 @@
 import Glibc
+import StoreTestSupport
 import Testing
 import UploadModel
 
 @testable import UploadStore
 
-// Two processes at one upload, in every order that matters: at each disk call of the first, once, the second does all
-// of its work. Who comes upon a lock is sent away with an error, as after a long wait, and comes again at the end.
+// Two processes and one upload, in every order that matters: at each disk call of the first, once, the second does all
+// of its work. A process that meets a lock gets an error, as after a long wait, and tries again at the end.
 
 @Suite struct InterruptionTests {
     private static let chunks = Chunk.all(of: 30, size: 10)
-    /// Alike in the first half of a chunk, so that comparing goes well for a while.
+    /// Equal in the first half of a chunk, so that a comparison succeeds for a while.
     private static let one = content(30)
     private static let other = Array(one[..<5]) + content(25, seed: 2)
     private static let third = content(30, seed: 3)
@@ -25,7 +26,7 @@ import UploadModel
             first = try Pair.store(disk)
             second = try Pair.store(disk)
             for (chunk, bytes) in held { try first.send(chunks[chunk], of: bytes, as: id) }
-            // Both know the upload already, as processes at work do.
+            // Both have the upload open.
             _ = try second.status(of: id)
         }
 
@@ -41,7 +42,7 @@ import UploadModel
         }
     }
 
-    /// Runs `work` of the first process once for each of its disk calls, interrupted there by `guest`.
+    /// Runs `work` of the first process once for each of its disk calls, with `guest` before that call.
     private func everywhere(
         held: [(chunk: Int, bytes: [UInt8])],
         _ work: (Pair) throws -> Void, interruptedBy guest: @escaping @Sendable (LocalStore, UploadID) throws -> Void,
@@ -56,11 +57,11 @@ import UploadModel
             }
             do { try work(pair) } catch { errors.add(error) }
             if pair.disk.cancelInterruption() {
-                // The work has fewer calls than that: it was interrupted at each.
+                // The work has fewer calls than that: each was interrupted once.
                 #expect(call > 5 && errors.all.isEmpty)
                 return
             }
-            // Both at once can't be sent away: somebody had the lock. Nothing else may go wrong.
+            // At most one of them may fail, since the other had the lock. No other error may occur.
             #expect(errors.all.count <= 1 && errors.all.allSatisfy(Self.isSentAway), "call \(call): \(errors.all)")
             try check(pair, call)
         }
@@ -75,7 +76,7 @@ import UploadModel
         }
     }
 
-    @Test("Two processes that send the last chunk complete the file once")
+    @Test("If two processes receive the last chunk, the file is finished once")
     func lastChunk() throws {
         let completions = Collected<Int>()
         var before = 0
@@ -105,7 +106,7 @@ import UploadModel
         }
     }
 
-    @Test("A chunk that is cut short leaves nothing in what another sends", arguments: [nil, one, other, third])
+    @Test("A chunk that breaks off leaves no bytes in another client's chunk", arguments: [nil, one, other, third])
     func cutShort(before: [UInt8]?) throws {
         try everywhere(held: before.map { [(0, $0)] } ?? [(1, Self.one)]) { pair in
             let layout = try Self.chunks[0].layout()
@@ -118,7 +119,7 @@ import UploadModel
         }
     }
 
-    /// What is held of the first chunk is one of `contents`; so is what the file gets once the rest was sent.
+    /// The held bytes of the first chunk are one of `contents`; so is the file after the rest was sent.
     private func expectWhole(_ contents: [[UInt8]], _ pair: Pair, _ what: Comment) throws {
         if try !pair.second.isHeld(Self.chunks[0], of: pair.id) {
             try pair.second.send(Self.chunks[0], of: contents[0], as: pair.id)

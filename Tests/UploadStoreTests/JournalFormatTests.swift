@@ -3,7 +3,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// The byte table at the top of JournalFormat.swift, written out by hand. Only the checksums are the library's.
+// The byte table in JournalFormat.swift, written out by hand. Only the checksums come from the library.
 
 @Suite struct JournalFormatTests {
     static let header = JournalHeader(
@@ -84,7 +84,7 @@ import UploadModel
 
     @Test("The checksum is XXH3 with 64 bits")
     func checksum() {
-        // The value of no bytes, as the xxHash specification's implementations give it.
+        // The value for no bytes, from the xxHash specification's implementations.
         #expect(Checksum.of(UnsafeRawBufferPointer(start: nil, count: 0)) == 0x2d06_8005_38d3_94c2)
         let bytes = content(1000)
         guard let pieces = Checksum() else {
@@ -97,7 +97,7 @@ import UploadModel
         #expect(pieces.value == bytes.withUnsafeBytes { Checksum.of($0) })
     }
 
-    @Test("A file's name in the store is the SHA-256 of identifier and filename")
+    @Test("The name of an upload's files is the SHA-256 of identifier and file name")
     func key() throws {
         // FIPS 180-2, appendix B.1.
         #expect(
@@ -107,14 +107,14 @@ import UploadModel
         #expect(files.data == sha256Hex(Array("9:../../etcpasswd".utf8)) + "-0000000000000abc.data")
     }
 
-    @Test("The header's bytes lie where the table says")
+    @Test("The header's bytes are where the table says")
     func headerBytes() {
         let bytes = Self.header.encoded
         #expect(bytes.count == 68)
         #expect(Array(bytes.dropLast(8)) == Self.headerBytes)
     }
 
-    @Test("A header is read as it was written, whatever stands behind it")
+    @Test("A header is read as it was written, whatever follows it")
     func headerRoundTrip() throws {
         for tail in [[], [0], content(100)] {
             let found = try #require(decodeHeader(Self.header.encoded + tail))
@@ -132,14 +132,14 @@ import UploadModel
         }
     }
 
-    @Test("A header cut off anywhere is invalid")
+    @Test("A truncated header is invalid")
     func cutHeader() {
         for length in 0..<68 { #expect(decodeHeader(Array(Self.header.encoded[..<length])) == nil, "\(length) bytes") }
     }
 
-    @Test("A header whose lengths contradict each other is invalid, though its checksum fits")
+    @Test("A header with contradicting lengths is invalid although its checksum is right")
     func contradictingHeader() {
-        // Each with a right checksum: the texts' number, one text's length, or a text that is no UTF-8.
+        // Each with a right checksum: a wrong number of texts, a wrong length, a text that is not UTF-8.
         let mistakes: [(position: Int, value: UInt8)] = [(12, 3), (15, 0xff), (48, 200), (51, 0xff), (52, 0xff)]
         for (position, value) in mistakes {
             var bytes = Self.headerBytes
@@ -150,7 +150,7 @@ import UploadModel
         }
     }
 
-    @Test("The records' bytes lie where the table says")
+    @Test("The records' bytes are where the table says")
     func recordBytes() throws {
         for (record, expected) in try Self.records() {
             let bytes = record.encoded(seed: 80)
@@ -166,9 +166,9 @@ import UploadModel
         }
     }
 
-    @Test("A record that says what can't be is invalid, though its checksum fits")
+    @Test("A record with an impossible value is invalid although its checksum is right")
     func impossible() throws {
-        // The bytes of the table, with the right check.
+        // The table's bytes, with the right check.
         func sealed(_ kind: UInt8, _ a: UInt64, _ b: UInt64, _ c: UInt64) -> [UInt8] {
             func bytes(_ number: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
             var record = [kind, 0, 0, 0, 0, 0, 0, 0] + bytes(a) + bytes(b) + bytes(c)
@@ -206,7 +206,7 @@ import UploadModel
         }
     }
 
-    @Test("A record counts only at its own place and in its own journal")
+    @Test("A record is valid only at its own position in its own journal")
     func movedRecord() throws {
         for (record, _) in try Self.records() {
             let bytes = record.encoded(seed: 80)
@@ -214,7 +214,7 @@ import UploadModel
         }
     }
 
-    @Test("The seed is the nonce, the number of records before, and the sum of their checks in the upper half")
+    @Test("The seed is the nonce, plus the number of records before, plus the sum of their checks in the upper half")
     func seeds() throws {
         let records = try Self.records().map(\.record)
         var sum: UInt64 = 0
@@ -227,14 +227,14 @@ import UploadModel
         }
     }
 
-    /// Records that texts follow.
+    /// Records with texts.
     static let long: [JournalRecord] = [
         .described(Metadata([.init(name: "title", value: "Größe")])),
         .attempted(
             Recipients(rawValue: 5), Attempts(count: 258, next: 1_700_000_000, reason: "nobody answers at this port")),
     ]
 
-    @Test("A record with texts behind it is read as it was written, and only when all of it is there", arguments: long)
+    @Test("A record with texts is read as it was written, and only if it is whole", arguments: long)
     func textsBehind(record: JournalRecord) throws {
         let bytes = record.encoded(seed: 80)
         #expect(bytes.count % 32 == 0)
@@ -247,7 +247,7 @@ import UploadModel
         }
     }
 
-    @Test("An attempt's numbers lie where the table says")
+    @Test("The numbers of an attempt are where the table says")
     func attempt() {
         let bytes = Self.long[1].encoded(seed: 80)
         let text = Array("nobody answers at this port".utf8)
@@ -257,7 +257,7 @@ import UploadModel
         #expect(Array(bytes[32...]) == [UInt8(text.count), 0, 0, 0] + text + [0])
     }
 
-    @Test("Zeros, as a file has them where nothing was written, are no record")
+    @Test("Zeros, as in an unwritten part of a file, are not a valid record")
     func zeros() {
         #expect(decodeRecord([UInt8](repeating: 0, count: 32)) == nil)
         #expect(decodeRecord([]) == nil)

@@ -4,7 +4,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// What follows from a journal file, whole or damaged.
+// The state that is read from a journal, whole or damaged.
 
 @Suite struct JournalTests {
     let folder: TemporaryFolder
@@ -28,7 +28,7 @@ import UploadModel
         try Journal.read(try #require(try directory.open("journal")))
     }
 
-    /// What the first `count` records of `begin` say.
+    /// The held ranges after the first `count` records of `begin`.
     private func held(after count: Int) throws -> [ByteRange] {
         switch count {
         case ...1: []
@@ -38,7 +38,7 @@ import UploadModel
         }
     }
 
-    @Test("A journal that is read again says the same")
+    @Test("A journal that is read again has the same state")
     func readAgain() throws {
         let written = try begin()
         let journal = try #require(try read())
@@ -49,7 +49,7 @@ import UploadModel
         #expect(!journal.coversFile)
     }
 
-    @Test("A journal cut off at any byte counts up to its last whole record, and the next writer clears the rest")
+    @Test("A journal truncated at any byte is valid up to its last whole record, and the next writer removes the rest")
     func tornTail() throws {
         _ = try begin()
         let whole = try folder.read("journal")
@@ -70,7 +70,7 @@ import UploadModel
         }
     }
 
-    @Test("A flipped bit in a record takes it and all behind it out, for good")
+    @Test("A flipped bit in a record invalidates it and all records after it, for good")
     func flippedBit() throws {
         _ = try begin()
         let whole = try folder.read("journal")
@@ -81,14 +81,14 @@ import UploadModel
             try folder.write(bytes, to: "journal")
             let valid = try held(after: (position - headerLength) / 32)
             #expect(try read()?.held.ranges == valid, "byte \(position)")
-            // The record that takes its place must not bring those behind it back.
+            // The record that is written in its place must not make those after it valid again.
             var journal = try #require(try read())
             try journal.append([.held(ByteRange(70..<80), checksum: 0)])
             #expect(try read()?.held.ranges == valid + [ByteRange(70..<80)], "byte \(position)")
         }
     }
 
-    @Test("Records of another journal behind the last one don't count")
+    @Test("Records of another journal after the last record are invalid")
     func recordsOfAnother() throws {
         _ = try begin()
         let whole = try folder.read("journal")
@@ -97,12 +97,12 @@ import UploadModel
         records.append(.held(ByteRange(first: 100), checksum: 0))
         try folder.write(whole + records.encoded(nonce: 98).suffix(32), to: "journal")
         #expect(try read()?.held.ranges == held(after: 4))
-        // Of this one it would.
+        // In this journal it is.
         try folder.write(whole + records.encoded(nonce: 99).suffix(32), to: "journal")
         #expect(try read()?.held.ranges == [ByteRange(first: 100)])
     }
 
-    @Test("What a power cut brings back behind a record that was written in another's stead doesn't count")
+    @Test("Records that a power cut restores after a later record are invalid")
     func broughtBack() throws {
         _ = try begin()
         let whole = try folder.read("journal")
@@ -117,7 +117,7 @@ import UploadModel
         }
     }
 
-    @Test("What another opening of the journal appends is taken in")
+    @Test("Records that another opening of the journal appends are read")
     func refresh() throws {
         var first = try begin()
         var second = try #require(try read())
@@ -137,11 +137,11 @@ import UploadModel
         #expect(try read()?.held.ranges.count == count)
     }
 
-    @Test("Only what no `durable` covers is in doubt")
+    @Test("Only ranges that no `durable` record covers are doubtful")
     func doubtful() throws {
         var journal = try begin()
         #expect(try read()?.doubtful?.map(\.range) == [ByteRange(0..<10), ByteRange(10..<20), ByteRange(50..<60)])
-        // The last came while the others were synced.
+        // The last was appended while the others were being synced.
         let records = UInt64(journal.records - 1)
         try journal.append([.durable(records: records), .held(ByteRange(80..<90), checksum: 4)])
         #expect(try read()?.doubtful?.map(\.range) == [ByteRange(50..<60), ByteRange(80..<90)])

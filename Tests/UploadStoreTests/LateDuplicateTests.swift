@@ -4,14 +4,14 @@ import UploadModel
 
 @testable import UploadStore
 
-// The marker that a finished upload leaves: late duplicates are answered, and the same file can be sent anew one day.
+// The record that a finished upload leaves: late duplicates are recognized, and later the same file can be sent again.
 
 @Suite struct LateDuplicateTests {
     let site: Site
     let store: LocalStore
     let id: UploadID
     let bytes = content(30)
-    /// Quarter of an hour, as LocalStore.lateDuplicateSeconds promises.
+    /// A quarter of an hour, `LocalStore.lateDuplicateSeconds`.
     static let late: UInt64 = 15 * 60
 
     init() throws {
@@ -22,7 +22,7 @@ import UploadModel
 
     private var last: Chunk { Chunk.all(of: 30, size: 10)[2] }
 
-    @Test("As long as the file stands where it was put, its chunks are held")
+    @Test("While the finished file is in its place, its chunks are held")
     func stands() throws {
         try store.sendAll(bytes, as: id)
         site.wait(seconds: 1_000_000)
@@ -31,7 +31,9 @@ import UploadModel
         #expect(site.files == ["name.bin"])
     }
 
-    @Test("A file that was taken away answers late duplicates, and may then be sent anew", arguments: [true, false])
+    @Test(
+        "After a finished file was moved away, late duplicates are recognized for a while; then it can be uploaded again",
+        arguments: [true, false])
     func takenAway(moved: Bool) throws {
         try store.sendAll(bytes, as: id)
         if moved { try site.folder.move("name.bin", to: "elsewhere") } else { try site.folder.remove("name.bin") }
@@ -50,10 +52,10 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("Another file in its place is not taken for it")
+    @Test("Another file in its place is not mistaken for it")
     func replaced() throws {
         try store.sendAll(bytes, as: id)
-        // Moved first, so that the new file can't get the old one's inode.
+        // Moved first, so that the new file cannot get the old one's inode.
         try site.folder.move("name.bin", to: "elsewhere")
         try site.folder.write([1, 2, 3], to: "name.bin")
         site.wait(seconds: Self.late)
@@ -62,7 +64,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == [1, 2, 3])
     }
 
-    @Test("A file that was changed and has another size is sent anew")
+    @Test("A changed file with another size is uploaded again")
     func otherSize() throws {
         try store.sendAll(bytes, as: id)
         let changed = content(40, seed: 2)
@@ -72,7 +74,7 @@ import UploadModel
         #expect(site.state == [UploadKey(id).journal])
     }
 
-    @Test("Another process sees that an upload was begun anew")
+    @Test("Another process sees that an upload was begun again")
     func otherProcess() throws {
         let other = try site.store()
         try store.sendAll(bytes, as: id)

@@ -4,7 +4,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// Where finished files lie, and what happens where a name is taken.
+// The places of finished files, and names that are taken.
 
 @Suite struct LayoutTests {
     let site: Site
@@ -21,7 +21,7 @@ import UploadModel
             relativePath: path.isEmpty ? nil : try RelativePath(path, parameter: ""))
     }
 
-    /// Sends a file in three chunks; what the last one did.
+    /// Sends a file in three chunks. Returns the effect of the last one.
     private func sendAll(
         _ store: LocalStore, identifier: String = "id", path: String = "", bytes: [UInt8]? = nil
     ) throws -> Receipt.Effect {
@@ -34,7 +34,7 @@ import UploadModel
         return effect
     }
 
-    @Test("In the tree layout a file lies under its path, also after a restart, and duplicates are known")
+    @Test("In the tree layout, a file is at its path, also after a restart, and duplicates are recognized")
     func tree() throws {
         let settings = StoreSettings(layout: .tree)
         let store = try site.store(settings)
@@ -51,7 +51,7 @@ import UploadModel
         #expect(site.folder.names(in: "holiday/day 1") == ["name (1).bin", "name.bin"])
     }
 
-    @Test("A path leads neither into the store's own folder nor through a file or a link")
+    @Test("A path into the store's own folder, or through a file or a symbolic link, is refused")
     func hostilePaths() throws {
         let outside = try TemporaryFolder()
         let store = try site.store(StoreSettings(layout: .tree))
@@ -66,7 +66,7 @@ import UploadModel
         #expect(site.state == [], "nothing was begun")
     }
 
-    @Test("A file that takes a folder's place while its upload is under way is not harmed, and nothing is lost")
+    @Test("A file that takes the place of a target folder is kept, and no chunk of the upload is lost")
     func folderTaken() throws {
         let store = try site.store(StoreSettings(layout: .tree))
         let chunks = Chunk.all(of: 30, size: 10)
@@ -88,7 +88,7 @@ import UploadModel
     }
 
     @Test(
-        "In the identifier layout a file lies in a folder of that name, written so that it is one",
+        "In the identifier layout, a file is in a folder named after its encoded identifier",
         arguments: [
             ("25-clip", "25-clip"), ("../../etc", "%2E.%2F..%2Fetc"), (".", "%2E"), ("..", "%2E."),
             (".resumabled", "%2Eresumabled"), ("a/b", "a%2Fb"), ("100%", "100%25"), ("a\nb", "a%0Ab"), ("视频", "视频"),
@@ -106,7 +106,7 @@ import UploadModel
         #expect(site.files == [folder])
     }
 
-    @Test("Replacing puts the new file in the place of the old one, never in that of a folder")
+    @Test("With `replace`, the new file replaces the old one, but never a folder")
     func replace() throws {
         let store = try site.store(StoreSettings(onConflict: .replace))
         try site.folder.write([1], to: "name.bin")
@@ -125,7 +125,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin/inside") == [1])
     }
 
-    @Test("Refusing happens at the first chunk, or at the last if the name was taken meanwhile")
+    @Test("A name that is taken is refused at the first chunk, or at the last if it was taken meanwhile")
     func refuse() throws {
         let store = try site.store(StoreSettings(onConflict: .refuse))
         #expect(try sendAll(store) == .completed(path: "name.bin"))

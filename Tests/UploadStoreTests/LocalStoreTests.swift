@@ -4,19 +4,18 @@ import UploadModel
 
 @testable import UploadStore
 
-// Chunks in any order and number become the file (contract, promises 1 to 3).
+// Chunks in any order and number become the file (PROTOCOL.md, Promises).
 
 @Suite struct LocalStoreTests {
     static let chunkSize = 1000
 
-    /// The sizes of the acceptance list, by both ways of cutting, and from clients that do and don't say how long a
-    /// chunk is.
+    /// Sizes at the edges, with both ways of cutting, from clients that do and don't state a chunk's length.
     static let files: [(size: Int, cut: Cut, settled: Bool)] =
         [
             0, 1, chunkSize - 1, chunkSize, chunkSize + 1, 2 * chunkSize - 1, 2 * chunkSize, 10 * chunkSize + 1,
         ].flatMap { size in Cut.allCases.flatMap { cut in [true, false].map { (size, cut, $0) } } }
 
-    @Test("Chunks in any order, each sent twice, become the file and leave nothing but the journal", arguments: files)
+    @Test("Chunks in any order, each sent twice, become the file and leave only the journal", arguments: files)
     func anyOrder(size: Int, cut: Cut, settled: Bool) throws {
         for seed in 0..<3 as Range<UInt64> {
             let site = try Site()
@@ -39,14 +38,14 @@ import UploadModel
         }
     }
 
-    @Test("Nothing is known of an upload that was never begun, and asking makes nothing")
+    @Test("Nothing is held of an upload that was never begun, and a test creates nothing")
     func unknown() throws {
         let site = try Site()
         #expect(try site.store().status(of: uploadID()) == nil)
         #expect(site.files.isEmpty && site.state.isEmpty)
     }
 
-    @Test("What is held is told, no more and no less")
+    @Test("A test finds exactly the held chunks")
     func held() throws {
         let site = try Site()
         let store = try site.store()
@@ -60,7 +59,7 @@ import UploadModel
         #expect(!status.complete)
         #expect(try status.held.ranges == [ByteRange(0..<10), ByteRange(30..<40)])
         #expect(try chunks.map { try store.isHeld($0, of: id) } == [true, false, false, true, false])
-        #expect(site.files.isEmpty, "nobody sees a half file")
+        #expect(site.files.isEmpty, "no incomplete file is visible")
     }
 
     @Test("A chunk that is sent again with the same bytes changes nothing", arguments: [1, 3, 10, 100])
@@ -95,7 +94,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("While a range is being replaced it counts as missing, for other processes too")
+    @Test("While a range is being replaced it is not held, also for other processes")
     func replacing() throws {
         let site = try Site()
         let store = try site.store()
@@ -112,7 +111,7 @@ import UploadModel
         #expect(try store.held(id) == [ByteRange(10..<20)])
     }
 
-    @Test("After the file is complete nothing changes it, whatever is sent")
+    @Test("After the file is finished, no chunk changes it")
     func afterTheEnd() throws {
         let site = try Site()
         let store = try site.store()
@@ -128,7 +127,7 @@ import UploadModel
         #expect(try site.folder.read(site.journalPath(id)) == journal)
     }
 
-    @Test("A sender that was at work when the file became complete changes nothing")
+    @Test("A chunk that is still being received when the file is finished changes nothing")
     func overtaken() throws {
         let site = try Site()
         let store = try site.store()
@@ -136,7 +135,7 @@ import UploadModel
         let bytes = content(30)
         let chunks = Chunk.all(of: 30, size: 10)
         for chunk in chunks[..<2] { try store.send(chunk, of: bytes, as: id) }
-        // It compares so far, and comes upon another byte only when the file has its name.
+        // So far it only compares. It finds a different byte after the file has its name.
         let slow = try store.receive(upload: id, size: 30, layout: chunks[0].layout())
         try slow.write(bytes[0..<5])
         #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
@@ -145,9 +144,9 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A chunk of a length that doesn't fit is refused and counts nothing", arguments: [true, false])
+    @Test("A chunk with a wrong length is refused and leaves nothing", arguments: [true, false])
     func wrongLengths(settled: Bool) throws {
-        // The chunk at 10 of 25 bytes is the last one with 15 bytes, or has 10 and one of 5 follows.
+        // The chunk at offset 10 of 25 bytes is the last one with 15 bytes, or has 10 bytes and one of 5 follows.
         let site = try Site()
         let store = try site.store()
         let id = try uploadID()
@@ -165,7 +164,7 @@ import UploadModel
                 case .tooShort(let received, let lengths):
                     #expect(length < 10 && received == length && lengths == layout.lengths)
                 case .wrongLength(let received, let lengths):
-                    // What is past the end may be refused before all of it came.
+                    // Bytes after the end may be refused before all of them have arrived.
                     #expect(length > 10 && received > 10 && received <= length && lengths == layout.lengths)
                 default: Issue.record("\(length) bytes gave \(String(describing: error))")
                 }
@@ -180,7 +179,7 @@ import UploadModel
         }
     }
 
-    @Test("A writer that is dropped counts nothing and gives its range back")
+    @Test("A writer that is dropped leaves nothing held and unlocks its range")
     func dropped() throws {
         let site = try Site()
         let store = try site.store()
@@ -195,7 +194,7 @@ import UploadModel
         #expect(try store.send(chunk, of: bytes, as: id) == .stored)
     }
 
-    @Test("An upload in progress keeps its size")
+    @Test("An upload under way keeps its size")
     func sizeContradiction() throws {
         let site = try Site()
         let store = try site.store()
@@ -208,7 +207,7 @@ import UploadModel
         #expect(try store.held(id) == [ByteRange(0..<10)])
     }
 
-    @Test("A client that comes back with another chunk size goes on where it was", arguments: [1, 3, 7, 64, 100])
+    @Test("A client that returns with another chunk size resumes its upload", arguments: [1, 3, 7, 64, 100])
     func otherChunkSize(size: Int) throws {
         let site = try Site()
         let store = try site.store()
@@ -227,7 +226,9 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A chunk that is held in part is taken, whichever bytes the held part has", arguments: [true, false])
+    @Test(
+        "A chunk whose range is partly held is accepted, whether or not the held bytes are equal",
+        arguments: [true, false])
     func heldInPart(same: Bool) throws {
         let site = try Site()
         let store = try site.store()
@@ -240,7 +241,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("What is held stays held when a larger chunk over it is cut short")
+    @Test("A held range stays held if a larger chunk over it breaks off")
     func largerCutShort() throws {
         let site = try Site()
         let store = try site.store()
@@ -255,7 +256,7 @@ import UploadModel
         }
     }
 
-    @Test("Uploads stay apart, however alike their identifiers and names are")
+    @Test("Uploads with similar identifiers and names are kept apart")
     func identity() throws {
         let site = try Site()
         let store = try site.store()
@@ -271,7 +272,7 @@ import UploadModel
         #expect(try site.folder.read("c") == content(20))
     }
 
-    @Test("Bytes that were spooled are handed on whole", arguments: [0, 1, 10, 100])
+    @Test("Spooled bytes are replayed completely", arguments: [0, 1, 10, 100])
     func spool(count: Int) throws {
         let site = try Site()
         let store = try site.store()

@@ -7,7 +7,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// Who is owed an event of a finished file, through everything that happens to its upload.
+// The recipients that are owed an event of a finished file, whatever happens to its upload.
 
 @Suite struct OutboxTests {
     static let one = Recipients(rawValue: 1)
@@ -21,7 +21,7 @@ import UploadModel
     init() throws {
         site = try Site()
         id = try uploadID()
-        // Journals bear the times of the real clock.
+        // Journals have times of the real clock.
         site.time.store(UInt64(time(nil)), ordering: .relaxed)
     }
 
@@ -37,7 +37,7 @@ import UploadModel
         try #require(try Outbox(store).lease(UploadKey(id), for: recipient))
     }
 
-    /// Delivers one event, and tells which.
+    /// Delivers one event, and returns its name.
     @discardableResult
     private func deliver(_ store: LocalStore, _ recipient: Recipients = one) throws -> String? {
         let lease = try lease(store, recipient)
@@ -46,7 +46,7 @@ import UploadModel
         return event.id
     }
 
-    @Test("A finished file is owed to everybody who is to be told, and only a finished one")
+    @Test("Every recipient is owed an event of a finished file, and of no other")
     func owed() throws {
         let store = try store()
         let chunks = Chunk.all(of: 30, size: 10)
@@ -62,14 +62,14 @@ import UploadModel
         #expect(event.id.count == 32 && event.id.allSatisfy(\.isHexDigit))
     }
 
-    @Test("Where nobody is to be told nothing is owed, also not later when somebody is")
+    @Test("Without recipients no event is owed, also not after recipients are added")
     func nobody() throws {
         try store([]).sendAll(bytes, as: id)
         #expect(try events(store()).isEmpty)
         #expect(site.state == [UploadKey(id).journal])
     }
 
-    @Test("What is delivered to one is still owed to the other, also after a restart")
+    @Test("An event that was delivered to one recipient is still owed to the other, also after a restart")
     func each() throws {
         try store().sendAll(bytes, as: id)
         let event = try #require(try deliver(store(), Self.one))
@@ -80,7 +80,7 @@ import UploadModel
         #expect(try deliver(store(), Self.two) == nil)
     }
 
-    @Test("What came of an attempt is kept, with its reason, and goes with the delivery")
+    @Test("A failed attempt is kept with its reason, until the event is delivered")
     func attempts() throws {
         try store().sendAll(bytes, as: id)
         for count in 1...3 {
@@ -94,7 +94,7 @@ import UploadModel
         #expect(try events(store()).map(\.attempts) == [[:]])
     }
 
-    @Test("Only one at a time has the lease of an upload, of all processes; each recipient has its own")
+    @Test("Only one process at a time has the lease of an upload; each recipient has its own lease")
     func turns() throws {
         let (here, elsewhere) = try (store(), store())
         try here.sendAll(bytes, as: id)
@@ -108,11 +108,11 @@ import UploadModel
         #expect(try Outbox(elsewhere).lease(UploadKey(id), for: Self.one) != nil)
     }
 
-    @Test("An upload that takes a finished one's place takes no event with it; they stay in order")
+    @Test("An upload that replaces a finished one removes none of its events, and they stay in order")
     func replaced() throws {
         let store = try store(Self.one)
         var ids: [String] = []
-        // More than 16, and all within a second: the order is that of finishing, not of names or times.
+        // More than 16 within a second: the order is that of finishing, not of names or times.
         for size in 1...20 {
             try store.sendAll(content(size), as: id)
             ids += try events(store).map(\.id).filter { !ids.contains($0) }
@@ -130,7 +130,7 @@ import UploadModel
         #expect(site.folder.names(in: ".resumabled/events") == ["turns"])
     }
 
-    @Test("A file that was moved away and sent anew has two events")
+    @Test("A file that was moved away and uploaded again has two events")
     func sentAnew() throws {
         let store = try store(Self.one)
         try store.sendAll(bytes, as: id)
@@ -140,7 +140,7 @@ import UploadModel
         #expect(try Set(events(store).map(\.id)).count == 2)
     }
 
-    @Test("A delivery that is under way while its upload is replaced counts")
+    @Test("A delivery counts although its upload is replaced meanwhile")
     func replacedMeanwhile() throws {
         let store = try store(Self.one)
         try store.sendAll(bytes, as: id)
@@ -154,7 +154,7 @@ import UploadModel
         #expect(second.id != first.id)
     }
 
-    @Test("What is owed does not expire with its upload; what was said of it is kept")
+    @Test("An owed event does not expire with its upload, and keeps its metadata")
     func expired() throws {
         let metadata = Metadata([.init(name: "title", value: "Ein Titel")])
         let store = try store(Self.one, expire: 1000)
@@ -180,13 +180,13 @@ import UploadModel
         #expect(site.folder.names(in: ".resumabled/events") == ["turns"])
     }
 
-    @Test("A copy whose maker died before he removed the journal is no second event, and is swept")
+    @Test("A copy made by a process that died before removing the journal is not a second event, and is swept")
     func halfReplaced() throws {
         let store = try store(Self.one)
         try store.sendAll(bytes, as: id)
         let journal = try site.folder.read(site.journalPath(id))
         try store.sendAll(content(31), as: id)
-        // As if the new upload had never come.
+        // As if the new upload had never been sent.
         try site.folder.write(journal, to: site.journalPath(id))
         #expect(try events(store).count == 1)
         #expect(site.folder.names(in: ".resumabled/events").count == 1)
@@ -206,7 +206,7 @@ import UploadModel
         #expect(try events(store).map(\.owed) == [Self.two])
     }
 
-    @Test("An operator has an event tried again now")
+    @Test("An operator can have an event delivered now")
     func retried() throws {
         let store = try store()
         try store.sendAll(bytes, as: id)
@@ -219,7 +219,7 @@ import UploadModel
         #expect(try events(store).first?.attempts == [Self.one: attempts])
     }
 
-    @Test("The oldest events come first where not all are asked for")
+    @Test("With a limit, the oldest events come first")
     func limited() throws {
         let store = try store()
         for number in 0..<7 {
@@ -232,7 +232,7 @@ import UploadModel
         #expect(try !Outbox(store).events(owedTo: Self.one, atMost: 7).isMore)
     }
 
-    @Test("Who decides about new uploads is asked before anything is made of one")
+    @Test("The admission hook is called before an upload is begun")
     func admission() throws {
         let asked = Collected<String>()
         let store = try LocalStore(

@@ -4,8 +4,8 @@ import UploadModel
 
 @testable import UploadStore
 
-// Somebody who can write below the root plants symbolic links in the store's own folder: nothing outside is created,
-// read or changed (contract, promise 5).
+// Another user who can write below the root puts symbolic links into the store's own folder: no file outside it is
+// created, read or changed (PROTOCOL.md, Promises).
 
 @Suite struct PlantedLinkTests {
     let site: Site
@@ -25,7 +25,7 @@ import UploadModel
         #expect(try outside.read("foreign") == content(8, seed: 7))
     }
 
-    @Test("A link in the place of a journal is not followed", arguments: ["foreign", "new"])
+    @Test("A symbolic link in place of a journal is not followed", arguments: ["foreign", "new"])
     func journal(target: String) throws {
         let store = try site.store()
         try site.folder.link(site.journalPath(id), to: outside.path + "/" + target)
@@ -36,7 +36,7 @@ import UploadModel
         #expect(site.files.isEmpty)
     }
 
-    @Test("A link that takes the place of a data file is not followed", arguments: ["foreign", "new"])
+    @Test("A symbolic link in place of a data file is not followed", arguments: ["foreign", "new"])
     func dataAfter(target: String) throws {
         let store = try site.store()
         let chunks = Chunk.all(of: 30, size: 10)
@@ -50,7 +50,7 @@ import UploadModel
         #expect(site.files.isEmpty)
     }
 
-    @Test("A link in the place of the store's folder is not followed")
+    @Test("A symbolic link in place of the store's folder is not followed")
     func stateFolder() throws {
         try site.folder.link(".resumabled", to: outside.path)
         #expect(throws: StoreError.self) { try site.store() }

@@ -4,8 +4,8 @@ import UploadModel
 
 @testable import UploadStore
 
-// What a process finds that comes after another one: ended, crashed at any point, or lost with the whole machine
-// (contract, promise 4). The crash points are files written by hand in the journal's format.
+// The state that a process finds after another one has ended, crashed, or was lost in a power cut (PROTOCOL.md,
+// Promises). The crash points are files written by hand in the journal's format.
 
 @Suite struct RestartTests {
     let site: Site
@@ -16,13 +16,13 @@ import UploadModel
     init() throws {
         site = try Site()
         id = try uploadID()
-        // Makes the store's own folder.
+        // Creates the store's own folder.
         _ = try site.store()
     }
 
     // MARK: After a process
 
-    @Test("A second process sees all that the first was told to keep")
+    @Test("A second process finds all chunks that the first acknowledged")
     func secondProcess() throws {
         let first = try site.store()
         for index in [0, 1, 3] { try first.send(chunks[index], of: bytes, as: id) }
@@ -36,7 +36,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A data file that somebody removed by hand makes all of it missing, also what was being written")
+    @Test("If the data file is removed by hand, nothing is held, including chunks being written")
     func removedByHand() throws {
         let store = try site.store()
         for index in [0, 1] { try store.send(chunks[index], of: bytes, as: id) }
@@ -51,7 +51,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A chunk whose writer died counts nothing", arguments: [0, 1, 9, 10])
+    @Test("A chunk whose writer died is not held", arguments: [0, 1, 9, 10])
     func diedWriting(count: Int) throws {
         let first = try site.store()
         try first.send(chunks[1], of: bytes, as: id)
@@ -63,7 +63,7 @@ import UploadModel
         withExtendedLifetime(writer) {}
     }
 
-    @Test("A record that was half written doesn't count, and its chunk can come again")
+    @Test("A half-written record doesn't count, and its chunk can be sent again")
     func halfRecord() throws {
         let first = try site.store()
         for index in [0, 1] { try first.send(chunks[index], of: bytes, as: id) }
@@ -78,7 +78,7 @@ import UploadModel
     }
 
     @Test(
-        "An upload that was half made is begun anew",
+        "An upload whose beginning was interrupted is begun again",
         arguments: [
             [UInt8](), JournalHeader.magic, [UInt8](repeating: 0, count: 4096), content(100),
             JournalFormatTests.headerBytes,
@@ -94,7 +94,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("Data without a journal is nothing")
+    @Test("A data file without a journal is ignored")
     func dataAlone() throws {
         let data = ".resumabled/" + UploadFiles(key: UploadKey(id), nonce: 4711).data
         try site.folder.write(content(80, seed: 3), to: data)
@@ -104,7 +104,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A journal that is of another upload is not used")
+    @Test("A journal of another upload is not used")
     func foreignJournal() throws {
         let other = try uploadID("other", "other.bin")
         let store = try site.store()
@@ -117,7 +117,7 @@ import UploadModel
 
     // MARK: After a power cut
 
-    @Test("Ranges whose bytes did not reach the disk are missing, the others held")
+    @Test("Ranges whose bytes did not reach the disk are missing; the others are held")
     func powerCut() throws {
         let before = try site.store(boot: 1)
         for index in [0, 1, 3] { try before.send(chunks[index], of: bytes, as: id) }
@@ -128,14 +128,14 @@ import UploadModel
 
         let after = try site.store(boot: 2)
         #expect(try after.held(id) == [ByteRange(0..<10), ByteRange(30..<40)])
-        // Once found, it stays so.
+        // The result of the check is kept.
         #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10), ByteRange(30..<40)])
         for index in [1, 2] { try after.send(chunks[index], of: bytes, as: id) }
         #expect(try after.send(chunks[4], of: bytes, as: id) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("A data file that is shorter than what the journal says, or gone, makes the rest missing")
+    @Test("If the data file is missing, or shorter than the journal says, the client has to send the rest")
     func shortData() throws {
         let before = try site.store(boot: 1)
         for index in [0, 1, 3] { try before.send(chunks[index], of: bytes, as: id) }
@@ -143,15 +143,15 @@ import UploadModel
         try site.folder.write(Array(data[..<19]), to: site.dataPath(id))
         #expect(try site.store(boot: 2).held(id) == [ByteRange(0..<10)])
         try site.folder.remove(site.dataPath(id))
-        // What was checked once is synced, and not doubted again: a file that vanishes needs another cause than a
-        // power cut. A new upload of the same name is not hindered by it.
+        // Checked ranges are synced, and not doubtful any more: only another program can remove the file now. That
+        // doesn't prevent a new upload of the same name.
         try site.folder.write([], to: site.journalPath(id))
         let after = try site.store(boot: 3)
         #expect(try after.status(of: id) == nil)
         #expect(try after.sendAll(bytes, as: id) == .completed(path: "name.bin"))
     }
 
-    @Test("A complete upload that lost a range in the power cut is not published until it came again")
+    @Test("A complete upload that lost a range in a power cut is published only after the range was sent again")
     func completeButLost() throws {
         try write(records: [.boot(BootID(low: 1, high: 0))] + heldAll())
         var data = bytes
@@ -165,9 +165,9 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("What was synced is not read again")
+    @Test("Ranges that were synced are not read again")
     func durable() throws {
-        // The data differ from their checksums, but the journal vouches for them: so only what follows is checked.
+        // The data differ from their checksums, but the journal calls them durable: only later ranges are checked.
         let held = try heldAll()
         try write(records: [.boot(BootID(low: 1, high: 0)), held[0], .durable(records: 2), held[1]])
         try site.folder.write([UInt8](repeating: 0xee, count: 50), to: site.dataPath(id))
@@ -190,7 +190,7 @@ import UploadModel
         try site.folder.write(header.encoded + records.encoded(nonce: 4711), to: site.journalPath(id))
     }
 
-    /// Journal and data of a complete upload, and how far its publication came.
+    /// Writes journal and data of a complete upload, at one of the steps of publishing.
     private func crash(_ records: (_ inode: UInt64) -> [JournalRecord]) throws {
         let data = ".resumabled/" + UploadFiles(key: UploadKey(id), nonce: 4711).data
         try site.folder.write(bytes, to: data)
@@ -222,7 +222,7 @@ import UploadModel
     }
 
     @Test(
-        "Complete, and nothing of the publication written: it is published", arguments: Finisher.allCases, [1, 2])
+        "Complete, but publishing has not begun: it is published", arguments: Finisher.allCases, [1, 2])
     func beforePublishing(finisher: Finisher, boot: UInt64) throws {
         try crash { _ in [] }
         try expectPublishedOnce(finish(finisher, boot: boot))
@@ -234,24 +234,24 @@ import UploadModel
         try expectPublishedOnce(finish(finisher, boot: boot))
     }
 
-    @Test("Renamed, but no record says so: it is known as complete", arguments: Finisher.allCases, [1, 2])
+    @Test("Renamed, but not recorded: it is found complete", arguments: Finisher.allCases, [1, 2])
     func afterRename(finisher: Finisher, boot: UInt64) throws {
         try crash { [.publishing(number: 0, inode: $0)] }
         try site.folder.move(site.dataPath(id), to: "name.bin")
         try expectPublishedOnce(finish(finisher, boot: boot))
     }
 
-    @Test("Renamed to a later number, since the first was taken: it is known as complete", arguments: [1, 2])
+    @Test("Renamed to a later number because the first was taken: it is found complete", arguments: [1, 2])
     func afterLaterRename(boot: UInt64) throws {
         try crash { [.publishing(number: 0, inode: $0), .publishing(number: 1, inode: $0)] }
         try site.folder.move(site.dataPath(id), to: "name (1).bin")
         let store = try finish(.status, boot: boot)
         try expectPublishedOnce(as: "name (1).bin", store)
         site.wait(seconds: 1_000_000)
-        #expect(try store.status(of: id)?.complete == true, "the file stands under the number that was announced")
+        #expect(try store.status(of: id)?.complete == true, "the file has the number that was announced")
     }
 
-    @Test("Announced for a name that somebody else took meanwhile: it gets the next")
+    @Test("Announced, but the name was taken meanwhile: it gets the next number")
     func takenMeanwhile() throws {
         try crash { [.publishing(number: 0, inode: $0)] }
         try site.folder.write([1], to: "name.bin")
@@ -262,7 +262,7 @@ import UploadModel
         #expect(try site.folder.read("name (1).bin") == bytes)
     }
 
-    @Test("Published: a process that comes after it changes nothing", arguments: [1, 2])
+    @Test("Published: another process changes nothing", arguments: [1, 2])
     func afterPublishing(boot: UInt64) throws {
         try crash { [.publishing(number: 0, inode: $0), .published(number: 0, inode: $0, time: 1_700_000_000)] }
         try site.folder.move(site.dataPath(id), to: "name.bin")
@@ -271,7 +271,7 @@ import UploadModel
         #expect(try site.folder.read(site.journalPath(id)) == journal)
     }
 
-    @Test("Recovery goes on behind an upload that can't be finished")
+    @Test("Recovery goes on after an upload that cannot be finished")
     func recoverTheRest() throws {
         try crash { _ in [] }
         try site.folder.makeFolder(".resumabled/broken.journal")

@@ -1,20 +1,21 @@
+import StoreTestSupport
 import Testing
 import UploadModel
 
 @testable import UploadStore
 
-// A publisher renames without the journal's lock. Whoever comes by in the meantime, at whichever disk call, must not take
-// the file for lost, nor for an upload that could be removed.
+// A publisher renames without the journal's lock. Another request at the same time, at whichever disk call, must not
+// find the file lost, nor remove the upload.
 
 @Suite struct SettleRaceTests {
     private let bytes = content(10)
 
-    /// An upload that is complete and announced, but not yet renamed; and what the publisher is about to do.
+    /// An upload that is complete and announced, but not yet renamed; and the publisher's next step.
     private struct Scene {
         let disk = MemoryDisk()
         let id: UploadID
         let rename: @Sendable () -> Void
-        /// The publisher's, with his lock on the whole.
+        /// The publisher's opening, with a lock on the whole file.
         private let opened: any File
 
         init(_ bytes: [UInt8]) throws {
@@ -46,7 +47,7 @@ import UploadModel
         }
     }
 
-    /// Lets the rename happen before each of the disk calls of `work` in turn.
+    /// Runs `work` once for each of its disk calls, with the rename before that call.
     private func atEachCall(_ work: (LocalStore, UploadID) throws -> Void) throws {
         for call in 0..<500 {
             let scene = try Scene(bytes)
@@ -65,17 +66,17 @@ import UploadModel
         Issue.record("the work never ends")
     }
 
-    @Test("A test that comes by while the file gets its name knows it as complete")
+    @Test("A test while the file is being renamed finds it complete")
     func status() throws {
         try atEachCall { store, id in _ = try store.status(of: id) }
     }
 
-    @Test("Recovery that comes by does too")
+    @Test("Recovery at the same time finds it complete, too")
     func recovery() throws {
         try atEachCall { store, _ in _ = store.recover() }
     }
 
-    @Test("A sweep that comes by removes nothing")
+    @Test("A sweep at the same time removes nothing")
     func sweep() throws {
         try atEachCall { store, _ in _ = store.sweep() }
     }

@@ -6,7 +6,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// What an observer is told, and how often.
+// The events that an observer gets, and how often.
 
 @Suite struct StoreEventTests {
     let site: Site
@@ -50,7 +50,7 @@ import UploadModel
         #expect(upload.finished == site.time.load(ordering: .relaxed))
     }
 
-    @Test("Of many senders of the last chunk, one makes the file finished")
+    @Test("If many clients send the last chunk, exactly one finishes the file")
     func together() throws {
         let store = try store()
         for chunk in chunks.dropLast() { try store.send(chunk, of: bytes, as: id) }
@@ -58,11 +58,11 @@ import UploadModel
         #expect(told == ["begun", "finished name.bin"])
     }
 
-    @Test("What a process had left complete and unnamed is finished by the next")
+    @Test("A complete upload that a process left unpublished is finished by the next process")
     func afterCrash() throws {
         let first = try store()
         for chunk in chunks.dropLast() { try first.send(chunk, of: bytes, as: id) }
-        // The last chunk's record stands, its publication doesn't: as after a crash between the two.
+        // The last chunk is recorded but the file isn't published: as after a crash between the two.
         let range = try ByteRange(chunks[2].range)
         _ = try first.find(id)?.change { journal throws(FileError) in
             try journal.append([.adopted(range)])
@@ -72,7 +72,7 @@ import UploadModel
         #expect(told == ["begun", "finished name.bin"])
     }
 
-    @Test("Each way for an upload to go has its cause")
+    @Test("Each way of removing an upload has its cause")
     func causes() throws {
         let store = try store(StoreSettings(onSizeChange: .restart, expire: 1000))
         try store.send(chunks[0], of: bytes, as: id)
@@ -88,7 +88,7 @@ import UploadModel
             ])
     }
 
-    @Test("The record of a finished file is forgotten, which is no loss")
+    @Test("The record of a finished file is reported as forgotten, not as lost")
     func forgotten() throws {
         let store = try store(StoreSettings(expire: 1000))
         try store.sendAll(bytes, as: id)
@@ -97,7 +97,7 @@ import UploadModel
         #expect(told == ["begun", "finished name.bin", "forgotten"])
     }
 
-    @Test("After a power cut it is told how many ranges were lost")
+    @Test("After a power cut, the observer gets the number of lost ranges")
     func recovered() throws {
         try store().send(chunks[0], of: bytes, as: id)
         try store().send(chunks[1], of: bytes, as: id)
@@ -108,7 +108,7 @@ import UploadModel
         #expect(told == ["begun", "recovered without 1"])
     }
 
-    @Test("Data that was removed by hand is told as lost")
+    @Test("An upload whose data was removed by hand is reported as lost")
     func lost() throws {
         let store = try store()
         try store.send(chunks[0], of: bytes, as: id)

@@ -7,17 +7,17 @@ import UploadModel
 
 @testable import UploadStore
 
-// What the tests of the store share: a folder of their own on the real file system, clients that cut files as the seed
-// says, and threads that start together.
+// Helpers for the store's tests: a folder on the real file system, clients that cut files into chunks, and a collection
+// for several threads.
 
-/// A folder with stores on it, and the clock that they go by.
+/// A folder for stores, and their clock.
 final class Site: Sendable {
     let folder: TemporaryFolder
     let time = Atomic<UInt64>(1_700_000_000)
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// A store as a process that starts now would have it.
+    /// A store as opened by a process that starts now.
     func store(
         boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings(), observe: @escaping StoreObserver = { _ in }
     ) throws -> LocalStore {
@@ -28,14 +28,14 @@ final class Site: Sendable {
 
     func wait(seconds: UInt64) { time.add(seconds, ordering: .relaxed) }
 
-    /// Names at the top, without the store's own folder.
+    /// The names in the root, without the store's own folder.
     var files: [String] { folder.names().filter { $0 != ".resumabled" } }
-    /// Names in the store's own folder.
+    /// The names in the store's own folder.
     var state: [String] { folder.names(in: ".resumabled") }
 
     func journalPath(_ id: UploadID) -> String { ".resumabled/" + UploadKey(id).journal }
 
-    /// Where the upload's bytes are, by what its journal says.
+    /// The path of the upload's data file, by its journal.
     func dataPath(_ id: UploadID) throws -> String {
         let (header, _) = try #require(folder.read(journalPath(id)).withUnsafeBytes { JournalHeader.decode($0) })
         return ".resumabled/" + UploadFiles(key: UploadKey(id), nonce: header.nonce).data
@@ -47,13 +47,13 @@ func uploadID(_ identifier: String = "id", _ filename: String = "name.bin") thro
         identifier: identifier, filename: FileName(filename, parameter: "filename"), parameter: "identifier")
 }
 
-/// Bytes without a pattern that a chunk in the wrong place could have too.
+/// Pseudo-random bytes, so that a chunk at a wrong offset is noticed.
 func content(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var generator = SplitMix64(seed: seed)
     return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 32) }
 }
 
-/// The two ways in which clients cut a file (contract, "Requests").
+/// The two ways in which clients cut a file (PROTOCOL.md, Parameters).
 enum Cut: CaseIterable { case lastTakesRest, forced }
 
 /// A chunk as a client sees it.
@@ -75,7 +75,7 @@ struct Chunk {
         }
     }
 
-    /// - Parameter settled: whether the client says how long the chunk is.
+    /// - Parameter settled: true if the client states the chunk's length.
     func layout(settled: Bool = true) throws -> ChunkLayout {
         let layout = try #require(
             ChunkLayout(number: UInt64(number), chunkSize: UInt64(chunkSize), total: UInt64(total)))
@@ -100,12 +100,12 @@ extension ChunkWriter {
 }
 
 extension ChunkStore {
-    /// Begins to take a chunk at that place.
+    /// Begins to receive a chunk at that place.
     func receive(upload id: UploadID, size: UInt64, layout: ChunkLayout) throws -> any ChunkWriter {
         try receive(ChunkRequest(upload: id, number: 1, place: .sized(total: size, chunkSize: 1, layout)))
     }
 
-    /// What is held of an upload, asked by a client that states no sizes.
+    /// The status of an upload, for a client that states no sizes.
     func status(of id: UploadID) throws -> UploadStatus? {
         try status(of: ChunkRequest(upload: id, number: 1, place: .counted(chunks: .max)))
     }
@@ -120,7 +120,7 @@ extension ChunkStore {
         return try writer.commit().effect
     }
 
-    /// Sends a whole file in order; what its last chunk did.
+    /// Sends a whole file in order. Returns the effect of the last chunk.
     @discardableResult
     func sendAll(_ content: [UInt8], as id: UploadID, chunkSize: Int = 16) throws -> Receipt.Effect {
         var effect = Receipt.Effect.stored
@@ -128,7 +128,7 @@ extension ChunkStore {
         return effect
     }
 
-    /// Whether a test says that the chunk is held.
+    /// True if a test finds the chunk held.
     func isHeld(_ chunk: Chunk, of id: UploadID) throws -> Bool {
         let place = ChunkRequest.Place.sized(
             total: UInt64(chunk.total), chunkSize: UInt64(chunk.chunkSize), try chunk.layout())
@@ -140,7 +140,7 @@ extension ChunkStore {
 }
 
 extension [JournalRecord] {
-    /// The records of a journal with that nonce, one behind the other.
+    /// The bytes of these records in a journal with that nonce.
     func encoded(nonce: UInt64) -> [UInt8] {
         var seed = nonce
         return flatMap { record in
@@ -151,7 +151,7 @@ extension [JournalRecord] {
     }
 }
 
-/// What several threads collect.
+/// Values that several threads collect.
 final class Collected<Element: Sendable>: Sendable {
     private let elements = Lock<[Element]>([])
 

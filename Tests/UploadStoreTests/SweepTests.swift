@@ -6,7 +6,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// What is removed when nobody needs it any more, and what isn't.
+// What a sweep removes, and what it leaves.
 
 @Suite struct SweepTests {
     let site: Site
@@ -18,11 +18,11 @@ import UploadModel
     init() throws {
         site = try Site()
         id = try uploadID()
-        // The files' times are the kernel's.
+        // The files' times come from the kernel.
         site.time.store(UInt64(time(nil)), ordering: .relaxed)
     }
 
-    @Test("An upload goes when its time is over, not before, and can be begun anew")
+    @Test("An upload expires when its time is over, not before, and can be begun again")
     func expires() throws {
         let store = try site.store(settings)
         try store.send(chunks[0], of: bytes, as: id)
@@ -40,7 +40,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("Whoever was told that a chunk is held has the whole time again")
+    @Test("A test that finds a chunk held postpones the upload's expiry")
     func keptAlive() throws {
         let store = try site.store(settings)
         try store.send(chunks[0], of: bytes, as: id)
@@ -52,7 +52,7 @@ import UploadModel
         #expect(store.sweep().removed.count == 1)
     }
 
-    @Test("An upload that somebody is sending to stays, whichever process sweeps")
+    @Test("An upload that a client is sending to is not swept, by any process")
     func held() throws {
         let store = try site.store(settings)
         try store.send(chunks[0], of: bytes, as: id)
@@ -66,7 +66,7 @@ import UploadModel
         #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
     }
 
-    @Test("A sender that compares with bytes which are swept away is told to come again")
+    @Test("A client whose chunk is compared with an upload that is swept has to retry")
     func sweptUnderComparison() throws {
         let store = try site.store(settings)
         try store.send(chunks[0], of: bytes, as: id)
@@ -81,7 +81,7 @@ import UploadModel
         #expect(try store.sendAll(bytes, as: id) == .completed(path: "name.bin"))
     }
 
-    @Test("The record of a finished file goes, the file stays")
+    @Test("The record of a finished file expires; the file stays")
     func finished() throws {
         let store = try site.store(settings)
         try store.sendAll(bytes, as: id)
@@ -92,7 +92,7 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
-    @Test("Without an end nothing expires")
+    @Test("Without an expiry time, nothing expires")
     func never() throws {
         let store = try site.store(StoreSettings(expire: 0))
         try store.send(chunks[0], of: bytes, as: id)
@@ -101,7 +101,7 @@ import UploadModel
         #expect(try store.isHeld(chunks[0], of: id))
     }
 
-    @Test("What a process left half made that died goes after an hour", arguments: [0, 1000])
+    @Test("Incomplete files of a process that died are removed after an hour", arguments: [0, 1000])
     func halfMade(expire: UInt64) throws {
         let store = try site.store(StoreSettings(expire: expire))
         try site.folder.write([], to: ".resumabled/abc.journal")
@@ -115,7 +115,7 @@ import UploadModel
         #expect(site.state == [])
     }
 
-    @Test("A sweep goes on behind what it can't read")
+    @Test("A sweep goes on after a journal that it cannot read")
     func unreadable() throws {
         let store = try site.store(settings)
         try store.send(chunks[0], of: bytes, as: id)
@@ -128,13 +128,13 @@ import UploadModel
 
     // MARK: Another size
 
-    @Test("Another size restarts an upload that was left alone for a minute, by a chunk and not by a test")
+    @Test("A chunk with another size restarts an upload after a quiet minute; a test does not")
     func restart() throws {
         let store = try site.store(StoreSettings(onSizeChange: .restart))
         try store.send(chunks[0], of: bytes, as: id)
         let changed = content(35, seed: 2)
         let others = Chunk.all(of: 35, size: 10)
-        // It may be a late chunk of the file as it was, or as it will be: nobody can say.
+        // It may be a late chunk of the old file or an early one of the new: the store cannot know.
         #expect(throws: StoreError.sizeDiffers(known: 30)) { try store.send(others[1], of: changed, as: id) }
         #expect(throws: StoreError.sizeDiffers(known: 30)) { try store.isHeld(others[1], of: id) }
         site.wait(seconds: 70)
@@ -148,7 +148,7 @@ import UploadModel
         #expect(site.state.count == 1)
     }
 
-    @Test("While somebody is sending, another size never restarts an upload")
+    @Test("While a client is sending, another size never restarts the upload")
     func restartInFlight() throws {
         let store = try site.store(StoreSettings(onSizeChange: .restart))
         let writer = try store.receive(upload: id, size: 30, layout: chunks[0].layout())
@@ -161,7 +161,7 @@ import UploadModel
         #expect(try writer.commit().effect == .stored)
     }
 
-    @Test("Without the option another size is an error for good")
+    @Test("Without the option, another size is always refused")
     func noRestart() throws {
         let store = try site.store()
         try store.send(chunks[0], of: bytes, as: id)
@@ -174,7 +174,7 @@ import UploadModel
 
     // MARK: Space
 
-    @Test("An upload that would go below the floor is not begun; one larger than the disk never fits")
+    @Test("An upload that would go below the minimum of free space is not begun; one larger than the disk never fits")
     func floor() throws {
         let store = try site.store(StoreSettings(minimumFree: 1 << 60))
         #expect {
@@ -190,7 +190,7 @@ import UploadModel
         #expect(site.state == [])
     }
 
-    @Test("The room of a file is reserved with its first chunk")
+    @Test("Space for the file is reserved with its first chunk")
     func reserved() throws {
         let size = 1 << 20
         let request = ChunkRequest(

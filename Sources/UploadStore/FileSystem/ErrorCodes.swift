@@ -1,14 +1,14 @@
 import Glibc
 
-// What the codes of errno(3) mean for a store.
+// The errno(3) codes that the store treats specially.
 
 extension FileError {
-    /// EFBIG, for a limit of our own.
+    /// EFBIG, for the store's own limits.
     static let tooBig = EFBIG
 
-    /// True if there was no room: on the disk, in the quota, or under the limit of the process.
+    /// True if there was no space: on the disk, in the quota, or under the process's file size limit.
     var isFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 
-    /// True if something that is not a folder, or a symbolic link, stands where a folder was wanted.
+    /// True if the name of a folder belongs to something else, or to a symbolic link.
     var isNotAFolder: Bool { code == ENOTDIR || code == ELOOP }
 }

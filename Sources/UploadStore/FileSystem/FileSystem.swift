@@ -1,99 +1,120 @@
 import Linux
 
-/// Every disk call that the store makes, as an interface: the real one is `LinuxFileSystem`; tests put one under the
-/// store that loses power. Names are single components; nothing here takes a path.
+/// A folder, with every disk call that the store makes. `LinuxDirectory` is the real one; tests use one in memory that
+/// can lose power. Names are single path components.
 package protocol Directory: AnyObject, Sendable {
     /// Opens a file; nil if there is none of that name. A symbolic link is never followed.
     func open(_ name: String) throws(FileError) -> (any File)?
-    /// Opens a file, and makes an empty one first if there is none.
+    /// Opens a file; creates an empty one if there is none.
     func create(_ name: String) throws(FileError) -> any File
-    /// A file without a name, gone when it is closed.
+    /// A file without a name, which is gone when it is closed.
     func createNameless() throws(FileError) -> any File
-    /// What stands under that name; nil if nothing does. A symbolic link is not followed.
+    /// The status of the entry with that name; nil if there is none. A symbolic link is not followed.
     func status(_ name: String) throws(FileError) -> FileStatus?
-    /// Gives a file another name in another folder, in one atomic step.
-    /// - Returns: false if that name is taken and not to be replaced.
+    /// Moves a file to another name and folder, atomically.
+    /// - Returns: false if that name is taken and `replacing` is false.
     func rename(
         _ name: String, to directory: any Directory, as newName: String, replacing: Bool
     ) throws(FileError) -> Bool
-    /// Removes a file's name; nothing happens if it isn't there.
+    /// Removes a file's name. Does nothing if there is no such name.
     func remove(_ name: String) throws(FileError)
-    /// Removes a folder, if it is there and empty.
+    /// Removes a folder. Does nothing if there is none, or if it isn't empty.
     func removeFolder(_ name: String) throws(FileError)
-    /// All names, in no order.
+    /// All names, in any order.
     func names() throws(FileError) -> [String]
-    /// Opens a folder in this one, and makes it first if there is none. A symbolic link is never followed.
+    /// Opens a folder in this one; creates it if there is none. A symbolic link is never followed.
     func folder(_ name: String) throws(FileError) -> any Directory
     /// Opens a folder in this one; nil if there is none. A symbolic link is never followed.
-    /// - Throws: `FileError` that `isNotAFolder` if something else has the name.
+    /// - Throws: `FileError` that `isNotAFolder` if the name belongs to something else.
     func existingFolder(_ name: String) throws(FileError) -> (any Directory)?
-    /// How much room the file system has.
+    /// The space of the file system.
     func space() throws(FileError) -> Space
-    /// Returns when the names as they are now would survive a power cut.
+    /// Syncs the folder: its names, as they are now, survive a power cut.
     func sync() throws(FileError)
 }
 
-/// An open file. Each opening has its own locks: two openings of one file shut each other out, also in one process.
+/// An open file. Each opening has its own locks: two openings of one file exclude each other, even in one process.
 package protocol File: AnyObject, Sendable {
-    /// Reads bytes from `offset` on; fewer than the buffer takes only at the end of the file. Returns how many.
+    /// Fills the buffer from `offset`. Returns how many bytes were read: fewer than the buffer has only at the file's
+    /// end.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
-    /// Writes all of `bytes` at `offset`, or throws; then any part of them may have been written.
+    /// Writes all of `bytes` at `offset`. If it throws, any part of them may have been written.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)
-    /// Size, identity, number of names, time of the last change.
+    /// Size, inode, number of names, time of the last change.
     func status() throws(FileError) -> FileStatus
-    /// Cuts the file off, or extends it with zeros.
+    /// Truncates the file, or extends it with zeros.
     func truncate(to size: UInt64) throws(FileError)
-    /// Sees to it that the first `size` bytes can be written without asking for more room.
-    /// - Returns: false if this file system can't promise that.
+    /// Allocates the first `size` bytes, so that writing them cannot fail for lack of space.
+    /// - Returns: false if this file system cannot allocate space in advance.
     func reserve(_ size: UInt64) throws(FileError) -> Bool
-    /// Copies bytes of another file, sharing them where the file system can.
-    /// - Returns: how many; fewer than `length` only at the end of the other file.
+    /// Copies bytes from another file. The two files share the blocks if the file system supports that.
+    /// - Returns: how many bytes were copied; fewer than `length` only at the end of the other file.
     func copy(
         from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
     ) throws(FileError) -> UInt64
-    /// Begins to write to the medium what isn't there yet, and doesn't wait for it: a `sync` to come has less to do.
+    /// Starts writing dirty pages to the medium without waiting for it. A later `sync` has less to do.
     func startWriteBack()
-    /// Sets the time of the last change, in Unix seconds.
+    /// Sets the time of the last change. In Unix seconds.
     func touch(_ time: UInt64) throws(FileError)
-    /// Returns when the file's bytes and size as they are now would survive a power cut.
+    /// Syncs the file: its bytes and size, as they are now, survive a power cut.
     func sync() throws(FileError)
-    /// Locks a range against other openings, until it is given back or this opening ends. Length 0 means to any end.
-    /// - Returns: false if another opening has a lock on a part of it and `wait` is false.
+    /// Locks a range against other openings, until it is unlocked or this opening is closed. Length 0 means up to any
+    /// end.
+    /// - Returns: false if another opening has locked a part of it and `wait` is false.
     func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool
-    /// Gives a lock back.
+    /// Unlocks a range.
     func unlock(offset: UInt64, length: UInt64)
 }
 
-/// What is known of a file without reading it.
+/// The status of a file.
 package struct FileStatus: Sendable, Equatable {
     /// In bytes.
     package var size: UInt64
-    /// The file system's number for it: stays the same through renames.
+    /// The file's number in its file system. A rename does not change it.
     package var inode: UInt64
-    /// How many names it has; 0 once the last was removed.
+    /// How many names it has; 0 after the last was removed.
     package var names: UInt64
-    /// When it was changed last, in Unix seconds.
+    /// The time of the last change, in Unix seconds.
     package var modified: UInt64
     /// False for a folder, a symbolic link, a device and the like.
-    package var isRegular = true
+    package var isRegular: Bool
+
+    package init(size: UInt64, inode: UInt64, names: UInt64, modified: UInt64, isRegular: Bool = true) {
+        self.size = size
+        self.inode = inode
+        self.names = names
+        self.modified = modified
+        self.isRegular = isRegular
+    }
 }
 
-/// The room of a file system, in bytes.
+/// The space of a file system, in bytes.
 package struct Space: Sendable, Equatable {
-    /// What this process may still fill.
+    /// The space that this process may still use.
     package var free: UInt64
-    /// What there is in all.
+    /// The size of the whole file system.
     package var total: UInt64
+
+    package init(free: UInt64, total: UInt64) {
+        self.free = free
+        self.total = total
+    }
 }
 
-/// A disk call that failed. The code says why, the operation and name say what was tried: for the log only.
+/// A failed disk call. The operation and the name are for the log only.
 package struct FileError: Error, Equatable, CustomStringConvertible {
-    /// What was tried, as a verb.
+    /// The operation, as a verb.
     package var operation: String
     /// The file's name inside the store.
     package var name: String
     /// errno(3).
     package var code: Int32
+
+    package init(operation: String, name: String, code: Int32) {
+        self.operation = operation
+        self.name = name
+        self.code = code
+    }
 
     package var description: String { "cannot \(operation) \(name): \(errorText(code))" }
 }

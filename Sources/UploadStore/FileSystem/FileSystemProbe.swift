@@ -2,22 +2,22 @@ import CLinux
 import Glibc
 import Linux
 
-/// What the store asks of a file system.
+/// An ability of a file system that the store uses.
 package enum FileSystemAbility: CaseIterable, Sendable {
-    /// Files can be made and written.
+    /// Files can be created and written.
     case write
-    /// What is written can be made to survive a power cut.
+    /// Files and folders can be synced.
     case sync
-    /// Ranges of a file can be locked by one opening against another: writers shut each other out so.
+    /// One opening of a file can lock ranges against another. Writers exclude each other so.
     case lock
-    /// Space can be reserved (fallocate(2)): a full disk shows with an upload's first chunk.
+    /// Space can be allocated in advance (fallocate(2)). A full disk then shows with an upload's first chunk.
     case reserve
-    /// A file can get a name that nothing else has, in one step (renameat2(2) with RENAME_NOREPLACE).
+    /// A file can be renamed atomically without replacing another (renameat2(2) with RENAME_NOREPLACE).
     case renameWithoutReplacing
-    /// A file can be made without a name (O_TMPFILE).
+    /// Files without a name can be created (O_TMPFILE).
     case namelessFile
 
-    /// Whether the store can't do without it. For the others it knows a second way, which costs more or shows a full disk
+    /// Whether the store needs it. For each of the others there is a fallback, which costs more or detects a full disk
     /// later.
     package var isNeeded: Bool {
         switch self {
@@ -28,9 +28,9 @@ package enum FileSystemAbility: CaseIterable, Sendable {
 }
 
 extension LinuxDirectory {
-    /// Tries everything that the store does with files, with two small ones that are gone afterwards.
+    /// Tries every ability on two small files, and removes them.
     ///
-    /// - Returns: what doesn't work, and why.
+    /// - Returns: the abilities that are missing, and why.
     package func missingAbilities() -> [(ability: FileSystemAbility, cause: FileError)] {
         let names = (0..<2).map { "check.\(getpid()).\($0)" }
         defer { for name in names { try? remove(name) } }
@@ -40,7 +40,7 @@ extension LinuxDirectory {
                 try attempt(ability, names)
             } catch {
                 missing.append((ability, error))
-                // The others would only say the same again.
+                // The others would fail for the same reason.
                 if ability == .write { break }
             }
         }
@@ -64,7 +64,7 @@ extension LinuxDirectory {
                 throw FileError(operation: "reserve the space of", name: names[0], code: EOPNOTSUPP)
             }
         case .renameWithoutReplacing:
-            // Past `rename`, which has a second way.
+            // Not by `rename`, which has a fallback.
             try UploadStore.attempt("rename", names[0]) {
                 linux_rename_no_replace(descriptor.number, names[0], descriptor.number, names[1])
             }

@@ -48,7 +48,7 @@ final class LinuxFile: File {
     func reserve(_ size: UInt64) throws(FileError) -> Bool {
         guard size > 0 else { return true }
         do {
-            // The call itself, not posix_fallocate(3): that writes zeros where the file system can't reserve.
+            // Not posix_fallocate(3): it writes zeros if the file system has no fallocate(2).
             try attempt("reserve the space of", name) { linux_reserve(descriptor.number, Int64(size)) }
             return true
         } catch {
@@ -85,18 +85,18 @@ final class LinuxFile: File {
     private func copyThroughMemory(
         from source: LinuxFile, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
     ) throws(FileError) -> UInt64 {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
-        defer { buffer.deallocate() }
-        var done: UInt64 = 0
-        while done < length {
-            let wanted = Int(min(UInt64(buffer.count), length - done))
-            let count = try source.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: sourceOffset + done)
-            if count == 0 { break }
-            try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset + done)
-            done += UInt64(count)
+        try withCopyBuffer { buffer throws(FileError) in
+            var done: UInt64 = 0
+            while done < length {
+                let wanted = Int(min(UInt64(buffer.count), length - done))
+                let count = try source.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: sourceOffset + done)
+                if count == 0 { break }
+                try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset + done)
+                done += UInt64(count)
+            }
+            return done
         }
-        return done
     }
 
     func startWriteBack() {

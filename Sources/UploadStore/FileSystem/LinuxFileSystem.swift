@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Linux
 
-/// Repeats a call while a signal interrupts it; a negative result becomes an error.
+/// Makes a system call, again if a signal interrupts it. Throws `errno` if the result is negative.
 @discardableResult
 func attempt<Result: SignedInteger>(
     _ operation: String, _ name: String, _ call: () -> Result
@@ -15,8 +15,8 @@ func attempt<Result: SignedInteger>(
     }
 }
 
-/// A folder of the real file system. All calls are relative to its descriptor, so that nothing a name says, and no
-/// link that somebody puts on the way, leads elsewhere.
+/// A folder of the real file system. All calls are relative to its descriptor, so no name and no symbolic link leads
+/// out of it.
 package final class LinuxDirectory: Directory {
     let descriptor: Descriptor
     private let name: String
@@ -26,8 +26,8 @@ package final class LinuxDirectory: Directory {
         self.name = name
     }
 
-    /// Opens the store's root, and makes it first if there is none (with its parents, as `mkdir -p`).
-    /// This is the operator's path: links in it are followed.
+    /// Opens the store's root; creates it, and its parents, if there is none. Symbolic links in the path are followed:
+    /// it is the operator's.
     package static func root(_ path: String) throws(FileError) -> LinuxDirectory {
         var position = path.startIndex
         while position < path.endIndex {
@@ -40,7 +40,7 @@ package final class LinuxDirectory: Directory {
         return try existing(path)
     }
 
-    /// Opens a folder that is there already.
+    /// Opens an existing folder.
     package static func existing(_ path: String) throws(FileError) -> LinuxDirectory {
         let number = try attempt("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         return LinuxDirectory(Descriptor(number), name: path)
@@ -57,7 +57,7 @@ package final class LinuxDirectory: Directory {
 
     private func openFile(_ name: String, _ flags: Int32) throws(FileError) -> LinuxFile? {
         do {
-            // O_NONBLOCK: a FIFO that somebody put there must not hang us; regular files don't care.
+            // O_NONBLOCK: opening a FIFO must not hang. It has no effect on regular files.
             let number = try attempt("open", name) {
                 openat(descriptor.number, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
             }
@@ -72,7 +72,7 @@ package final class LinuxDirectory: Directory {
         if let number = try? attempt("create", "a nameless file", { linux_open_nameless(descriptor.number) }) {
             return LinuxFile(Descriptor(number), name: "a nameless file")
         }
-        // Not every file system can (NFS): a name for a moment does the same.
+        // Some file systems (NFS) can't: create a file with a name and remove the name.
         let name = "spool.\(UInt64.random(in: 0 ... .max))"
         let number = try attempt("create", name) {
             openat(descriptor.number, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -117,7 +117,8 @@ package final class LinuxDirectory: Directory {
         }
     }
 
-    /// For file systems without RENAME_NOREPLACE: link(2) doesn't replace either. In between the file has both names.
+    /// The fallback for file systems without RENAME_NOREPLACE: link(2) doesn't replace either. For a moment the file
+    /// has both names.
     private func linkAndRemove(
         _ name: String, to directory: LinuxDirectory, as newName: String
     ) throws(FileError) -> Bool {
@@ -197,7 +198,7 @@ package final class LinuxDirectory: Directory {
         try attempt("sync", name) { fsync(descriptor.number) }
     }
 
-    /// Which file system it is on, by the kernel's number.
+    /// The number of the device that the folder is on.
     package func device() throws(FileError) -> UInt64 {
         var status = stat()
         try attempt("look at", name) { fstat(descriptor.number, &status) }

@@ -2,13 +2,13 @@ import Glibc
 import Synchronization
 import UploadModel
 
-// What the Flask backend leaves of an upload that it didn't finish (contract, promise 7): a folder below the root, named
-// after the identifier, with a file for each chunk, `<filename>_part_NNN`. The first request for such an upload takes
-// the parts over: their bytes are copied to their places (shared, where the file system can), synced, recorded, and only
-// then the parts are removed. A part whose length doesn't fit its chunk was being written when Flask was stopped: it
-// doesn't count, and goes when the upload is finished.
+// Takes over uploads that the Flask backend didn't finish (PROTOCOL.md, Promises). It leaves a folder below the root,
+// named after the identifier, with a file for each chunk: `<filename>_part_NNN`. The first request for such an upload
+// takes the parts over: their bytes are copied to their offsets (shared, if the file system supports that), synced and
+// recorded, and only then the parts are removed. A part whose length doesn't fit its chunk was being written when Flask
+// stopped: it doesn't count, and is removed when the upload is finished.
 //
-// Only in the flat layout: in the others a folder below the root may be somebody's finished files.
+// Only in the flat layout: in the others, a folder below the root may hold finished files.
 
 /// The parts of one upload that are still in Flask's folder.
 struct FlaskParts {
@@ -16,7 +16,7 @@ struct FlaskParts {
         let name: String
         let number: UInt64
         let length: UInt64
-        /// Where it belongs; nil where it doesn't fit, or while that is not known.
+        /// The chunk's range in the file; nil if the length doesn't fit it, or while the range is not known.
         var range: ByteRange?
     }
 
@@ -25,7 +25,7 @@ struct FlaskParts {
 
     /// - Returns: nil if there are none.
     init?(of id: UploadID, in root: any Directory) throws(FileError) {
-        // The backend knew no owners; and an identifier that can't be a folder's name never was one.
+        // The Flask backend had no owners, and identifiers that can't be a folder's name had no folder.
         guard id.owner == .nobody, let name = try? FileName(id.identifier, parameter: ""),
             name.text != LocalStore.stateFolder
         else {
@@ -49,7 +49,7 @@ struct FlaskParts {
         parts.sort { $0.number < $1.number }
     }
 
-    /// The number in the name of a part (seed, `get_chunk_name`): three digits, or as many as it needs.
+    /// The number in the name of a part: three digits, or more if needed (the Flask backend's `get_chunk_name`).
     private static func number(of name: String, _ filename: FileName) -> UInt64? {
         let prefix = filename.text + "_part_"
         guard name.utf8.starts(with: prefix.utf8) else { return nil }
@@ -59,13 +59,14 @@ struct FlaskParts {
         return digits == String(repeating: "0", count: max(0, 3 - plain.count)) + plain ? number : nil
     }
 
-    /// Finds out where the parts belong.
+    /// Sets the ranges of all parts.
     mutating func place(for chunk: ChunkRequest, chunkSize: UInt64?) {
         for index in parts.indices { parts[index].range = parts[index].range(for: chunk, chunkSize: chunkSize) }
     }
 
-    /// The size of chunks, as the parts have it. One that was being written is shorter, so the longest count, and only
-    /// where two agree: of a single one nobody can tell. It waits until a chunk of the client's has told the size.
+    /// The chunk size that the parts show; nil if they don't. A part that was being written is shorter, so the longest
+    /// length counts, and only if two parts have it: a single part may be cut off. Then the parts wait until a chunk
+    /// from the client shows the size.
     func chunkSize(of chunks: UInt64) -> UInt64? {
         let lengths = parts.filter { $0.number < chunks }.map(\.length)
         guard let longest = lengths.max(), longest > 0, lengths.count(where: { $0 == longest }) > 1 else { return nil }
@@ -89,29 +90,29 @@ extension FlaskParts.Part {
 }
 
 extension LocalStore {
-    /// How many bytes one request takes over at most: what takes longer than a proxy waits must not hang on one.
+    /// How many bytes one request takes over at most, so that it ends before the proxy's time-out.
     private static let takeOverLimit: UInt64 = 256 << 20
 
-    /// True if Flask left something of an upload that the store doesn't know.
+    /// True if the Flask backend has left parts of the upload of `chunk`.
     func hasParts(_ chunk: ChunkRequest) throws(StoreError) -> Bool {
         guard settings.layout == .flat else { return false }
         return try onDisk { () throws(FileError) in try FlaskParts(of: chunk.upload, in: root) } != nil
     }
 
-    /// Takes the parts over, or as many of them as one request may.
+    /// Takes parts over, as many as one request may.
     ///
-    /// - Returns: those that the next requests will take over.
+    /// - Returns: the parts that are left for the next requests.
     func takeOver(_ upload: Upload, _ chunk: ChunkRequest) throws(StoreError) -> [FlaskParts.Part] {
         guard settings.layout == .flat, upload.mayHaveParts.load(ordering: .relaxed) else { return [] }
-        // Nearly always there is nothing: that is found out with one look.
+        // Usually there are no parts, and one call tells.
         if try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }) == nil {
             upload.mayHaveParts.store(false, ordering: .relaxed)
             return []
         }
-        // One at a time does it, of all threads and processes: the lock ends with the file.
-        guard let turn = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return [] }
-        _ = try onDisk { () throws(FileError) in try turn.lock(offset: 1, length: 1, wait: true) }
-        defer { turn.unlock(offset: 1, length: 1) }
+        // One thread of one process at a time; the lock ends with the file.
+        guard let lock = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return [] }
+        _ = try onDisk { () throws(FileError) in try lock.lock(offset: 1, length: 1, wait: true) }
+        defer { lock.unlock(offset: 1, length: 1) }
         guard var parts = try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }),
             let data = try waitForData(of: upload)
         else { return [] }
@@ -136,13 +137,13 @@ extension LocalStore {
         if !taken.isEmpty {
             let heldBefore = try upload.look { $0.held.count } ?? 0
             do { try record(taken, of: upload, chunk, data) } catch {
-                // The parts are still there: where there was nothing else, nothing is lost with the upload.
+                // The parts still exist. If nothing else was held, nothing was lost with the upload.
                 if heldBefore == 0, case .untrusted(let cause) = error { throw .failed(cause) }
                 throw error
             }
             try onDisk { () throws(FileError) in
                 for part in taken { try parts.folder.remove(part.name) }
-                // A part that a power cut brought back would overwrite what has replaced it meanwhile.
+                // A part that came back with a power cut would overwrite bytes that have replaced it since.
                 try parts.folder.sync()
                 try root.removeFolder(upload.id.identifier)
             }
@@ -150,7 +151,7 @@ extension LocalStore {
         return postponed
     }
 
-    /// The data file, which somebody may just be making; nil once there is nothing to take parts over into.
+    /// The data file, which another thread may be creating; nil if the upload is finished or removed.
     private func waitForData(of upload: Upload) throws(StoreError) -> (any File)? {
         var budget = WaitBudget()
         while try upload.look({ !$0.isPublished }) == true {
@@ -160,9 +161,9 @@ extension LocalStore {
         return nil
     }
 
-    /// Sees to it that the bytes of a part are in their place.
+    /// Copies a part to its range, unless that is held already.
     ///
-    /// - Returns: false if the part can't be had, or somebody is sending the same bytes.
+    /// - Returns: false if the part can't be read, or a client is sending the same range.
     private func take(
         _ part: FlaskParts.Part, _ range: ByteRange, from folder: any Directory, to data: any File, of upload: Upload
     ) throws(StoreError) -> Bool {
@@ -170,7 +171,7 @@ extension LocalStore {
             let isOurs = try onDisk { () throws(FileError) in
                 try data.lock(offset: range.start, length: range.length, wait: false)
             }
-            // Only now nobody else can write here.
+            // From here on no other writer changes the range.
             guard isOurs, let held = try upload.look({ $0.held.intersection(range) }) else { return false }
             if held == [range] { return true }
             guard held.isEmpty else { return false }
@@ -179,7 +180,7 @@ extension LocalStore {
             guard let file = try folder.open(part.name) else { return false }
             return try data.copy(from: file, at: 0, length: range.length, to: range.start) == range.length
         } catch {
-            // Flask ran as another user.
+            // The Flask backend ran as another user.
             if error.code == EACCES || error.code == EPERM { return false }
             throw StoreError(error)
         }
@@ -206,7 +207,8 @@ extension LocalStore {
         guard recorded else { throw .busy }
     }
 
-    /// Removes what is left of Flask's folder, before the file gets its name: whoever dies in between does both again.
+    /// Removes the remaining parts and their folder, before the file gets its name. If the process dies in between,
+    /// publishing starts again and so does this.
     func clearParts(of id: UploadID) {
         guard settings.layout == .flat, let parts = try? FlaskParts(of: id, in: root) else { return }
         for part in parts.parts { try? parts.folder.remove(part.name) }

@@ -1,48 +1,50 @@
+import Linux
 import UploadModel
 
-/// An open journal and what follows from its records. Not for several threads at once: `Upload` sees to that.
+/// An open journal and the state that its records add up to. Not safe for concurrent use: `Upload` serializes access.
 struct Journal {
     let file: any File
     let header: JournalHeader
-    /// The fold of the records so far.
+    /// The ranges that the records so far add up to.
     private(set) var held = ByteRangeSet()
     /// The whole file's size in bytes, once it is known.
     private(set) var size: UInt64?
     /// The size of all chunks but the last, once it is known.
     private(set) var chunkSize: UInt64?
-    /// A last chunk that came before its place was known.
+    /// The last chunk, if it arrived before its offset was known.
     private(set) var tail: Tail?
-    /// What the client says of the file.
+    /// The client's metadata for the file.
     private(set) var metadata = Metadata()
-    /// How many times something was taken out: who compared bytes with the file sees by it whether they changed.
+    /// How many `lost` records there are. A writer that compares bytes with the file sees by it whether they may have
+    /// changed.
     private(set) var losses = 0
-    /// True while a power cut could bring back what was taken out last: nothing may be written there yet.
+    /// True while a power cut could undo the last `lost` record: nothing may be written to its range yet.
     private(set) var mayForgetLoss = false
     /// The last step towards the final name.
     private(set) var publication = Publication.none
-    /// Who is still to be told that the upload is finished, once it is.
+    /// The recipients that are still owed an event, once the upload is finished.
     private(set) var owed: Recipients = []
-    /// What came of trying to tell them.
+    /// Failed attempts to deliver it, by recipient.
     private(set) var attempts: [Recipients: Attempts] = [:]
     /// The boot that the last records were written in.
     private(set) var boot: BootID?
-    /// Held ranges that no `durable` covers, with their checksums: what a power cut puts in doubt. Collected while a
-    /// journal is read, and nil from when it is known that there was none.
+    /// Held ranges that no `durable` record covers, with their checksums: the ones that a power cut may have taken.
+    /// Collected while a journal is read, and nil as soon as it is known that there was no power cut.
     private(set) var doubtful: [HeldRecord]? = []
     /// How many records there are.
     private(set) var records = 0
-    /// True after a failed sync: the kernel forgets what it could not write and the next sync would succeed, so nothing
-    /// that stands here can be vouched for any more.
+    /// True after a failed sync. The kernel forgets the pages that it could not write, and the next sync would succeed
+    /// without them, so no record can be trusted any more.
     private(set) var isBroken = false
 
     private let headerLength: Int
-    /// Of the check of the next record.
+    /// The seed for the check of the next record.
     private var seed: UInt64
 
     struct HeldRecord {
         var range: ByteRange
         var checksum: UInt64
-        /// Its number in the journal.
+        /// The index of its record in the journal.
         var index: Int
     }
 
@@ -52,10 +54,10 @@ struct Journal {
         case done(number: UInt64, inode: UInt64, time: UInt64)
     }
 
-    /// The most records a journal may have: 16 bytes of memory for each where every second byte range is missing.
+    /// The most records that a journal may have. If every second range is missing, each takes 16 bytes of memory.
     static let maximumRecords = 4 << 20
-    /// Where a last chunk waits whose place is not known yet: as far behind the file as all usual file systems go. Where
-    /// one doesn't, the chunk is asked for again until its place is known.
+    /// Where a last chunk is kept while its offset is not known: far behind any file, but within the limits of the
+    /// usual file systems. On a file system with a lower limit the client has to send the chunk again.
     static let tailOffset: UInt64 = 1 << 42
 
     private init(file: any File, header: JournalHeader, headerLength: Int) {
@@ -69,7 +71,7 @@ struct Journal {
 
     /// Reads the journal in `file`; nil if it has no valid header.
     ///
-    /// - Parameter visit: is shown every record.
+    /// - Parameter visit: called with every record.
     static func read(
         _ file: any File, visit: (JournalRecord) -> Void = { _ in }
     ) throws(FileError) -> Journal? {
@@ -79,9 +81,9 @@ struct Journal {
         return journal
     }
 
-    /// Writes a new journal over whatever stands in `file`.
+    /// Writes a new journal, in place of any bytes that `file` has.
     static func begin(_ file: any File, header: JournalHeader, boot: BootID) throws(FileError) -> Journal {
-        // Only where it has something: ext4 writes a file out at its closing that was cut to nothing.
+        // Only if the file has bytes: ext4 writes out a file that was truncated to zero when it is closed.
         if try file.status().size > 0 { try file.truncate(to: 0) }
         let headerBytes = header.encoded
         var journal = Journal(file: file, header: header, headerLength: headerBytes.count)
@@ -91,9 +93,10 @@ struct Journal {
         return journal
     }
 
-    /// Takes in what others have appended. Needs no lock: a record that is being written is not valid yet.
+    /// Reads the records that other processes have appended. Needs no lock: a record that is being written is not valid
+    /// yet.
     mutating func refresh(visit: (JournalRecord) -> Void = { _ in }) throws(FileError) {
-        // Long enough for any one record.
+        // Long enough for any record with its payload.
         let window = JournalRecord.maximumPayload + 4096
         while true {
             let bytes = try file.bytes(from: position, atMost: window)
@@ -110,35 +113,35 @@ struct Journal {
         }
     }
 
-    /// Says that all that is held is there: nothing is collected for checking any more.
+    /// Stops collecting `doubtful` ranges: all held bytes are known to be in the data file.
     mutating func trust() { doubtful = nil }
 
     /// True if every byte of the file is held.
     var coversFile: Bool { size.map { held.contains(ByteRange(first: $0)) } ?? false }
 
-    /// Where the next record goes.
+    /// The offset of the next record.
     var position: UInt64 { UInt64(headerLength + records * JournalRecord.length) }
 
-    /// True if nothing stands behind the records that are known here.
+    /// True if the file ends with the last record that was read.
     func isUpToDate(_ status: FileStatus) -> Bool { status.size == position }
 
-    /// Appends records, all in one write. The journal's lock is held and everything others wrote was taken in.
+    /// Appends records in one write. The caller holds the journal's lock and has called `refresh`.
     mutating func append(_ new: [JournalRecord]) throws(FileError) {
         let sealed = sealed(new)
         guard records + sealed.bytes.count / JournalRecord.length <= Journal.maximumRecords else {
             throw FileError(operation: "append to", name: "a journal with too many records", code: FileError.tooBig)
         }
-        // What stands here is the rest of a writer that died: valid records would have been taken in.
+        // A process died while it appended: `refresh` would have read valid records.
         if try file.status().size > position { try file.truncate(to: position) }
         try sealed.bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: position) }
         apply(sealed)
     }
 
-    /// Records as they are written behind those that are known here.
+    /// Records, encoded to follow those that were read.
     private struct Sealed {
         var records: [(record: JournalRecord, count: Int)] = []
         var bytes: [UInt8] = []
-        /// Of the check of the record behind them.
+        /// The seed for the record after them.
         var seed: UInt64
     }
 
@@ -158,7 +161,7 @@ struct Journal {
         seed = sealed.seed
     }
 
-    /// Returns when the records so far would survive a power cut.
+    /// Syncs the journal: the records so far survive a power cut.
     mutating func sync() throws(FileError) {
         do throws(FileError) { try file.sync() } catch {
             isBroken = true
@@ -167,7 +170,7 @@ struct Journal {
         mayForgetLoss = false
     }
 
-    /// Says that a sync has failed.
+    /// Marks the journal as broken after a failed sync of the data file.
     mutating func distrust() { isBroken = true }
 
     private mutating func apply(_ record: JournalRecord, count: Int) {
@@ -215,7 +218,7 @@ struct Journal {
 }
 
 extension JournalHeader {
-    /// What the journal in `file` says first; nil if it has no valid header.
+    /// The header of the journal in `file`; nil if it has no valid one.
     static func read(_ file: any File) throws(FileError) -> JournalHeader? { try decode(file)?.header }
 
     fileprivate static func decode(_ file: any File) throws(FileError) -> (header: JournalHeader, length: Int)? {
@@ -224,37 +227,15 @@ extension JournalHeader {
 }
 
 extension File {
-    /// Bytes from `offset` on, as many as there are up to `limit`.
+    /// The bytes from `offset` to the end of the file, at most `limit`.
     fileprivate func bytes(from offset: UInt64, atMost limit: Int) throws(FileError) -> [UInt8] {
-        // Nearly always there are few: no memory for more.
+        // Usually there are few, so the buffer is no larger than needed.
         let size = try status().size
         guard size > offset else { return [] }
         let count = Int(min(size - offset, UInt64(limit)))
         var buffer = [UInt8](repeating: 0, count: count)
-        let read = try buffer.withBytes { bytes throws(FileError) in try self.read(into: bytes, at: offset) }
+        let read = try buffer.withMutableBytes { bytes throws(FileError) in try self.read(into: bytes, at: offset) }
         buffer.removeLast(count - read)
         return buffer
-    }
-}
-
-extension [UInt8] {
-    // `withUnsafeBytes` of the standard library forgets which error its closure throws.
-
-    fileprivate func withBytes(_ body: (UnsafeRawBufferPointer) throws(FileError) -> Void) throws(FileError) {
-        var failure: FileError?
-        withUnsafeBytes { bytes in
-            do throws(FileError) { try body(bytes) } catch { failure = error }
-        }
-        if let failure { throw failure }
-    }
-
-    fileprivate mutating func withBytes(
-        _ body: (UnsafeMutableRawBufferPointer) throws(FileError) -> Int
-    ) throws(FileError) -> Int {
-        var result = Result<Int, FileError>.success(0)
-        withUnsafeMutableBytes { bytes in
-            result = Result { () throws(FileError) in try body(bytes) }
-        }
-        return try result.get()
     }
 }

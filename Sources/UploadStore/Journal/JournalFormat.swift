@@ -1,14 +1,14 @@
 import UploadModel
 
-// The journal: one file an upload, only ever appended to, from which everything about the upload follows.
-// Numbers are little-endian.
+// The journal: one append-only file for each upload, which holds the upload's whole state. Numbers are little-endian.
 //
 //     header                                   a record, 32 bytes
 //     0    8  "RSMBLD\0\2": magic, version     0   1  kind
 //     8    4  H, the header's length           1   3  zero
 //     12   4  number of texts                  4   4  check: low half of XXH3 of the record with zeros here. The
-//     16   8  the whole file's size, or ~0             seed: the nonce + how many records come before (texts behind one
-//                                                      are none) + 2^32 * the sum of their checks (modulo 2^64)
+//     16   8  the whole file's size, or ~0             seed: the nonce + the number of records before it (payloads
+//     don't
+//                                                      count) + 2^32 * the sum of their checks (modulo 2^64)
 //     24   8  size of the chunks, or 0         8   8  a
 //     32   8  nonce, random                    16  8  b
 //     40   8  begun, Unix seconds              24  8  c
@@ -16,60 +16,66 @@ import UploadModel
 //     H-8  8  XXH3 of all before it
 //
 //     kind          a           b        c             meaning
-//     1  held       offset      length   checksum      these bytes of the data file are the client's (XXH3 of them)
-//     2  lost       offset      length   -             these bytes count no longer
-//     3  durable    number      -        -             what the records before that number hold would survive a
-//                                                      power cut: it was synced
-//     4  boot       id (low)    id (high) -            what follows was written while the machine with this boot id ran
-//     5  publishing number      inode    recipients    the data file, of this inode, is about to get its numbered name;
-//                                                      once it has, these recipients, a bit each, are owed an event
-//     6  published  number      inode    Unix seconds  it has that name: the upload is complete
-//     7  adopted    offset      length   -             held, and synced before this was written
+//     1  held       offset      length   checksum      the data file has these bytes of the client (their XXH3)
+//     2  lost       offset      length   -             these bytes are not held any more
+//     3  durable    number      -        -             the data file was synced: the ranges of the records before that
+//                                                      number survive a power cut
+//     4  boot       id (low)    id (high) -            the following records were written during the boot with this id
+//     5  publishing number      inode    recipients    the data file, which has this inode, is about to be renamed to
+//     the
+//                                                      name with this number; once it is, these recipients (a bit each)
+//                                                      are owed an event
+//     6  published  number      inode    Unix seconds  it has that name: the upload is finished
+//     7  adopted    offset      length   -             held, and synced before this record was written
 //     8  chunk size bytes       -        -             the size of all chunks but the last
-//     9  tail       number      length   -             the last chunk, of this number, is held far behind the file
-//     10 size       bytes       -        -             the whole file's size
-//     11 described  n           checksum -             the following n bytes, filled up with zeros to a whole number of
-//                                                      records, are what the client says of the file: names and values,
-//                                                      each a length (4) and UTF-8
-//     12 settled    recipients  how      Unix seconds  these are owed no event any more: it was delivered (0) or an
-//                                                      operator has dropped it (1)
-//     13 attempted  r, m, n     checksum Unix seconds  the event could not be delivered to the recipients r (the lowest
-//                                                      8 bits) for the mth time (24 bits), and is tried again at that
-//                                                      time. The following n (32 bits) bytes, filled up like those of
-//                                                      11, say why: one text, a length (4) and UTF-8
+//     9  tail       number      length   -             the last chunk, which has this number, is kept far behind the
+//     file 10 size       bytes       -        -             the whole file's size
+//     11 described  n           checksum -             the following n bytes, padded with zeros to a whole number of
+//                                                      records, are the client's metadata: names and values, each a
+//                                                      length (4) and UTF-8
+//     12 settled    recipients  how      Unix seconds  these recipients are not owed the event any more: it was
+//     delivered
+//                                                      (0) or an operator dropped it (1)
+//     13 attempted  r, m, n     checksum Unix seconds  the mth attempt (24 bits) to deliver the event to the recipients
+//     r
+//                                                      (the lowest 8 bits) failed; the next is due at that time. The
+//                                                      following n (32 bits) bytes, padded as in 11, are the reason: a
+//                                                      length (4) and UTF-8
 //
-// Validity rule: the header counts if its length, texts and checksum fit; else the file is half made and as good as
-// none. Records count in order up to the first whose check (or that of its payload) differs, which is cut off, or which
-// says what can't be: sizes, places and times have 63 bits, as Linux's have. What follows is cleared by the next writer. What is held is the fold of the valid records.
+// Validity: the header is valid if its length, texts and checksum are right; a file without a valid header is treated
+// as no journal. Records are valid in order up to the first whose check (or that of its payload) differs, which is cut
+// off, or which has an impossible value: sizes, offsets and times have 63 bits, as in Linux. The next writer removes
+// the bytes after the last valid record. The held ranges are what the valid records add up to, in order.
 //
-// The data file's name has the journal's nonce in it: so a journal never vouches for a data file that was begun with
-// another, whichever of the two names a power cut took back.
+// The data file's name contains the journal's nonce. So a journal never vouches for a data file that belongs to another
+// journal, whichever of the two names a power cut leaves.
 //
-// Sizes that the header leaves open come with records 8 to 10: clients of the Flask backend may say only how many chunks
-// there are. The last chunk's place is known once another one has told the chunk size; until then it waits at
-// `Journal.tailOffset`.
+// Records 8 to 10 add sizes that the header leaves open: clients of the Flask backend may state only how many chunks
+// there are. The last chunk's offset is known once another chunk has shown the chunk size; until then the chunk is kept
+// at `Journal.tailOffset`.
 //
-// Assumed of the medium: a file written and synced keeps its bytes; a name is kept by a sync of its folder; a rename
-// keeps the old name, the new one, or both; while one boot of the machine lasts, reads see what was written. So after a
-// crash of the program alone every record is good, and after a change of the boot id those that no `durable` covers are
-// checked against the data by their checksums (`Recovery`). The nonce in the check keeps blocks of another, removed
-// journal from passing for records of this one. The checks before it keep a record in its place: a power cut may take a
-// record and leave those behind it, and later bring them back behind what was written in its stead.
+// Assumptions about the medium: a file that was written and synced keeps its bytes; syncing a folder keeps its names; a
+// rename that was not synced leaves the old name, the new one, or both; during one boot, reads return what was written.
+// So after a crash of the program alone every record is good. After a change of the boot id, ranges that no `durable`
+// record covers are compared with the data by their checksums (`Recovery`). The nonce in a record's check keeps blocks
+// of another, removed journal from being read as records of this one. The sum of the checks before it ties a record to
+// its place: a power cut may take a record and leave those after it, which must not become valid later, when other
+// records have been written before them.
 
-/// What the journal's first bytes say.
+/// The start of a journal. JournalTexts.swift says what its texts mean.
 struct JournalHeader: Equatable {
     static let magic: [UInt8] = [0x52, 0x53, 0x4d, 0x42, 0x4c, 0x44, 0, 2]
-    /// The longest header: an identifier, a name and as much again of other texts.
+    /// The longest header, in bytes: enough for the longest texts of each kind.
     static let maximumLength = 64 << 10
 
-    /// In bytes; nil where the client doesn't say it.
+    /// The whole file's size in bytes; nil if the client doesn't state it.
     var size: UInt64?
-    /// In bytes; nil where the client doesn't say it.
+    /// The size of all chunks but the last, in bytes; nil if the client doesn't state it.
     var chunkSize: UInt64?
+    /// Random.
     var nonce: UInt64
+    /// When the upload was begun, in Unix seconds.
     var begun: UInt64
-    /// Identifier, filename, relative path; where the upload has an owner or a ticket, also the owner's subject and folder
-    /// and the ticket. Empty where there is none.
     var texts: [String]
 
     var encoded: [UInt8] {
@@ -86,7 +92,7 @@ struct JournalHeader: Equatable {
         return bytes
     }
 
-    /// The header at the start of `bytes` with its length; nil if there is no valid one.
+    /// The header at the start of `bytes`, and its length in bytes; nil if there is no valid one.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> (header: JournalHeader, length: Int)? {
         guard bytes.count >= 56, bytes.prefix(8).elementsEqual(magic) else { return nil }
         let length = Int(bytes.littleEndian(UInt32.self, at: 8))
@@ -108,7 +114,7 @@ struct JournalHeader: Equatable {
     }
 }
 
-/// One thing that happened to an upload.
+/// A change of an upload's state. The table above says what each kind means.
 enum JournalRecord: Equatable {
     case held(ByteRange, checksum: UInt64)
     case lost(ByteRange)
@@ -127,7 +133,7 @@ enum JournalRecord: Equatable {
     /// In bytes.
     static let length = 32
 
-    /// The record's bytes; the seed is that of its place in a journal.
+    /// The record's bytes. The seed depends on the records before it (`seed(behind:_:)`).
     func encoded(seed: UInt64) -> [UInt8] {
         var payload: [UInt8] = []
         let (kind, a, b, c): (UInt8, UInt64, UInt64, UInt64)
@@ -163,7 +169,7 @@ enum JournalRecord: Equatable {
         return bytes + payload
     }
 
-    /// The record at the start of `bytes`, and how many records' room it takes; nil if there is no valid and whole one.
+    /// The record at the start of `bytes`, and its length in units of 32 bytes; nil if there is no valid one.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, seed: UInt64
     ) -> (record: JournalRecord, count: Int)? {
@@ -192,7 +198,7 @@ enum JournalRecord: Equatable {
             let pairs = stride(from: 0, to: texts.count, by: 2).map {
                 Metadata.Pair(name: texts[$0], value: texts[$0 + 1])
             }
-            return (.described(Metadata(pairs)), 1 + room(a))
+            return (.described(Metadata(pairs)), 1 + units(a))
         case 12:
             guard c.isPossible else { return nil }
             return (.settled(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), isDropped: b != 0, time: c), 1)
@@ -200,29 +206,29 @@ enum JournalRecord: Equatable {
             guard let texts = payload(of: bytes, count: a >> 32, checksum: b), texts.count == 1, c.isPossible
             else { return nil }
             let attempts = Attempts(count: Int(a >> 8 & 0xff_ffff), next: c, reason: texts[0])
-            return (.attempted(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), attempts), 1 + room(a >> 32))
+            return (.attempted(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), attempts), 1 + units(a >> 32))
         default: return nil
         }
     }
 
-    /// The most bytes that may follow a record: more than the parameters of a request may have.
+    /// The longest payload in bytes: more than all parameters of a request may have.
     static let maximumPayload = 128 << 10
 
-    /// The texts behind a record; nil if they are not all there, or others.
+    /// The texts of a record's payload; nil if it is cut off or its checksum differs.
     private static func payload(of bytes: UnsafeRawBufferPointer, count: UInt64, checksum: UInt64) -> [String]? {
-        guard count <= maximumPayload, (1 + room(count)) * length <= bytes.count else { return nil }
+        guard count <= maximumPayload, (1 + units(count)) * length <= bytes.count else { return nil }
         let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<(length + Int(count))])
         guard Checksum.of(payload) == checksum else { return nil }
         return payload.texts
     }
 
-    /// How many records' room that many bytes take.
-    private static func room(_ count: UInt64) -> Int { (Int(count) + padding(Int(count))) / length }
+    /// The length of a payload of `count` bytes in units of 32 bytes.
+    private static func units(_ count: UInt64) -> Int { (Int(count) + padding(Int(count))) / length }
 
-    /// What fills `count` bytes up to a whole number of records.
+    /// How many zeros pad a payload of `count` bytes.
     private static func padding(_ count: Int) -> Int { (length - count % length) % length }
 
-    /// The seed for what follows these bytes of a record; the first one's is the nonce.
+    /// The seed for the record after the one with these bytes. The first record's seed is the nonce.
     static func seed(behind bytes: ArraySlice<UInt8>, _ seed: UInt64) -> UInt64 {
         let check = bytes.withUnsafeBytes { $0.littleEndian(UInt32.self, at: 4) }
         return seed &+ 1 &+ UInt64(check) << 32
@@ -234,31 +240,32 @@ enum JournalRecord: Equatable {
 }
 
 extension UInt64 {
-    /// True for what a size, a place in a file or a time can be.
+    /// True if a size, an offset or a time can have this value.
     fileprivate var isPossible: Bool { self <= UInt64(Int64.max) }
 }
 
 extension ByteRange {
-    /// The range, if a file can have it.
+    /// The range; nil if no file can have it.
     fileprivate init?(possibleFrom start: UInt64, length: UInt64) {
         self.init(from: start, length: length)
         guard end.isPossible else { return nil }
     }
 }
 
-/// A last chunk that came before its place was known.
+/// The last chunk of an upload, kept far behind the file because its offset is not known yet.
 struct Tail: Equatable {
+    /// The chunk's number.
     var number: UInt64
     /// In bytes.
     var length: UInt64
 }
 
-/// Names one run of the machine, from switching on to the next power cut or reboot.
+/// Identifies one boot of the machine.
 package struct BootID: Sendable, Equatable {
     var low: UInt64
     var high: UInt64
 
-    /// An id from its two halves.
+    /// The id with these two halves.
     package init(low: UInt64, high: UInt64) {
         self.low = low
         self.high = high
@@ -266,7 +273,7 @@ package struct BootID: Sendable, Equatable {
 }
 
 extension [UInt8] {
-    /// Texts, each with its length in front.
+    /// Texts, each with its length in front (4 bytes).
     fileprivate init(texts: [String]) {
         self = []
         for text in texts {
@@ -281,7 +288,7 @@ extension [UInt8] {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Texts, each with its length in front; nil if these bytes are something else.
+    /// Texts, each with its length in front (4 bytes); nil if the bytes are anything else.
     fileprivate var texts: [String]? {
         var texts: [String] = []
         var position = 0

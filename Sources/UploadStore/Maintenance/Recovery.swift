@@ -2,11 +2,11 @@ import Glibc
 import Linux
 import UploadModel
 
-// What an upload is worth after the machine went down: every range that was not synced is read again and compared with
-// its checksum. What differs, or can't be read, is lost and the client will send it again; the rest is synced.
+// Recovers uploads after a power cut or reboot: every range that was not synced is read and compared with its checksum.
+// Ranges that differ, or can't be read, are lost and the client sends them again; the others are synced.
 
 extension LocalStore {
-    /// Checks what a power cut put in doubt, and starts a new boot in the journal.
+    /// Checks the ranges that a power cut may have taken, and records the current boot.
     ///
     /// - Returns: false if nothing is left of the upload.
     func recover(_ journal: inout Journal, _ files: UploadFiles) throws(FileError) -> Bool {
@@ -15,7 +15,7 @@ extension LocalStore {
             try journal.refresh()
             guard journal.boot != boot else { return true }
             guard let data = try state.open(files.data) else {
-                // Gone with the names that were not synced.
+                // Its name was not synced before the power cut.
                 try state.remove(files.journal)
                 tell(journal) { .removed($0, .lost) }
                 return false
@@ -35,26 +35,26 @@ extension LocalStore {
 }
 
 extension File {
-    /// True if the bytes of that record are there. False also where they can't be read.
+    /// True if the file has the bytes of that record; false also if they can't be read.
     func matches(_ record: Journal.HeldRecord) -> Bool {
         guard let checksum = Checksum() else { return false }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
-        defer { buffer.deallocate() }
-        var position = record.range.start
-        while position < record.range.end {
-            let wanted = Int(min(UInt64(buffer.count), record.range.end - position))
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
-            guard (try? read(into: piece, at: position)) == wanted else { return false }
-            checksum.update(UnsafeRawBufferPointer(piece))
-            position += UInt64(wanted)
+        return withCopyBuffer { buffer in
+            var position = record.range.start
+            while position < record.range.end {
+                let wanted = Int(min(UInt64(buffer.count), record.range.end - position))
+                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
+                guard (try? read(into: piece, at: position)) == wanted else { return false }
+                checksum.update(UnsafeRawBufferPointer(piece))
+                position += UInt64(wanted)
+            }
+            return checksum.value == record.checksum
         }
-        return checksum.value == record.checksum
     }
 }
 
 extension BootID {
-    /// This run of the machine, as the kernel names it. Where it doesn't, an id that no other run has: then everything
-    /// that is not synced is checked at each start.
+    /// The id of the current boot, from the kernel. If the kernel has none, a random one: then every start of the
+    /// program checks all ranges that were not synced.
     package static var current: BootID {
         var text = [UInt8](repeating: 0, count: 64)
         let descriptor = Descriptor(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC))

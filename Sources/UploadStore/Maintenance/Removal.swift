@@ -5,7 +5,7 @@ extension LocalStore {
         var budget = WaitBudget()
         while let upload = try find(id) {
             if try upload.look({ $0.isPublished }) == true { throw .finished }
-            // Who is still sending is waited for: a client that cancels has broken its requests off.
+            // Waits for chunks that are being received: a client that cancels breaks off its requests.
             if try removeIfQuiet(upload, seconds: 0, cause: .givenUp) {
                 cache.drop(upload)
             } else if !budget.wait() {
@@ -13,7 +13,7 @@ extension LocalStore {
             }
         }
         clearParts(of: id)
-        // What is given up must not come back with a power cut.
+        // The upload must not come back with a power cut.
         try onDisk { () throws(FileError) in try state.sync() }
         return Removal()
     }

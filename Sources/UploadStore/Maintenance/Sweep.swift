@@ -1,22 +1,22 @@
 import UploadModel
 
-// What nobody needs any more: uploads that nobody sends to, records of finished ones, and what a process left behind
-// that died while it began one. An upload is removed only while nobody holds a range of it; who comes at that moment
-// finds it gone and begins anew.
+// Removes expired uploads, expired records of finished uploads, and files that a process left when it died while it
+// began an upload. An upload is removed only while no range of it is locked; a request that arrives at that moment
+// begins a new one.
 
 extension LocalStore {
-    /// How long something half made may lie before it is cleared: longer than making it takes.
-    private static let halfMadeSeconds: UInt64 = 3600
+    /// The age at which an incomplete file of the store is removed, in seconds: far more than creating it takes.
+    private static let incompleteSeconds: UInt64 = 3600
 
-    /// What a sweep did.
+    /// The result of a sweep.
     package struct SweepReport: Sendable {
         /// The uploads that were removed.
         package var removed: [UploadSummary] = []
-        /// What could not be swept, with the cause.
+        /// The errors of uploads that could not be swept.
         package var failures: [StoreError] = []
     }
 
-    /// Removes what has expired.
+    /// Removes everything that has expired.
     package func sweep() -> SweepReport {
         var report = SweepReport()
         do throws(StoreError) {
@@ -38,7 +38,7 @@ extension LocalStore {
                 do throws(StoreError) { try clear(name) } catch { report.failures.append(error) }
             }
             try Outbox(self).sweep()
-            // What has expired must not come back with a power cut.
+            // Removed uploads must not come back with a power cut.
             if !report.removed.isEmpty { try onDisk { () throws(FileError) in try state.sync() } }
         } catch {
             report.failures.append(error)
@@ -46,16 +46,16 @@ extension LocalStore {
         return report
     }
 
-    /// - Returns: the data file that belongs to the journal, if that stays; what was removed, if not.
+    /// - Returns: the name of the upload's data file if the upload stays, else the summary of the removed upload.
     private func sweep(journal name: String) throws(StoreError) -> (data: String?, removed: UploadSummary?) {
         try onDisk { () throws(FileError) in
             guard let file = try state.open(name) else { return (nil, nil) }
             guard let journal = try Journal.read(file), let id = journal.header.uploadID else {
-                if try isOver(file, after: LocalStore.halfMadeSeconds) { try state.remove(name) }
+                if try isOver(file, after: LocalStore.incompleteSeconds) { try state.remove(name) }
                 return (nil, nil)
             }
             let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
-            // A power cut may have given the data file of a finished upload its old name back.
+            // A power cut may have restored the data file's old name beside the final one.
             if journal.isPublished { try state.remove(files.data) }
             guard settings.expire > 0,
                 let removed = try remove(files, file, unusedFor: settings.expire, cause: .expired)
@@ -66,14 +66,14 @@ extension LocalStore {
         }
     }
 
-    /// Removes an upload if nobody has touched it for so long and nobody is at it.
+    /// Removes an upload if nothing was added to it for `seconds` and no other thread or process works on it.
     ///
-    /// - Parameter file: an opening of the journal that is this call's own.
-    /// - Returns: what was removed; nil if it stays.
+    /// - Parameter file: the journal, opened for this call alone.
+    /// - Returns: the removed upload; nil if it stays.
     private func remove(
         _ files: UploadFiles, _ file: any File, unusedFor seconds: UInt64, cause: RemovalCause
     ) throws(FileError) -> UploadSummary? {
-        // Who holds this is changing the upload at the moment.
+        // The holder of this lock is changing the upload.
         guard try file.lock(offset: 0, length: 1, wait: false) else { return nil }
         defer { file.unlock(offset: 0, length: 1) }
         guard try isOver(file, after: seconds), var journal = try Journal.read(file) else { return nil }
@@ -82,7 +82,7 @@ extension LocalStore {
             let destination = try? Destination(
                 id, relativePath: journal.header.relativePath, layout: settings.layout)
         {
-            // Somebody is about to write down that it is published, or died before he could.
+            // The publisher is about to record that the file is finished, or died before it could.
             try settle(&journal, files, destination)
             if journal.isPublished { return nil }
         }
@@ -98,7 +98,9 @@ extension LocalStore {
         return summary
     }
 
-    /// Removes an upload that another one is to replace, if nobody has touched it for so long and nobody is at it.
+    /// Removes an upload if nothing was added to it for `seconds` and no other thread or process works on it.
+    ///
+    /// - Returns: true if it is gone.
     func removeIfQuiet(_ upload: Upload, seconds: UInt64, cause: RemovalCause) throws(StoreError) -> Bool {
         try onDisk { () throws(FileError) in
             guard let file = try state.open(upload.files.journal) else { return true }
@@ -106,10 +108,10 @@ extension LocalStore {
         }
     }
 
-    /// Removes a data file that no journal speaks of, or a spool that got a name.
+    /// Removes a data file without a journal, or a spool file that a process left.
     private func clear(_ name: String) throws(StoreError) {
         try onDisk { () throws(FileError) in
-            guard let file = try state.open(name), try isOver(file, after: LocalStore.halfMadeSeconds),
+            guard let file = try state.open(name), try isOver(file, after: LocalStore.incompleteSeconds),
                 try file.lock(offset: 0, length: 0, wait: false)
             else { return }
             try state.remove(name)
@@ -121,13 +123,13 @@ extension LocalStore {
         return status.names > 0 && status.modified + seconds <= time
     }
 
-    /// True when the end of an upload under way is to be put off again: not at each test, once in an eighth of its time,
-    /// or an hour, is enough.
+    /// True if the expiry of an upload under way should be postponed now. Not with each test: once in an eighth of its
+    /// time, or once an hour, is enough.
     func isKeepAliveDue(_ journal: Journal, _ file: FileStatus) -> Bool {
         settings.expire > 0 && !journal.isPublished && file.modified + min(settings.expire / 8, 3600) <= time
     }
 
-    /// Puts off the end of an upload under way, if it is time.
+    /// Postpones the expiry of an upload under way, if that is due.
     func keepAlive(_ upload: Upload) throws(StoreError) {
         guard settings.expire > 0, try upload.look(isKeepAliveDue) == true else { return }
         _ = try upload.change { [time] journal throws(FileError) in try journal.file.touch(time) }

@@ -2,31 +2,31 @@ import Glibc
 import Linux
 package import UploadModel
 
-// Checks journals and data files against each other, and changes nothing. It may run beside the server: what looks wrong
-// because it was changing is looked at again.
+// Compares journals and data files, and changes nothing. It may run beside the server: a finding that may come from a
+// change in progress is checked again.
 
-/// What a verification found.
+/// The result of a verification.
 package struct VerifyReport: Sendable {
-    /// How many uploads were looked at, finished ones included.
+    /// How many uploads were checked, finished ones included.
     package var uploads = 0
     /// How many bytes were compared with their checksums.
     package var bytes: UInt64 = 0
-    /// What is not as it should be.
+    /// The faults that were found.
     package var findings: [Finding] = []
 
-    /// One thing that is not as it should be.
+    /// A fault.
     package struct Finding: Sendable, Equatable {
         /// The file's name in the state folder.
         package let file: String
-        /// The upload it belongs to; nil where that can't be told.
+        /// The upload that the file belongs to; nil if that is not known.
         package let upload: UploadID?
-        /// What is wrong with it, and what will become of it.
+        /// What is wrong with the file, and what follows from that.
         package let text: String
     }
 }
 
 extension LocalStore {
-    /// Looks at every upload.
+    /// Checks every upload.
     ///
     /// - Throws: `StoreError` if the state folder can't be read.
     package func verify() throws(StoreError) -> VerifyReport {
@@ -48,7 +48,7 @@ extension LocalStore {
         return report
     }
 
-    /// True if no journal speaks of that data file, also none that was begun meanwhile.
+    /// True if the data file belongs to no journal, including those that were begun since the list was made.
     private func isOrphan(_ data: String) throws(FileError) -> Bool {
         let key = data.prefix { $0 != "-" }
         if let file = try state.open(key + UploadFiles.journalSuffix), let journal = try settledJournal(file),
@@ -60,7 +60,7 @@ extension LocalStore {
         return try state.status(data) != nil
     }
 
-    /// The journal in a file. Where there is none, somebody may just be beginning it: it is looked at again.
+    /// The journal in a file. If it isn't valid, another process may be writing it: it is read again after a moment.
     private func settledJournal(
         _ file: any File, visit: (JournalRecord) -> Void = { _ in }
     ) throws(FileError) -> Journal? {
@@ -86,7 +86,7 @@ extension LocalStore {
         guard let journal, let id = journal.header.uploadID else {
             guard try file.status().names > 0 else { return nil }
             report.findings.append(
-                .init(file: name, upload: nil, text: "has no valid header; the upload begins anew with its next chunk"))
+                .init(file: name, upload: nil, text: "has no valid header; the next chunk begins a new upload"))
             return nil
         }
         report.uploads += 1
@@ -94,40 +94,41 @@ extension LocalStore {
             report.findings.append(.init(file: file, upload: id, text: text))
         }
         let files = UploadFiles(key: UploadKey(id), nonce: journal.header.nonce)
-        if name != files.journal { found(name, "has another upload's name; it is not used") }
+        if name != files.journal { found(name, "has the name of another upload; it is not used") }
         let size = try file.status().size
         if size > journal.position {
-            // A record that is just being written looks the same.
+            // A record that is being written looks the same.
             if let again = try Journal.read(file), again.records == journal.records, try file.status().size == size {
-                found(name, "has \(size - journal.position) bytes behind its last valid record; they don't count")
+                found(name, "has \(size - journal.position) bytes after its last valid record; they are ignored")
             }
         }
         guard let data = try state.open(files.data) else {
             if try isMissing(files, file, id) {
-                found(files.data, "is missing; the upload begins anew with its next chunk")
+                found(files.data, "is missing; the next chunk begins a new upload")
             }
             return files.data
         }
         if journal.isPublished {
-            found(files.data, "is still there though the file is finished")
+            found(files.data, "still exists although the upload is finished")
             return files.data
         }
         for record in records {
-            // A journal that lies may speak of more bytes than 64 bits can count.
+            // The ranges of a forged journal may have more bytes than 64 bits can count.
             report.bytes &+= record.range.length
             if data.matches(record) { continue }
             let now = try Journal.read(file)
             if now?.losses == journal.losses && now?.isPublished == false {
                 found(
                     files.data,
-                    "does not have the bytes that the journal has recorded from \(record.range.start) to \(record.range.end)"
+                    "does not have the bytes that the journal records from \(record.range.start) to \(record.range.end)"
                 )
             }
         }
         return files.data
     }
 
-    /// True if an upload's data file is gone for good: looked at while nobody can be beginning or publishing it.
+    /// True if an upload's data file is missing. Locks the journal, so that no other process is beginning or publishing
+    /// the upload.
     private func isMissing(_ files: UploadFiles, _ file: any File, _ id: UploadID) throws(FileError) -> Bool {
         _ = try file.lock(offset: 0, length: 1, wait: true)
         defer { file.unlock(offset: 0, length: 1) }

@@ -1,12 +1,13 @@
 import Glibc
+import Linux
 import UploadModel
 
-/// Where a finished file is to lie below the root: folders on the way, then its name.
+/// Where a finished file goes, below the root: folders and a name.
 struct Destination: Sendable, Equatable {
     let folders: [String]
     let filename: FileName
 
-    /// - Throws: `StoreError.nameReserved` if the client's words lead into the store's own folder.
+    /// - Throws: `StoreError.nameReserved` if the path leads into the store's own folder.
     init(_ id: UploadID, relativePath: RelativePath?, layout: Layout) throws(StoreError) {
         let home = id.owner.directory?.components.map(\.text) ?? []
         switch layout {
@@ -24,10 +25,10 @@ struct Destination: Sendable, Equatable {
         if folders.first == LocalStore.stateFolder { throw .nameReserved }
     }
 
-    /// The path below the root, with the number that the name got.
+    /// The path below the root, with that number in its name.
     func path(_ number: UInt64) -> String { (folders + [filename.numbered(number)]).joined(separator: "/") }
 
-    /// The folder, opened step by step from the root, so that no link leads out of it; nil if it isn't there.
+    /// Opens the folder, component by component so that no symbolic link is followed. Nil if there is none.
     func open(from root: any Directory) throws(FileError) -> (any Directory)? {
         var folder = root
         for name in folders {
@@ -37,7 +38,7 @@ struct Destination: Sendable, Equatable {
         return folder
     }
 
-    /// The same, and makes what is missing.
+    /// Opens the folder, and creates the folders that are missing.
     func make(from root: any Directory) throws(FileError) -> any Directory {
         var folder = root
         for name in folders {
@@ -46,7 +47,7 @@ struct Destination: Sendable, Equatable {
         return folder
     }
 
-    /// Removes the folders on the way that are empty.
+    /// Removes those of the folders that are empty.
     func removeFolders(from root: any Directory) {
         for depth in folders.indices.reversed() {
             var parent: (any Directory)? = root
@@ -55,8 +56,8 @@ struct Destination: Sendable, Equatable {
         }
     }
 
-    /// Returns when the names on the way, and those in the folder, would survive a power cut. Also those that were there
-    /// before: who made them may not have come as far as their sync.
+    /// Syncs the root and the folders, so that the file's name survives a power cut. Also folders that existed before:
+    /// the process that created them may have died before it synced them.
     func sync(from root: any Directory) throws(FileError) {
         try root.sync()
         var folder = root
@@ -69,8 +70,8 @@ struct Destination: Sendable, Equatable {
         }
     }
 
-    /// An identifier as the name of a folder: bytes that a name can't have, or that would hide it, are written as in a
-    /// URL (RFC 3986, 2.1); one that is still too long becomes its SHA-256.
+    /// An identifier as the name of a folder. Characters that a name can't have, and a leading dot, are percent-encoded
+    /// (RFC 3986, section 2.1). If the result is too long, the name is the identifier's SHA-256.
     private static func component(_ identifier: String) -> String {
         var name = ""
         for (index, scalar) in identifier.unicodeScalars.enumerated() {
@@ -79,8 +80,7 @@ struct Destination: Sendable, Equatable {
                 name.unicodeScalars.append(scalar)
             } else {
                 for byte in String(scalar).utf8 {
-                    let digits = String(byte, radix: 16, uppercase: true)
-                    name += "%" + (digits.count == 1 ? "0" : "") + digits
+                    name += "%" + byte.hexDigits.uppercased()
                 }
             }
         }

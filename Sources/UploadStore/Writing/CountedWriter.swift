@@ -1,11 +1,12 @@
+import Linux
 import UploadModel
 
-// Chunks of clients that say only how many there are (contract, `resumableTotalChunks`). All but the last have one size,
-// which the first of them to come tells; the last begins where they end. So such a chunk waits in a spool until it is
-// whole, and its length settles where it goes. A last chunk that comes before the chunk size is known waits far behind
-// the file, held like any other, and is moved when it is.
+// Chunks of clients that state only how many there are (PROTOCOL.md, Parameters). All chunks but the last have one
+// size, which the first of them to arrive shows; the last begins where they end. So such a chunk is spooled until it is
+// whole, and its length tells its offset. A last chunk that arrives before the chunk size is known is held far behind
+// the file, and moved once it is known.
 
-/// Takes a chunk whose place follows from its length.
+/// Takes a chunk whose offset follows from its length.
 final class CountedWriter: ChunkWriter {
     private let store: LocalStore
     private let chunk: ChunkRequest
@@ -35,7 +36,8 @@ final class CountedWriter: ChunkWriter {
             case .finished: return Receipt(.duplicate)
             case .settled(let settled): layout = settled
             }
-            // Before the record of the last chunk, the file has no size: so it can't be complete without it.
+            // The record of the last chunk is the one that gives the file its size, so the file can't be complete
+            // without that chunk.
             let consequence: Consequence =
                 layout.offset == Journal.tailOffset
                 ? .tail(Tail(number: chunk.number, length: spool.length))
@@ -43,9 +45,7 @@ final class CountedWriter: ChunkWriter {
             let writer = try LocalWriter(
                 store: store, upload: upload, layout: layout, metadata: chunk.metadata, consequence: consequence)
             guard let writer else { continue }
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
-            defer { buffer.deallocate() }
-            try spool.replay(to: writer, through: buffer)
+            try withCopyBuffer { buffer throws(StoreError) in try spool.replay(to: writer, through: buffer) }
             let receipt = try writer.commit()
             if case .completed = receipt.effect { return receipt }
             guard let path = try store.placeTail(of: upload) else { return receipt }
@@ -61,14 +61,14 @@ private enum CountedPlace {
 }
 
 extension ChunkRequest {
-    /// True for the last of counted chunks.
+    /// True for the last chunk of a client that states only their number.
     fileprivate var isLast: Bool { place == .counted(chunks: number) }
 }
 
 extension Upload {
-    /// Where a chunk of that length goes. Nil if the upload was removed meanwhile.
+    /// The offset and length of a chunk of that length. Nil if the upload was removed meanwhile.
     ///
-    /// - Throws: `StoreError.wrongLength` if its length contradicts what is known, or `.tooLarge`.
+    /// - Throws: `StoreError.wrongLength` if the length contradicts the known sizes, or `.tooLarge`.
     fileprivate func place(of chunk: ChunkRequest, length: UInt64) throws(StoreError) -> CountedPlace? {
         if !chunk.isLast {
             guard length > 0 else { throw .tooShort(received: 0, lengths: [1]) }
@@ -106,9 +106,9 @@ extension Upload {
 }
 
 extension LocalStore {
-    /// Moves a last chunk to its place, as soon as that is known.
+    /// Moves a last chunk from far behind the file to its offset, if that is known.
     ///
-    /// - Returns: the file's path, if it became complete with that.
+    /// - Returns: the file's path, if that made it complete.
     @discardableResult
     func placeTail(of upload: Upload) throws(StoreError) -> String? {
         guard let (tail, chunkSize) = try upload.look({ ($0.tail, $0.chunkSize) }), let tail, let chunkSize,
@@ -124,26 +124,28 @@ extension LocalStore {
             store: self, upload: upload, layout: layout, metadata: Metadata(),
             consequence: .size(target.end, releasing: waiting))
         guard let writer else { return nil }
-        // Nobody may replace the bytes while they are read.
+        // The lock keeps other writers from replacing the bytes while they are read.
         guard
             try onDisk({ () throws(FileError) in
                 try file.lock(offset: waiting.start, length: waiting.length, wait: false)
             }), try upload.look({ $0.tail == tail && $0.held.contains(waiting) }) == true
         else { throw .busy }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
-        defer { buffer.deallocate() }
-        var position = waiting.start
-        while position < waiting.end {
-            let wanted = Int(min(UInt64(buffer.count), waiting.end - position))
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
-            let count = try onDisk { () throws(FileError) in try file.read(into: piece, at: position) }
-            guard count == wanted else {
-                // Somebody has cut the file. What waited in it is asked for again.
-                _ = try upload.change { journal throws(FileError) in try journal.append([.lost(waiting)]) }
-                return nil
+        let isWhole = try withCopyBuffer { buffer throws(StoreError) in
+            var position = waiting.start
+            while position < waiting.end {
+                let wanted = Int(min(UInt64(buffer.count), waiting.end - position))
+                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
+                let count = try onDisk { () throws(FileError) in try file.read(into: piece, at: position) }
+                guard count == wanted else { return false }
+                try writer.write(UnsafeRawBufferPointer(piece))
+                position += UInt64(count)
             }
-            try writer.write(UnsafeRawBufferPointer(piece))
-            position += UInt64(count)
+            return true
+        }
+        guard isWhole else {
+            // The file was truncated by another program. The client has to send the chunk again.
+            _ = try upload.change { journal throws(FileError) in try journal.append([.lost(waiting)]) }
+            return nil
         }
         file.unlock(offset: waiting.start, length: waiting.length)
         guard case .completed(let path) = try writer.commit().effect else { return nil }

@@ -1,16 +1,18 @@
 import Glibc
+import Linux
 import Synchronization
 import UploadModel
 
-/// What follows from a chunk beside that it is held.
+/// What a chunk adds to the journal, apart from its `held` record.
 enum Consequence: Equatable {
     case none
-    /// It is the last, and waits for its place.
+    /// It is the last chunk, and its offset is not known yet.
     case tail(Tail)
-    /// It is the last, so the file's size is known. The bytes where it waited, if it did, are no longer needed.
+    /// It is the last chunk, so the file's size is known. If it was kept behind the file before, those bytes are not
+    /// needed any more.
     case size(UInt64, releasing: ByteRange?)
 
-    /// How that is written down, unless it is already.
+    /// Its records; none if the journal has them already.
     func records(_ journal: Journal) -> [JournalRecord] {
         switch self {
         case .tail(let tail) where journal.tail != tail && journal.size == nil:
@@ -23,18 +25,18 @@ enum Consequence: Equatable {
     }
 }
 
-/// Takes one chunk into its place in the data file.
+/// Writes one chunk to its offset in the data file.
 ///
 /// Bytes that are held already are compared, not written: a chunk that is sent again changes nothing and needs no lock.
-/// Where one differs, the range is taken out of the journal first, then written, then put back: a crash in between
-/// leaves "missing", never a mix.
+/// If a byte differs, the range is removed from the journal first, then written, then recorded again: a crash in
+/// between leaves a missing range, never a mix of both chunks.
 final class LocalWriter: ChunkWriter {
     private enum State {
-        /// The file is complete: nothing is written, whatever comes.
+        /// The upload is finished: nothing is written, whatever the chunk has.
         case finished
-        /// All of the range is held, and was when the journal counted that many losses.
+        /// The whole range is held. `losses` is the journal's count from when that was found.
         case comparing(any File, losses: Int)
-        /// The range is ours. These parts of it are held already.
+        /// This writer has locked the range. These parts of it are held already.
         case writing(any File, held: [ByteRange])
     }
 
@@ -48,16 +50,16 @@ final class LocalWriter: ChunkWriter {
     private var received: UInt64 = 0
     private var scratch: [UInt8] = []
 
-    /// What the journal says of our range.
+    /// The journal's state for the writer's range.
     private struct View {
         var published: Bool
         var held: [ByteRange]
         var losses: Int
     }
 
-    /// Nil if the upload was removed, or finished and forgotten, while we came: then the caller starts again.
+    /// Nil if the upload was removed meanwhile, or finished and forgotten: then the caller starts again.
     ///
-    /// - Parameter consequence: what is to be recorded in the same moment as that the chunk is held.
+    /// - Parameter consequence: what is recorded in the same write as the chunk's `held` record.
     init?(
         store: LocalStore, upload: Upload, layout: ChunkLayout, metadata: Metadata,
         consequence: Consequence = .none
@@ -73,25 +75,25 @@ final class LocalWriter: ChunkWriter {
         self.state = state
     }
 
-    /// Finds out what there is to do, and takes the range if there is something to write.
+    /// Finds out whether there is something to write, and if so locks the range.
     private func enter() throws(StoreError) -> State? {
         var budget = WaitBudget()
         while true {
             guard let view = try look() else { return nil }
             if view.published { return .finished }
             guard let file = try store.openData(of: upload) else {
-                // It is just getting its name, or has to be begun again.
+                // The file is being renamed at this moment, or the upload has to begin again.
                 guard budget.wait() else { throw .busy }
                 continue
             }
             if isAll(view.held) {
-                // Nothing is written, so nothing else shows that the sender is at work.
+                // Nothing is written, so nothing else would keep the upload from expiring.
                 try store.keepAlive(upload)
                 return .comparing(file, losses: view.losses)
             }
             if try claim(file) {
                 try store.checkFloor(beforeWriting: layout.range.length, isReserved: upload.isReserved)
-                // Only now nobody else can write here: look again.
+                // From here on no other writer changes the range: look again.
                 guard let view = try look() else { return nil }
                 if view.published { return .finished }
                 if !isAll(view.held) {
@@ -134,7 +136,7 @@ final class LocalWriter: ChunkWriter {
         case .finished:
             return Receipt(.duplicate)
         case .comparing(_, let losses):
-            // If something was replaced meanwhile, it may have been what we compared with.
+            // If a range was removed meanwhile, the bytes that were compared may have been replaced.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
             if consequence != .none {
                 _ = try upload.change { journal throws(FileError) in try journal.append(consequence.records(journal)) }
@@ -143,13 +145,13 @@ final class LocalWriter: ChunkWriter {
             try record(file)
             effect = .stored
         }
-        // Gives the range back: publishing needs the whole file.
+        // Unlocks the range: publishing needs a lock on the whole file.
         state = .finished
         if let path = try store.publish(upload) { return Receipt(.completed(path: path)) }
         return Receipt(effect)
     }
 
-    /// Writes down that the bytes are there.
+    /// Records that the range is held.
     private func record(_ file: any File) throws(StoreError) {
         guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
         let isDurable = store.settings.durability == .chunk
@@ -160,7 +162,7 @@ final class LocalWriter: ChunkWriter {
         var isThere = false
         var isComplete = false
         let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
-            // A file that somebody removed by hand takes bytes as well.
+            // Writes succeed even if the file's name was removed by another program.
             isThere = try file.status().names > 0
             guard isThere else { return }
             var records: [JournalRecord] = [.held(range, checksum: value)] + consequence.records(journal)
@@ -170,16 +172,16 @@ final class LocalWriter: ChunkWriter {
             isComplete = journal.coversFile
         }
         guard recorded, isThere else { throw .busy }
-        // What makes the file complete is synced in a moment.
+        // If the file is complete, publishing syncs it now.
         if !isDurable && !isComplete { try writeBack(range.length, of: file) }
     }
 
-    /// How many bytes are written to the medium at once: smaller pieces would cost as many calls to the disk each.
+    /// How many bytes may gather before write-back starts. Less would mean more and smaller writes to the medium.
     private static let writeBackInterval: UInt64 = 4 << 20
-    /// How many bytes of an upload may be in doubt after a power cut: so many are read again then.
+    /// How many unsynced bytes an upload may have. After a power cut, recovery has to read at most that many.
     private static let syncInterval: UInt64 = 256 << 20
 
-    /// Has the kernel write what came lately, so that the sync of the whole file, before its last answer, finds little
+    /// Lets the kernel write the bytes early, so that the sync of the whole file, before the last response, has little
     /// left to do.
     private func writeBack(_ count: UInt64, of file: any File) throws(StoreError) {
         let unsynced = upload.unsynced.add(count, ordering: .relaxed)
@@ -206,11 +208,11 @@ final class LocalWriter: ChunkWriter {
         }
     }
 
-    /// Goes from comparing to writing: takes the range. Nil if the file was completed meanwhile.
+    /// Goes from comparing to writing: locks the range. Nil if the upload was finished meanwhile.
     private func takeOver(since losses: Int) throws(StoreError) -> (any File)? {
         var budget = WaitBudget()
         while true {
-            // What was compared so far must still be there, else it and what is written now would mix.
+            // The bytes that were compared so far must still be held, or they would mix with those written now.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
             if view.published { return nil }
             if let file = try store.openData(of: upload), try claim(file) {
@@ -221,11 +223,11 @@ final class LocalWriter: ChunkWriter {
         }
     }
 
-    /// Takes the range out of what is held. Synced, with all that it stands on: after a power cut the journal must not
-    /// vouch for bytes that were overwritten.
+    /// Removes the range from the journal, and syncs data and journal: after a power cut the journal must not vouch for
+    /// bytes that were overwritten.
     private func replace(_ file: any File) throws(StoreError) {
         try upload.syncData(file)
-        // As long as it may be the shorter of two possible chunks, what lies behind that is another chunk's.
+        // While it may still be the shorter of two possible chunks, the bytes after that one belong to another chunk.
         let shorter = received <= layout.lengths[0] ? ByteRange(from: layout.offset, length: layout.lengths[0]) : nil
         var held: [ByteRange] = []
         let done = try upload.change { [all = layout.range] journal throws(FileError) in
@@ -237,7 +239,7 @@ final class LocalWriter: ChunkWriter {
         state = .writing(file, held: held)
     }
 
-    /// Sees to it that what `replace` has taken out stays out, where whoever began that died before its sync.
+    /// Syncs a `lost` record that another writer has appended and may have died before syncing.
     private func makeLossesCertain() throws(StoreError) {
         guard try upload.look({ $0.mayForgetLoss }) == true else { return }
         _ = try upload.change { journal throws(FileError) in try journal.sync() }
@@ -247,8 +249,8 @@ final class LocalWriter: ChunkWriter {
         try onDisk { () throws(FileError) in try file.write(bytes, at: position) }
     }
 
-    /// Writes what is missing and compares what is held: until something differs, a larger chunk that is cut short
-    /// costs nothing that was acknowledged.
+    /// Writes missing parts and compares held ones. So a larger chunk that is broken off removes no acknowledged bytes,
+    /// as long as nothing differs.
     private func fill(
         _ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64, held: [ByteRange]
     ) throws(StoreError) {
@@ -279,17 +281,16 @@ final class LocalWriter: ChunkWriter {
         var done = 0
         while done < bytes.count {
             let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + scratch.count, bytes.count)])
-            var result = Result<Bool, FileError>.success(false)
-            scratch.withUnsafeMutableBytes { buffer in
-                let held = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
-                result = Result { () throws(FileError) in
+            let isSame = try onDisk { () throws(FileError) in
+                try scratch.withMutableBytes { buffer throws(FileError) in
+                    let held = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
                     guard try file.read(into: held, at: position + UInt64(done)) == piece.count,
                         let expected = piece.baseAddress, let found = held.baseAddress
                     else { return false }
                     return memcmp(expected, found, piece.count) == 0
                 }
             }
-            guard try onDisk({ () throws(FileError) in try result.get() }) else { return false }
+            guard isSame else { return false }
             done += piece.count
         }
         return true

@@ -1,14 +1,14 @@
-/// A file's bytes. Most may never have been written, however large it is: those are zeros and take no memory.
-struct SparseBytes {
+/// A file's bytes. Ranges that were never written read as zeros and take no memory.
+package struct SparseBytes {
     private static let pageSize: UInt64 = 1 << 20
 
-    /// Each only as long as it was written.
+    /// Each page is only as long as its written part.
     private var pages: [UInt64: [UInt8]] = [:]
     /// The file's size.
     private(set) var count: UInt64 = 0
 
-    /// Puts bytes in; the file grows if they lie behind its end.
-    mutating func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) {
+    /// Writes bytes. The file grows if they end after its end.
+    package mutating func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) {
         var rest = bytes
         var position = offset
         while !rest.isEmpty {
@@ -27,8 +27,8 @@ struct SparseBytes {
         pages[page]?.replaceSubrange(start..<start + bytes.count, with: bytes)
     }
 
-    /// Cuts the file off, or extends it with zeros.
-    mutating func resize(to size: UInt64) {
+    /// Truncates the file, or extends it with zeros.
+    package mutating func resize(to size: UInt64) {
         if size < count {
             for page in pages.keys where page >= size / SparseBytes.pageSize {
                 let kept = page == size / SparseBytes.pageSize ? Int(size % SparseBytes.pageSize) : 0
@@ -39,8 +39,8 @@ struct SparseBytes {
         count = size
     }
 
-    /// The bytes in that place, fewer at the end of the file.
-    func read(at offset: UInt64, atMost wanted: Int) -> [UInt8] {
+    /// The bytes at that offset, fewer at the end of the file.
+    package func read(at offset: UInt64, atMost wanted: Int) -> [UInt8] {
         guard offset < count else { return [] }
         let end = min(count, offset + UInt64(wanted))
         var bytes: [UInt8] = []

@@ -1,8 +1,8 @@
 import Multipart
 
-/// The header of a part, read the plain way. Bytes are taken as characters of ISO-8859-1, one for one.
-enum ReferenceHeader {
-    static func part(_ block: [UInt8]) -> Part? {
+/// A simple reader for the header of a part. Each byte becomes the ISO-8859-1 character with that number.
+package enum ReferenceHeader {
+    package static func part(_ block: [UInt8]) -> Part? {
         let text = block.map { Unicode.Scalar($0) }
         for (index, scalar) in text.enumerated() {
             if scalar == "\0" { return nil }
@@ -32,8 +32,8 @@ enum ReferenceHeader {
         return part
     }
 
-    /// The value of a Content-Type header; nil if it is none.
-    static func mediaType(
+    /// The parsed value of a Content-Type header; nil if it is invalid.
+    package static func mediaType(
         _ value: [UInt8]
     ) -> (type: String, subtype: String, parameters: [String: [UInt8]])? {
         guard let (word, parameters) = pieces(value.map { Unicode.Scalar($0) }) else { return nil }
@@ -53,7 +53,7 @@ enum ReferenceHeader {
         return Part(name: unescapeBrowser(bytes(name)), filename: filename, contentType: nil, data: [])
     }
 
-    /// Cuts at the semicolons that don't stand in quotes, then every piece at its equals sign.
+    /// Splits at semicolons outside quotes, then each piece at its equals sign.
     private static func pieces(
         _ value: [Unicode.Scalar]
     ) -> (word: ArraySlice<Unicode.Scalar>, parameters: [String: [Unicode.Scalar]])? {
@@ -91,7 +91,7 @@ enum ReferenceHeader {
             if value[index] == "\"" { return index == value.endIndex - 1 ? result : nil }
             let next = index + 1 < value.endIndex ? value[index + 1] : nil
             if value[index] == "\\", let next, next == "\"" || next == "\\" {
-                // An open string whose last two characters are \" ends in a backslash.
+                // A string that ends with \" ends in a backslash.
                 if next == "\"" && index + 2 == value.endIndex { return result + ["\\"] }
                 result.append(next)
                 index += 2
@@ -148,7 +148,7 @@ enum ReferenceHeader {
     private static func token(_ text: ArraySlice<Unicode.Scalar>) -> String? {
         let tchar = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
         let lower = string(text).lowercased()
-        // Only ASCII may change its case here: the Kelvin sign and its like are no token.
+        // Only ASCII characters are allowed: the Kelvin sign, for one, becomes ASCII in lower case.
         guard !text.isEmpty, text.allSatisfy(\.isASCII) else { return nil }
         return lower.unicodeScalars.allSatisfy(tchar.unicodeScalars.contains) ? lower : nil
     }

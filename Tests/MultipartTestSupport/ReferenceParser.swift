@@ -1,24 +1,24 @@
 import Multipart
 
-/// The frame of a multipart body, read the plain way: all in memory, every position looked at. Slow and obvious.
-struct ReferenceParser {
-    let body: [UInt8]
-    let dashBoundary: [UInt8]
+/// A simple parser for the structure of a multipart body: it has all of it in memory and tries every position.
+package struct ReferenceParser {
+    package let body: [UInt8]
+    package let dashBoundary: [UInt8]
 
-    init(_ body: [UInt8], boundary: String) {
+    package init(_ body: [UInt8], boundary: String) {
         self.body = body
         dashBoundary = Array("--\(boundary)".utf8)
     }
 
-    /// A delimiter: where the data before it end, where it ends itself.
+    /// A delimiter: the end of the data before it, and its own end.
     private struct Found {
         var dataEnd: Int
         var end: Int
         var close: Bool
     }
 
-    /// The whole parts, and whether all of the body was in order.
-    func parse() -> (parts: [Part], valid: Bool) {
+    /// The whole parts, and whether the body was valid to its end.
+    package func parse() -> (parts: [Part], valid: Bool) {
         var parts: [Part] = []
         guard var delimiter = find(from: 0) else { return (parts, false) }
         while !delimiter.close {

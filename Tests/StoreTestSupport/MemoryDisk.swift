@@ -1,92 +1,92 @@
 import Glibc
 import Linux
 
-@testable import UploadStore
+package import UploadStore
 
-// A file system in memory. Its calls can fail, another process can come in between, and its power can be cut at every
-// call (PowerCut.swift says what is left then). Its state is a value: whoever keeps a copy can go back to it. One
-// thread works on it at a time: who would have to wait for a lock is told that it would be for ever.
+// A file system in memory. Its calls can fail, another process can work in between, and its power can be cut at every
+// call (PowerCut.swift says what is left then). Its state is a value, so a copy is a snapshot. Only one thread uses it
+// at a time: a call that would wait for a lock fails with EDEADLK, since it would wait for ever.
 
-/// The disk: files and folders by number, who has them open, and what is to go wrong.
-final class MemoryDisk: Sendable {
-    /// A file or a folder. Its number is free for another one when nothing speaks of it any more, as on a real disk.
-    struct Node {
-        var file = FileContent()
-        var folder = FolderContent()
-        var isFolder = false
+/// The disk: files and folders by number, their openings and locks, and the calls that are to fail.
+package final class MemoryDisk: Sendable {
+    /// A file or a folder. Its number is used again after its last name and opening are gone, as on a real disk.
+    package struct Node {
+        package var file = FileContent()
+        package var folder = FolderContent()
+        package var isFolder = false
         /// How many names it has.
-        var names = 0
-        /// Unix seconds, by the disk's own clock.
-        var modified: UInt64 = 0
-        /// How many of its syncs have failed. Each opening is told, once, of those that came after it was opened.
-        var failedSyncs = 0
+        package var names = 0
+        /// Unix seconds of the disk's own clock.
+        package var modified: UInt64 = 0
+        /// How many of its syncs have failed. Each opening reports, once, a failure that came after it was opened.
+        package var failedSyncs = 0
 
-        /// What reads see.
-        var bytes: [UInt8] { file.bytes }
-        var entries: [String: UInt64] { folder.names }
+        /// The bytes that reads return.
+        package var bytes: [UInt8] { file.bytes }
+        package var entries: [String: UInt64] { folder.names }
     }
 
-    struct Opening {
-        var node: UInt64
-        /// How many failed syncs it knows of.
-        var failedSyncs: Int
+    package struct Opening {
+        package var node: UInt64
+        /// How many failed syncs it has reported.
+        package var failedSyncs: Int
     }
 
-    struct Claim {
-        var node: UInt64
-        var opening: UInt64
-        var range: Range<UInt64>
+    package struct Claim {
+        package var node: UInt64
+        package var opening: UInt64
+        package var range: Range<UInt64>
     }
 
-    /// A call that was made to fail.
-    struct Failure: Equatable {
-        var operation: String
-        var name: String
-        var code: Int32
+    /// A call that failed.
+    package struct Failure: Equatable {
+        package var operation: String
+        package var name: String
+        package var code: Int32
     }
 
-    /// One call, as an observer sees it: what is on the disk before it.
-    struct Moment {
-        var operation: String
-        var name: String
-        var state: State
+    /// A call, for an observer, with the disk before it.
+    package struct Moment {
+        package var operation: String
+        package var name: String
+        package var state: State
     }
 
-    struct State {
-        var nodes: [UInt64: Node] = [1: Node(isFolder: true, names: 1)]
-        var openings: [UInt64: Opening] = [:]
-        var locks: [Claim] = []
-        /// What the disk's clock shows, in Unix seconds.
-        var time: UInt64 = 0
-        /// Counts what changes the disk or what a power cut leaves of it.
-        var changes = 0
-        var calls = 0
-        var failing: (call: Int, code: Int32)?
-        /// How many syncs are to go until one fails.
-        var syncsToGo: Int?
-        /// From that call on, nothing reaches the disk any more.
-        var death: Int?
-        var failures: [Failure] = []
-        /// How many syncs were told of a failure.
-        var failedSyncs = 0
-        /// Counts renames: each ties two changes of names together.
-        var renames = 0
+    package struct State {
+        package var nodes: [UInt64: Node] = [1: Node(isFolder: true, names: 1)]
+        package var openings: [UInt64: Opening] = [:]
+        package var locks: [Claim] = []
+        /// The disk's clock, in Unix seconds.
+        package var time: UInt64 = 0
+        /// Counts the changes of the disk, or of what a power cut would leave of it.
+        package var changes = 0
+        package var calls = 0
+        package var failing: (call: Int, code: Int32)?
+        /// How many syncs succeed before one fails.
+        package var syncsToGo: Int?
+        /// The number of the last call that reaches the disk.
+        package var death: Int?
+        package var failures: [Failure] = []
+        /// How many syncs have reported a failure.
+        package var failedSyncs = 0
+        /// Counts renames, each of which changes two names.
+        package var renames = 0
         private var lastOpening: UInt64 = 0
 
-        mutating func newNode(isFolder: Bool = false) -> UInt64 {
+        package mutating func newNode(isFolder: Bool = false) -> UInt64 {
             var number: UInt64 = 2
             while nodes[number] != nil { number += 1 }
             nodes[number] = Node(isFolder: isFolder, modified: time)
             return number
         }
 
-        mutating func open(_ node: UInt64) -> UInt64 {
+        package mutating func open(_ node: UInt64) -> UInt64 {
             lastOpening += 1
             openings[lastOpening] = Opening(node: node, failedSyncs: nodes[node]?.failedSyncs ?? 0)
             return lastOpening
         }
 
-        mutating func close(_ opening: UInt64) {
+        package mutating func close(_ opening: UInt64) {
             locks.removeAll { $0.opening == opening }
             openings[opening] = nil
         }
@@ -101,45 +101,45 @@ final class MemoryDisk: Sendable {
         var work: @Sendable () -> Void
     }
 
-    /// An empty disk, or one as it was before.
-    init(_ state: State = State()) {
+    /// An empty disk, or one with that state.
+    package init(_ state: State = State()) {
         self.state = Lock(state)
     }
 
-    /// The topmost folder.
-    var root: MemoryFolder { MemoryFolder(self, 1) }
+    /// The root folder.
+    package var root: MemoryFolder { MemoryFolder(self, 1) }
 
-    /// Makes the call after `count` more fail, once, with that errno.
-    func fail(after count: Int, code: Int32) {
+    /// Makes one call fail with that errno, after `count` more calls.
+    package func fail(after count: Int, code: Int32) {
         state.withLock { $0.failing = ($0.calls + count, code) }
     }
 
-    /// Makes the sync after `count` more fail, once, with EIO.
-    func failSync(after count: Int) { change { $0.syncsToGo = count } }
+    /// Makes one sync fail with EIO, after `count` more syncs.
+    package func failSync(after count: Int) { change { $0.syncsToGo = count } }
 
-    /// True once everybody is dead.
-    var isDead: Bool { inspect(\.isDead) }
+    /// True once no call reaches the disk any more.
+    package var isDead: Bool { inspect(\.isDead) }
 
-    /// Nothing reaches the disk any more after `count` calls from now on, as if all processes had died there.
-    func die(after count: Int) {
+    /// After `count` more calls no call reaches the disk any more, as if all processes had died.
+    package func die(after count: Int) {
         state.withLock { $0.death = $0.calls + count }
     }
 
-    /// Lets somebody look at each call before it is done; a write he sees half done as well.
-    func observe(_ observer: (@Sendable (Moment) -> Void)?) {
+    /// Sets a function that is called before each call, and also in the middle of each write.
+    package func observe(_ observer: (@Sendable (Moment) -> Void)?) {
         self.observer.withLock { $0 = observer }
     }
 
-    /// Lets somebody else work in the moment before the call after `count` more, as another process might.
-    func interrupt(after count: Int, _ work: @escaping @Sendable () -> Void) {
+    /// After `count` more calls, runs `work` before the next one, as another process might.
+    package func interrupt(after count: Int, _ work: @escaping @Sendable () -> Void) {
         let call = inspect { $0.calls } + count
         guest.withLock { $0 = Guest(call: call, work: work) }
     }
 
-    /// Calls an interruption off that has not come yet.
+    /// Cancels an interruption.
     ///
-    /// - Returns: false if it took place.
-    func cancelInterruption() -> Bool { guest.withLock { $0.take() != nil } }
+    /// - Returns: false if it has taken place.
+    package func cancelInterruption() -> Bool { guest.withLock { $0.take() != nil } }
 
     private func letGuestWork() {
         let calls = inspect { $0.calls }
@@ -151,34 +151,34 @@ final class MemoryDisk: Sendable {
         due?()
     }
 
-    /// What was made to fail so far.
-    var failures: [Failure] { state.withLock { $0.failures } }
+    /// The calls that have failed.
+    package var failures: [Failure] { state.withLock { $0.failures } }
 
-    /// What the disk's clock shows, in Unix seconds.
-    var time: UInt64 { inspect { $0.time } }
+    /// The disk's clock, in Unix seconds.
+    package var time: UInt64 { inspect { $0.time } }
 
-    func wait(seconds: UInt64) { change { $0.time += seconds } }
+    package func wait(seconds: UInt64) { change { $0.time += seconds } }
 
-    /// Looks at the disk past all failures.
-    func inspect<Result: Sendable>(_ look: (State) -> Result) -> Result { state.withLock { look($0) } }
+    /// Reads the state. This is not a call and cannot fail.
+    package func inspect<Result: Sendable>(_ look: (State) -> Result) -> Result { state.withLock { look($0) } }
 
-    /// Changes the disk past all failures.
-    func change(_ work: (inout State) -> Void) { state.withLock { work(&$0) } }
+    /// Changes the state. This is not a call and cannot fail.
+    package func change(_ work: (inout State) -> Void) { state.withLock { work(&$0) } }
 
-    /// The number of the file of that name, in whichever folder; nil if there is none.
-    func number(of name: String) -> UInt64? {
+    /// The number of a file with that name in any folder; nil if there is none.
+    package func number(of name: String) -> UInt64? {
         inspect { state in state.nodes.values.lazy.compactMap { $0.entries[name] }.first }
     }
 
-    /// Spoils a byte.
-    func flip(byte: Int, of node: UInt64) {
+    /// Inverts a byte.
+    package func flip(byte: Int, of node: UInt64) {
         change { state in
             guard let bytes = state.nodes[node]?.bytes else { return }
             state.nodes[node]?.file.write([bytes[byte] ^ 0xff], at: UInt64(byte))
         }
     }
 
-    /// One disk call. It fails before it did anything, except that `torn` may do a part of it.
+    /// One disk call. If it fails it changes nothing, except for what `torn` does.
     fileprivate func call<Result: Sendable>(
         _ operation: String, _ name: String, torn: ((inout State) -> Void)? = nil,
         _ work: (inout State) throws(FileError) -> Result
@@ -213,7 +213,7 @@ final class MemoryDisk: Sendable {
 extension MemoryDisk.State {
     fileprivate var isDead: Bool { death.map { calls > $0 } ?? false }
 
-    /// The errno with which the call that is due now is to fail.
+    /// The errno with which the current call fails; nil if it succeeds.
     fileprivate mutating func failure(of operation: String) -> Int32? {
         if operation == "sync", let count = syncsToGo {
             syncsToGo = count > 0 ? count - 1 : nil
@@ -242,7 +242,7 @@ extension MemoryDisk.State {
         changes += 1
     }
 
-    /// A sync that is told of an earlier failure fails too.
+    /// Fails a sync by an opening that has not reported an earlier failure yet.
     fileprivate mutating func report(to opening: UInt64, _ name: String) throws(FileError) {
         guard let known = openings[opening], let failed = nodes[known.node]?.failedSyncs, failed > known.failedSyncs
         else { return }
@@ -251,7 +251,7 @@ extension MemoryDisk.State {
         throw FileError(operation: "sync", name: name, code: EIO)
     }
 
-    /// A sync that fails: what it should have written is forgotten, and who has the file open will hear of it.
+    /// A failed sync: the changes that it should have written are dropped, and all openings will report the failure.
     fileprivate mutating func failSync(of opening: UInt64) {
         guard let node = openings[opening]?.node else { return }
         nodes[node]?.file.failSync()
@@ -262,7 +262,7 @@ extension MemoryDisk.State {
     }
 }
 
-final class MemoryFolder: Directory {
+package final class MemoryFolder: Directory {
     private let disk: MemoryDisk
     private let number: UInt64
     private let opening: UInt64
@@ -289,14 +289,14 @@ final class MemoryFolder: Directory {
         MemoryFile(disk, node, opening: state.open(node), name: name)
     }
 
-    func open(_ name: String) throws(FileError) -> (any File)? {
+    package func open(_ name: String) throws(FileError) -> (any File)? {
         try disk.call("open", name) { state in
             guard let node = self.entry(name, state) else { return nil }
             return self.file(node, name, &state)
         }
     }
 
-    func create(_ name: String) throws(FileError) -> any File {
+    package func create(_ name: String) throws(FileError) -> any File {
         try disk.call("create", name) { state in
             if let node = self.entry(name, state) { return self.file(node, name, &state) }
             let node = state.newNode()
@@ -305,19 +305,19 @@ final class MemoryFolder: Directory {
         }
     }
 
-    func createNameless() throws(FileError) -> any File {
+    package func createNameless() throws(FileError) -> any File {
         try disk.call("create", "a nameless file") { state in
             self.file(state.newNode(), "a nameless file", &state)
         }
     }
 
-    func status(_ name: String) throws(FileError) -> FileStatus? {
+    package func status(_ name: String) throws(FileError) -> FileStatus? {
         try disk.call("look at", name) { state in
             self.entry(name, state).map { state.status($0) }
         }
     }
 
-    func rename(
+    package func rename(
         _ name: String, to directory: any Directory, as newName: String, replacing: Bool
     ) throws(FileError) -> Bool {
         guard let target = (directory as? MemoryFolder)?.number else {
@@ -338,19 +338,19 @@ final class MemoryFolder: Directory {
         }
     }
 
-    func remove(_ name: String) throws(FileError) {
-        // The bytes stay for those who have the file open.
+    package func remove(_ name: String) throws(FileError) {
+        // The bytes stay for openings of the file.
         try disk.call("remove", name) { state in state.setName(name, in: self.number, to: nil) }
     }
 
-    func removeFolder(_ name: String) throws(FileError) {
+    package func removeFolder(_ name: String) throws(FileError) {
         try disk.call("remove", name) { state in
             guard let node = self.entry(name, state), state.nodes[node]?.folder.names.isEmpty == true else { return }
             state.setName(name, in: self.number, to: nil)
         }
     }
 
-    func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
+    package func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
         try disk.call("open", name) { state throws(FileError) in
             guard let node = self.entry(name, state) else { return nil }
             guard state.nodes[node]?.isFolder == true else {
@@ -360,18 +360,18 @@ final class MemoryFolder: Directory {
         }
     }
 
-    func space() throws(FileError) -> Space {
+    package func space() throws(FileError) -> Space {
         try disk.call("ask for the free space of", "a folder") { _ in Space(free: 1 << 40, total: 1 << 41) }
     }
 
-    func names() throws(FileError) -> [String] {
+    package func names() throws(FileError) -> [String] {
         try disk.call("list", "a folder") { state in
-            // In an order that doesn't change from one run to the next.
+            // In the same order in each run.
             (state.nodes[self.number]?.folder.names ?? [:]).sorted { $0.value < $1.value }.map(\.key)
         }
     }
 
-    func folder(_ name: String) throws(FileError) -> any Directory {
+    package func folder(_ name: String) throws(FileError) -> any Directory {
         try disk.call("open", name) { state in
             if self.entry(name, state) == nil {
                 state.setName(name, in: self.number, to: state.newNode(isFolder: true))
@@ -381,7 +381,7 @@ final class MemoryFolder: Directory {
         }
     }
 
-    func sync() throws(FileError) {
+    package func sync() throws(FileError) {
         try disk.call("sync", "a folder", torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
             try state.report(to: self.opening, "a folder")
             state.syncFolder(self.number)
@@ -389,7 +389,7 @@ final class MemoryFolder: Directory {
     }
 }
 
-final class MemoryFile: File {
+package final class MemoryFile: File {
     private let disk: MemoryDisk
     private let node: UInt64
     private let opening: UInt64
@@ -404,7 +404,7 @@ final class MemoryFile: File {
 
     deinit { disk.change { [opening] in $0.close(opening) } }
 
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
         let count = buffer.count
         let bytes = try disk.call("read", name) { state in
             state.nodes[self.node]?.file.read(at: offset, atMost: count) ?? []
@@ -413,7 +413,7 @@ final class MemoryFile: File {
         return bytes.count
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
         let bytes = Array(bytes)
         guard !bytes.isEmpty else { return }
         let half = bytes.prefix(bytes.count / 2)
@@ -422,22 +422,22 @@ final class MemoryFile: File {
         }
     }
 
-    func status() throws(FileError) -> FileStatus {
+    package func status() throws(FileError) -> FileStatus {
         try disk.call("look at", name) { state in state.status(self.node) }
     }
 
-    func truncate(to size: UInt64) throws(FileError) {
+    package func truncate(to size: UInt64) throws(FileError) {
         try disk.call("truncate", name) { state in state.resize(self.node, to: size) }
     }
 
-    func reserve(_ size: UInt64) throws(FileError) -> Bool {
+    package func reserve(_ size: UInt64) throws(FileError) -> Bool {
         try disk.call("reserve the space of", name) { state in
             if state.status(self.node).size < size { state.resize(self.node, to: size) }
             return true
         }
     }
 
-    func copy(
+    package func copy(
         from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
     ) throws(FileError) -> UInt64 {
         guard let source = source as? MemoryFile else { throw FileError(operation: "copy", name: name, code: EXDEV) }
@@ -448,24 +448,24 @@ final class MemoryFile: File {
         }
     }
 
-    // Promises nothing, so it does nothing: a power cut keeps each unsynced write or doesn't.
-    func startWriteBack() {}
+    // Does nothing: it promises nothing, and a power cut may keep any unsynced write anyway.
+    package func startWriteBack() {}
 
-    func touch(_ time: UInt64) throws(FileError) {
+    package func touch(_ time: UInt64) throws(FileError) {
         try disk.call("touch", name) { state in
             state.nodes[self.node]?.modified = time
             state.changes += 1
         }
     }
 
-    func sync() throws(FileError) {
+    package func sync() throws(FileError) {
         try disk.call("sync", name, torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
             try state.report(to: self.opening, self.name)
             state.syncFile(self.node)
         }
     }
 
-    func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
+    package func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
         try disk.call("lock", name) { state throws(FileError) in
             let range = offset..<(length == 0 ? .max : offset + length)
             if state.locks.contains(where: {
@@ -478,7 +478,7 @@ final class MemoryFile: File {
         }
     }
 
-    func unlock(offset: UInt64, length: UInt64) {
+    package func unlock(offset: UInt64, length: UInt64) {
         disk.release(opening, offset..<(length == 0 ? .max : offset + length))
     }
 }

@@ -1,45 +1,51 @@
-import Multipart
-import TestSupport
+package import Multipart
+package import TestSupport
 
-/// A part as a test wants to see it: data joined, names as bytes.
-struct Part: Equatable, CustomStringConvertible {
-    var name: [UInt8]
-    var filename: [UInt8]?
-    var contentType: MediaType?
-    var data: [UInt8] = []
+/// A part for tests: its data joined, its names as bytes.
+package struct Part: Equatable, CustomStringConvertible {
+    package var name: [UInt8]
+    package var filename: [UInt8]?
+    package var contentType: MediaType?
+    package var data: [UInt8] = []
 
-    init(_ name: String, filename: String? = nil, type: String? = nil, data: String = "") {
+    package init(_ name: String, filename: String? = nil, type: String? = nil, data: String = "") {
         self.init(
             name: Array(name.utf8), filename: filename.map { Array($0.utf8) },
             contentType: type.flatMap { try? MediaType($0.utf8) }, data: Array(data.utf8))
     }
 
-    init(name: [UInt8], filename: [UInt8]?, contentType: MediaType?, data: [UInt8]) {
+    package init(name: [UInt8], filename: [UInt8]?, contentType: MediaType?, data: [UInt8]) {
         self.name = name
         self.filename = filename
         self.contentType = contentType
         self.data = data
     }
 
-    var description: String {
+    package var description: String {
         let file = filename.map { String(decoding: $0, as: UTF8.self) } ?? "-"
         return "(\(String(decoding: name, as: UTF8.self)), \(file), \(String(decoding: data, as: UTF8.self)))"
     }
 }
 
-/// All that a body led to: whole parts, the one that was begun, how it ended.
-struct Outcome: Equatable {
-    var parts: [Part] = []
-    var begun: Part?
-    var ended = false
-    var error: MultipartError?
+/// The result of parsing a body: the whole parts, an unfinished one, and how it ended.
+package struct Outcome: Equatable {
+    package var parts: [Part] = []
+    package var begun: Part?
+    package var ended = false
+    package var error: MultipartError?
+
+    package init(parts: [Part] = [], begun: Part? = nil, ended: Bool = false, error: MultipartError? = nil) {
+        self.parts = parts
+        self.begun = begun
+        self.ended = ended
+        self.error = error
+    }
 }
 
-/// Runs the parser over a body cut at `cuts` (positions in ascending order), and joins adjacent data.
+/// Parses a body that is cut at `cuts` (positions in ascending order), and joins adjacent data.
 ///
-/// Each piece gets memory of its own, exactly as long as itself, so that a read past its end is seen by the address
-/// sanitizer.
-func parse(
+/// Each piece has memory of its own, exactly as long as itself, so that AddressSanitizer finds a read past its end.
+package func parse(
     _ body: [UInt8], boundary: String = "b", cuts: [Int] = [], limits: MultipartLimits = MultipartLimits()
 ) -> Outcome {
     var outcome = Outcome()
@@ -61,7 +67,7 @@ func parse(
     return outcome
 }
 
-func parse(
+package func parse(
     _ body: String, boundary: String = "b", cuts: [Int] = [], limits: MultipartLimits = MultipartLimits()
 ) -> Outcome {
     parse(Array(body.utf8), boundary: boundary, cuts: cuts, limits: limits)
@@ -89,20 +95,20 @@ private func feed(
     }
 }
 
-/// The parts of a body that must be whole; nil where it is not.
-func parts(_ body: String, boundary: String = "b") -> [Part]? {
+/// The parts of a body; nil if it is not whole.
+package func parts(_ body: String, boundary: String = "b") -> [Part]? {
     let outcome = parse(body, boundary: boundary)
     return outcome.error == nil && outcome.ended ? outcome.parts : nil
 }
 
 /// A form of boundary `b` with one part of the given header lines.
-func form(_ header: String, data: String = "x") -> String {
+package func form(_ header: String, data: String = "x") -> String {
     "--b\r\n\(header)\r\n\r\n\(data)\r\n--b--\r\n"
 }
 
 extension SplitMix64 {
-    /// Up to `count` places to cut a body of `length` bytes, in order; two may be the same.
-    mutating func cuts(_ count: Int, in length: Int) -> [Int] {
+    /// Up to `count` positions in a body of `length` bytes, in ascending order; two may be equal.
+    package mutating func cuts(_ count: Int, in length: Int) -> [Int] {
         (0..<Int.random(in: 0...count, using: &self)).map { _ in Int.random(in: 0...length, using: &self) }.sorted()
     }
 }

@@ -1,23 +1,21 @@
 import TestSupport
 
-@testable import UploadStore
-
 // What a crash leaves of a `MemoryDisk`.
 //
-// The death of a process takes its locks and its nameless files. A power cut also takes, of each file and folder apart,
-// any part of what was not synced:
+// The death of a process removes its locks and its nameless files. A power cut also loses any part of the changes that
+// were not synced, for each file and folder separately:
 //
 //   - each write is kept, lost, or torn at odd bytes; the file's size may have grown although the bytes are lost;
 //   - each change of the size is kept or lost;
 //   - of the changes of one name, the first few are kept, in order;
-//   - of a rename, the old name is left, the new one, or both, but never neither.
+//   - a rename leaves the old name, the new one, or both, but never neither.
 //
-// A sync that fails makes the kernel forget what it should have written: reads still see it, and no later sync brings
-// it back. Of a file not even bytes that are written once more to the same block (seen on ext4: such a block can read
-// as zeros later); of a folder, the next change of a name writes the others again.
+// After a failed sync the kernel drops the changes that it should have written: reads still return them, but no later
+// sync writes them. In a file, not even bytes that are written again to the same block are safe (seen on ext4: such a
+// block can read as zeros later). In a folder, the next change of a name writes the others again.
 
-/// A file's bytes, as reads see them and as they are on the medium for certain.
-struct FileContent {
+/// A file's bytes, as reads return them and as they certainly are on the medium.
+package struct FileContent {
     private enum Change {
         case write(offset: UInt64, bytes: ArraySlice<UInt8>)
         case resize(UInt64)
@@ -31,23 +29,23 @@ struct FileContent {
     /// Blocks that a failed sync has lost.
     private var spoiled: Set<UInt64> = []
 
-    var size: UInt64 { seen.count }
-    /// All bytes; of a huge file only the first, which tell already that it is none of ours.
-    var bytes: [UInt8] { seen.read(at: 0, atMost: 1 << 20) }
-    func read(at offset: UInt64, atMost count: Int) -> [UInt8] { seen.read(at: offset, atMost: count) }
+    package var size: UInt64 { seen.count }
+    /// All bytes. Of a huge file only the first, which show that it is none of the tests' files.
+    package var bytes: [UInt8] { seen.read(at: 0, atMost: 1 << 20) }
+    package func read(at offset: UInt64, atMost count: Int) -> [UInt8] { seen.read(at: offset, atMost: count) }
 
-    mutating func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) {
+    package mutating func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) {
         guard !bytes.isEmpty else { return }
         seen.write(bytes, at: offset)
         unsynced.append(.write(offset: offset, bytes: bytes))
     }
 
-    mutating func resize(to size: UInt64) {
+    package mutating func resize(to size: UInt64) {
         seen.resize(to: size)
         unsynced.append(.resize(size))
     }
 
-    mutating func sync() {
+    package mutating func sync() {
         if spoiled.isEmpty {
             medium = seen
         } else {
@@ -56,15 +54,15 @@ struct FileContent {
         unsynced = []
     }
 
-    mutating func failSync() {
+    package mutating func failSync() {
         for change in unsynced { spoiled.formUnion(FileContent.blocks(change)) }
         unsynced = []
     }
 
     /// How many changes a power cut may keep or lose.
-    var doubts: Int { unsynced.count }
+    package var doubts: Int { unsynced.count }
 
-    mutating func cut(_ mood: inout Mood) {
+    package mutating func cut(_ mood: inout Mood) {
         for change in unsynced where !isSpoiled(change) {
             switch change {
             case .resize:
@@ -84,7 +82,7 @@ struct FileContent {
         self.medium = medium
     }
 
-    init() {}
+    package init() {}
 
     private static func apply(_ change: Change, to bytes: inout SparseBytes) {
         switch change {
@@ -104,20 +102,20 @@ struct FileContent {
     }
 }
 
-/// A folder's names, as they are seen and as they are on the medium for certain.
-struct FolderContent {
+/// A folder's names, as they are seen and as they certainly are on the medium.
+package struct FolderContent {
     fileprivate struct Change {
         var name: String
-        /// What the name stands for; nil where it is removed.
+        /// The file or folder with that name; nil if the name is removed.
         var node: UInt64?
-        /// Ties the two changes of one rename together.
+        /// The same in both changes of a rename.
         var rename: Int?
     }
 
     fileprivate(set) var names: [String: UInt64] = [:]
     fileprivate var medium: [String: UInt64] = [:]
     fileprivate var unsynced: [Change] = []
-    /// What a failed sync has lost.
+    /// Changes that a failed sync has lost.
     private var forgotten: [Change] = []
 
     fileprivate init(names: [String: UInt64]) {
@@ -125,10 +123,10 @@ struct FolderContent {
         medium = names
     }
 
-    init() {}
+    package init() {}
 
     /// How many changes a power cut may keep or lose.
-    var doubts: Int { unsynced.count }
+    package var doubts: Int { unsynced.count }
 
     fileprivate mutating func append(_ change: Change) {
         names[change.name] = change.node
@@ -136,17 +134,17 @@ struct FolderContent {
         forgotten = []
     }
 
-    mutating func failSync() {
+    package mutating func failSync() {
         forgotten += unsynced
         unsynced = []
     }
 
-    /// The nodes that a name stands for, stood for, or may stand for once more.
+    /// The nodes that have, had, or may get back a name here.
     fileprivate var nodes: [UInt64] {
         Array(names.values) + medium.values + (forgotten + unsynced).compactMap(\.node)
     }
 
-    /// Does the first `count` changes of a name.
+    /// Applies the first `count` changes of a name to the medium.
     fileprivate mutating func keep(_ count: Int, of name: String) {
         var rest = count
         unsynced.removeAll { change in
@@ -157,7 +155,8 @@ struct FolderContent {
         }
     }
 
-    /// How many changes of its name come before the second half of that rename, and it; nil if it is not in doubt here.
+    /// The new name of that rename, and how many changes of the name there are up to it; nil if it is not unsynced
+    /// here.
     fileprivate func position(ofTarget rename: Int) -> (name: String, count: Int)? {
         guard let index = unsynced.firstIndex(where: { $0.rename == rename && $0.node != nil }) else { return nil }
         let name = unsynced[index].name
@@ -165,22 +164,22 @@ struct FolderContent {
     }
 }
 
-/// How a power cut treats what was not synced: it keeps nearly all, nearly nothing, or any part.
-struct Mood {
+/// How a power cut treats unsynced changes: it keeps nearly all, nearly none, or some.
+package struct Mood {
     private var generator: SplitMix64
     /// Of eight.
     private let keeping: UInt64
     private let tearing: UInt64
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         generator = SplitMix64(seed: seed)
         keeping = [0, 1, 4, 4, 7, 8].randomElement(using: &generator) ?? 4
         tearing = [0, 0, 2, 4].randomElement(using: &generator) ?? 0
     }
 
-    mutating func keeps() -> Bool { generator.next() >> 32 % 8 < keeping }
+    package mutating func keeps() -> Bool { generator.next() >> 32 % 8 < keeping }
 
-    mutating func part(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    package mutating func part(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard generator.next() >> 32 % 8 < tearing else { return keeps() ? bytes : [] }
         let bounds = [
             bytes.startIndex, bytes.endIndex, .random(in: bytes.startIndex...bytes.endIndex, using: &generator),
@@ -191,12 +190,12 @@ struct Mood {
 }
 
 extension MemoryDisk.State {
-    mutating func syncFile(_ node: UInt64) {
+    package mutating func syncFile(_ node: UInt64) {
         nodes[node]?.file.sync()
         changes += 1
     }
 
-    mutating func setName(_ name: String, in folder: UInt64, to node: UInt64?, rename: Int? = nil) {
+    package mutating func setName(_ name: String, in folder: UInt64, to node: UInt64?, rename: Int? = nil) {
         guard let old = nodes[folder]?.folder.names[name] ?? node else { return }
         if nodes[folder]?.folder.names[name] != nil { nodes[old]?.names -= 1 }
         if let node { nodes[node]?.names += 1 }
@@ -204,20 +203,22 @@ extension MemoryDisk.State {
         changes += 1
     }
 
-    mutating func rename(_ name: String, in folder: UInt64, to newName: String, in target: UInt64, _ node: UInt64) {
+    package mutating func rename(
+        _ name: String, in folder: UInt64, to newName: String, in target: UInt64, _ node: UInt64
+    ) {
         renames += 1
         setName(name, in: folder, to: nil, rename: renames)
         setName(newName, in: target, to: node, rename: renames)
     }
 
-    mutating func syncFolder(_ folder: UInt64) {
+    package mutating func syncFolder(_ folder: UInt64) {
         for change in nodes[folder]?.folder.unsynced ?? [] { keep(1, of: change.name, in: folder) }
         changes += 1
         clear()
     }
 
-    /// Makes changes of a name certain. What takes an old name away takes the new one along, wherever that is, with the
-    /// folders on the way.
+    /// Applies changes of a name to the medium. If one is the removal of a rename's old name, the new name is applied
+    /// too, with the folders that lead to it.
     private mutating func keep(_ count: Int, of name: String, in folder: UInt64) {
         let kept = (nodes[folder]?.folder.unsynced ?? []).filter { $0.name == name }.prefix(count)
         nodes[folder]?.folder.keep(count, of: name)
@@ -230,7 +231,7 @@ extension MemoryDisk.State {
         }
     }
 
-    /// Makes it certain that a folder can be reached.
+    /// Applies the name of a folder, and those of its parents, to the medium.
     private mutating func keepName(of folder: UInt64) {
         guard
             let parent = nodes.keys.sorted().first(where: { nodes[$0]?.folder.names.values.contains(folder) == true }),
@@ -244,10 +245,10 @@ extension MemoryDisk.State {
     }
 
     /// How many changes a power cut may keep or lose.
-    var doubts: Int { nodes.values.reduce(0) { $0 + $1.file.doubts + $1.folder.doubts } }
+    package var doubts: Int { nodes.values.reduce(0) { $0 + $1.file.doubts + $1.folder.doubts } }
 
-    /// What is left when all processes have died.
-    func killed() -> MemoryDisk.State {
+    /// The disk after all processes have died.
+    package func killed() -> MemoryDisk.State {
         var left = self
         left.locks = []
         left.openings = [:]
@@ -260,8 +261,8 @@ extension MemoryDisk.State {
         return left
     }
 
-    /// What is left when the power was cut, one of many possibilities.
-    func afterPowerCut(seed: UInt64) -> MemoryDisk.State {
+    /// The disk after a power cut, one of many possibilities.
+    package func afterPowerCut(seed: UInt64) -> MemoryDisk.State {
         var left = self
         var mood = Mood(seed: seed)
         let folders = nodes.keys.sorted().filter { nodes[$0]?.isFolder == true }
@@ -287,7 +288,7 @@ extension MemoryDisk.State {
         return left.killed()
     }
 
-    /// Forgets what nothing speaks of any more: no name, also none that a power cut could bring back, and no opening.
+    /// Removes nodes without an opening and without a name, including names that a power cut could restore.
     private mutating func clear() {
         var wanted: Set<UInt64> = [1]
         var folders: [UInt64] = [1]

@@ -1,8 +1,8 @@
 import CCrypto
 
-// Tokens put together here, by RFC 7515 alone: the library that reads them has no part in it.
+// Tokens made by RFC 7515, without the library that reads them.
 
-func base64URL(_ bytes: some Collection<UInt8>) -> String {
+package func base64URL(_ bytes: some Collection<UInt8>) -> String {
     let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
     var text = ""
     var bits = 0
@@ -19,10 +19,11 @@ func base64URL(_ bytes: some Collection<UInt8>) -> String {
     return text
 }
 
-func base64URL(_ text: String) -> String { base64URL(text.utf8) }
+package func base64URL(_ text: String) -> String { base64URL(text.utf8) }
 
-/// A token with that header and those claims, signed with HMAC-SHA-256 (RFC 7515, section 5.1), whatever its header says.
-func signedHS256(header: String, claims: String, secret: [UInt8]) throws -> String {
+/// A token with that header and those claims, signed with HMAC-SHA-256 (RFC 7515, section 5.1), whatever its header
+/// says.
+package func signedHS256(header: String, claims: String, secret: [UInt8]) throws -> String {
     let input = base64URL(header) + "." + base64URL(claims)
     var signature = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var count: UInt32 = 0

@@ -1,14 +1,14 @@
-import Multipart
+package import Multipart
 import TestSupport
 
-/// One input of a fuzzer, and what must hold for it. Returns what is wrong; nil if all is well.
+/// Checks one input of a fuzzer. Returns a description of the fault; nil if there is none.
 ///
-/// The first byte picks the boundary, the second the cuts, the rest is the body. The invariant:
-/// 1. Events and error are the same for the body whole, byte by byte, and cut at places that the second byte seeds.
-/// 2. With limits out of the way, the whole parts, and whether there was an error, are those of the reference parser.
+/// The first byte chooses the boundary, the second is the seed of the cuts, the rest is the body. The invariant:
+/// 1. Events and error are the same for the whole body, byte by byte, and cut at random places.
+/// 2. With very high limits, the whole parts, and whether there was an error, are those of the reference parser.
 /// 3. The parser ends in `ended` or in an error, never in both or neither.
-/// 4. With tight limits, no field, name or number of parts is above its limit, and 1. still holds.
-func fuzzMultipart(_ bytes: UnsafeRawBufferPointer) -> String? {
+/// 4. With tight limits, no field, name or number of parts exceeds its limit, and 1 still holds.
+package func fuzzMultipart(_ bytes: UnsafeRawBufferPointer) -> String? {
     guard bytes.count >= 2 else { return nil }
     let boundary = ["b", "-", "--b", "Ab0'()+_,-./:=?", "a b"][Int(bytes[0]) % 5]
     let body = Array(bytes.dropFirst(2))
@@ -39,11 +39,11 @@ func fuzzMultipart(_ bytes: UnsafeRawBufferPointer) -> String? {
 
 extension MultipartLimits {
     /// No limit that a test's body reaches.
-    static let vast = MultipartLimits(
+    package static let vast = MultipartLimits(
         parts: .max, headerLines: .max, headerBytes: .max, nameBytes: .max, fieldBytes: .max, allFieldBytes: .max,
         preambleBytes: .max, epilogueBytes: .max, paddingBytes: .max)
     /// Limits that most generated bodies reach.
-    static let tight = MultipartLimits(
+    package static let tight = MultipartLimits(
         parts: 2, headerLines: 2, headerBytes: 90, nameBytes: 4, fieldBytes: 12, allFieldBytes: 16,
         preambleBytes: 6, epilogueBytes: 6, paddingBytes: 2)
 }

@@ -1,0 +1,23 @@
+package import UploadModel
+
+/// The part of an upload's file names that identifies the upload: a SHA-256 in hexadecimal. Identifiers and file names
+/// come from clients and may contain anything, so they never become names in the state folder themselves.
+package struct UploadKey: Hashable, Sendable {
+    let text: String
+
+    /// The key of `id`.
+    package init(_ id: UploadID) {
+        let identifier = Array(id.identifier.utf8)
+        // The lengths keep "ab" + "c" apart from "a" + "bc". The letter keeps uploads with an owner apart from those
+        // without.
+        var owner: [UInt8] = []
+        if id.owner != .nobody {
+            let subject = Array(id.owner.subject.utf8)
+            let directory = Array((id.owner.directory?.text ?? "").utf8)
+            owner = Array("o\(subject.count):\(directory.count):".utf8) + subject + directory
+        }
+        text = sha256Hex(owner + Array("\(identifier.count):".utf8) + identifier + id.filename.text.utf8)
+    }
+
+    var journal: String { text + UploadFiles.journalSuffix }
+}

@@ -1,1 +1,0 @@
-../../UploadStoreTests/MemoryDisk.swift

@@ -1,1 +1,0 @@
-../../UploadStoreTests/PowerCut.swift

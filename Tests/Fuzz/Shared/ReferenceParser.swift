@@ -1,1 +1,0 @@
-../../MultipartTests/ReferenceParser.swift

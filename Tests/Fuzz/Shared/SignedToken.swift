@@ -1,1 +1,0 @@
-../../TokensTests/SignedToken.swift

@@ -1,1 +1,0 @@
-../../UploadStoreTests/SparseBytes.swift
