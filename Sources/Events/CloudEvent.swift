@@ -25,7 +25,7 @@ struct CloudEvent: Sendable {
     }
 
     /// A file is complete and stands under its name.
-    init(finished event: Outbox.Event) {
+    init(finished event: OwedEvent) {
         let upload = event.upload
         let path = upload.path ?? upload.id.filename.text
         self.init(

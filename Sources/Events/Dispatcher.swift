@@ -102,11 +102,10 @@ package final class Dispatcher: Sendable {
         }
     }
 
-    /// Begins to deliver what that store's outbox holds.
+    /// Begins to deliver what the outbox holds.
     ///
     /// - Returns: false if the machine won't give the threads.
-    package func start(_ store: LocalStore) -> Bool {
-        let outbox = Outbox(store)
+    package func start(_ outbox: any EventOutbox) -> Bool {
         for line in lines {
             for lane in 0..<Dispatcher.lanes {
                 guard let thread = try? Thread({ self.work(line, outbox, watches: lane == 0) }) else { return false }
@@ -133,8 +132,8 @@ package final class Dispatcher: Sendable {
     // MARK: One lane
 
     /// - Parameter watches: whether this lane looks for an operator's wishes.
-    private func work(_ line: Line, _ outbox: Outbox, watches: Bool) {
-        var wishes = (try? outbox.wishes()) ?? 0
+    private func work(_ line: Line, _ outbox: any EventOutbox, watches: Bool) {
+        var wishes = (try? outbox.changes()) ?? 0
         while true {
             let rest = watches ? milliseconds() + Dispatcher.wishInterval : .max
             let task = line.queue.wait(
@@ -144,14 +143,14 @@ package final class Dispatcher: Sendable {
             case .deliver(let key): deliver(key, line, outbox)
             case .look: look(line, outbox)
             case .rest:
-                guard let wished = try? outbox.wishes(), wished != wishes else { continue }
+                guard let wished = try? outbox.changes(), wished != wishes else { continue }
                 if line.queue.change({ $0.look(now: milliseconds()) }) { wishes = wished }
             case .stop: return
             }
         }
     }
 
-    private func look(_ line: Line, _ outbox: Outbox) {
+    private func look(_ line: Line, _ outbox: any EventOutbox) {
         let recipient = line.receiver.recipient
         do throws(StoreError) {
             let found = try outbox.events(owedTo: recipient, atMost: DeliveryQueue.capacity)
@@ -169,7 +168,7 @@ package final class Dispatcher: Sendable {
     }
 
     /// Tells all that is owed of one upload.
-    private func deliver(_ key: UploadKey, _ line: Line, _ outbox: Outbox) {
+    private func deliver(_ key: UploadKey, _ line: Line, _ outbox: any EventOutbox) {
         let recipient = line.receiver.recipient
         do throws(StoreError) {
             guard let lease = try outbox.lease(key, for: recipient) else {
@@ -198,7 +197,7 @@ package final class Dispatcher: Sendable {
     }
 
     private func postpone(
-        _ key: UploadKey, _ event: Outbox.Event, _ lease: Outbox.DeliveryLease, _ line: Line,
+        _ key: UploadKey, _ event: OwedEvent, _ lease: any DeliveryLease, _ line: Line,
         _ failure: Delivery.Failure
     ) throws(StoreError) {
         let recipient = line.receiver.recipient
@@ -224,7 +223,7 @@ package final class Dispatcher: Sendable {
         tell(.pending(line.queue.change { $0.count }, to: line.receiver.recipient))
     }
 
-    private func facts(_ event: Outbox.Event, _ line: Line) -> Logger.Metadata {
+    private func facts(_ event: OwedEvent, _ line: Line) -> Logger.Metadata {
         [
             "name": "\(event.upload.id.filename)", "event": "\(event.id)",
             "receiver": "\(line.receiver.recipient.name)",

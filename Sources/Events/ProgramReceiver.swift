@@ -16,7 +16,7 @@ struct ProgramReceiver: Receiver {
     let inherited: [String]
     let log: Logger
 
-    func deliver(_ event: Outbox.Event, stop: StopFlag) -> Delivery {
+    func deliver(_ event: OwedEvent, stop: StopFlag) -> Delivery {
         let cloudEvent = CloudEvent(finished: event)
         do {
             let result = try ChildProcess.run(
@@ -43,7 +43,7 @@ struct ProgramReceiver: Receiver {
 
     /// Ours, but for our own settings, and the facts. Nothing in there can be read as anything but the value of its own
     /// variable: there is no NUL in a name, and no shell that would look at the rest.
-    private func environment(_ event: Outbox.Event) -> [String] {
+    private func environment(_ event: OwedEvent) -> [String] {
         let prefix = "RESUMABLED_"
         let upload = event.upload
         let path = upload.path ?? ""

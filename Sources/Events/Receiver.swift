@@ -7,7 +7,7 @@ protocol Receiver: Sendable {
 
     /// Tells it of one file, and returns when it is sure that it knows, or that it could not be told. Blocks for as long
     /// as the receiver's time limit says; less once `stop` is set.
-    func deliver(_ event: Outbox.Event, stop: StopFlag) -> Delivery
+    func deliver(_ event: OwedEvent, stop: StopFlag) -> Delivery
 }
 
 /// What came of telling a receiver.

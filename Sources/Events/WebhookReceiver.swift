@@ -9,7 +9,7 @@ struct WebhookReceiver: Receiver {
     /// What says that the site itself has a moment of trouble, rather than that it makes nothing of this event.
     private static let passing: Set<Int> = [408, 425, 429, 502, 503, 504]
 
-    func deliver(_ event: Outbox.Event, stop: StopFlag) -> Delivery {
+    func deliver(_ event: OwedEvent, stop: StopFlag) -> Delivery {
         do {
             let answer = try site.post(CloudEvent(finished: event), now: UInt64(time(nil)), stop: stop)
             if (200..<300).contains(answer.status) { return .delivered }

@@ -93,14 +93,7 @@ struct RequestFailure: Error {
         outcome = Outcome(error)
         fault = error.fault
         note = nil
-        cause =
-            switch error {
-            case .full(let error), .failed(let error), .untrusted(let error): "\(error)"
-            case .noMemory: "no memory"
-            case .busy, .tooShort, .wrongLength, .sizeDiffers, .tooLarge, .neverFits, .nameTaken, .nameReserved,
-                .quotaUsedUp, .finished, .notAdmitted, .undecided, .postponed:
-                nil
-            }
+        cause = error.cause?.description
     }
 }
 

@@ -11,9 +11,9 @@ struct FormReceiver {
     private enum File {
         case none
         case writing(SniffingWriter)
-        case spooling(Spool)
+        case spooling(any Spool)
         case taken(SniffingWriter)
-        case spooled(Spool)
+        case spooled(any Spool)
     }
 
     /// What the bytes of the part at hand are for.

@@ -13,7 +13,7 @@ package import UploadModel
 /// Whoever writes has a lock on exactly his range of the data file, and publishing needs one on the whole (`Publishing`):
 /// so nobody writes where another writes, and no byte changes once the file has its final name. Locks belong to an
 /// opening of the file and end with it, so a process that dies leaves none behind.
-package final class LocalStore: ChunkStore {
+package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     /// The folder below the root that holds what is unfinished.
     package static let stateFolder = ".resumabled"
 
@@ -102,8 +102,8 @@ package final class LocalStore: ChunkStore {
         throw .busy
     }
 
-    package func spool() throws(StoreError) -> Spool {
-        Spool(try onDisk { () throws(FileError) in try state.createNameless() })
+    package func spool() throws(StoreError) -> any Spool {
+        LocalSpool(try onDisk { () throws(FileError) in try state.createNameless() })
     }
 
     /// Finishes what a process left half done when it died: uploads that are complete get their names.
@@ -196,7 +196,7 @@ package final class LocalStore: ChunkStore {
 
     private func checkFloor(_ count: UInt64, _ space: Space) throws(StoreError) {
         guard space.free >= count, space.free - count >= settings.minimumFree else {
-            throw .full(FileError(operation: "go below the floor of free space for", name: "an upload", code: ENOSPC))
+            throw .full(StoreCause("less than the minimum of free space would be left"))
         }
     }
 }

@@ -173,7 +173,7 @@ extension LocalStore {
     /// The upload of a journal that was read from disk, after recovery. Nil if nothing is left of it.
     private func adopt(_ found: Journal, _ id: UploadID, _ key: UploadKey) throws(StoreError) -> Upload? {
         guard found.header.uploadID == id else {
-            throw .failed(FileError(operation: "use", name: "\(key.journal), which belongs to another upload", code: 0))
+            throw .failed(StoreCause("\(key.journal) belongs to another upload"))
         }
         let files = UploadFiles(key: key, nonce: found.header.nonce)
         let destination = try Destination(id, relativePath: found.header.relativePath, layout: settings.layout)

@@ -76,7 +76,7 @@ final class Upload: Sendable {
             } catch {
                 guard journal.isBroken else { throw StoreError(error) }
                 giveUp(&journal)
-                throw .untrusted(error)
+                throw .untrusted(StoreCause(error))
             }
         }
     }
@@ -91,7 +91,7 @@ final class Upload: Sendable {
                 journal.distrust()
                 giveUp(&journal)
             }
-            throw .untrusted(error)
+            throw .untrusted(StoreCause(error))
         }
     }
 

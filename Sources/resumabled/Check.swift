@@ -1,7 +1,6 @@
 import ArgumentParser
 import FastCGI
 import Glibc
-import UploadStore
 
 /// `resumabled check`: would `serve` with these settings work?
 struct Check: ParsableCommand {
@@ -19,7 +18,7 @@ struct Check: ParsableCommand {
         var report = CheckReport()
         settings.checkSettings(&report)
         settings.checkSocket(&report)
-        settings.checkRoot(&report)
+        settings.checkStore(&report)
         settings.checkLimits(&report)
         print(report.lines.joined(separator: "\n"))
         if report.isHopeless { throw ExitCode.failure }
@@ -27,7 +26,7 @@ struct Check: ParsableCommand {
 }
 
 /// What a check has found, in words.
-private struct CheckReport {
+struct CheckReport {
     private(set) var lines: [String] = []
     /// Whether something was found with which the server could not serve.
     private(set) var isHopeless = false
@@ -96,83 +95,6 @@ extension Serve {
         }
     }
 
-    fileprivate func checkRoot(_ report: inout CheckReport) {
-        do throws(FileError) {
-            let directory = try LinuxDirectory.existing(root)
-            // Where an upload's own files are, if the server has been here.
-            let state = try directory.existingFolder(LocalStore.stateFolder) as? LinuxDirectory
-            try checkSpace(directory, &report)
-            checkAbilities(directory, root, &report)
-            if let state {
-                checkAbilities(state, root + "/" + LocalStore.stateFolder, &report)
-                checkDevice(directory, state, &report)
-            }
-        } catch {
-            switch error.code {
-            case ENOENT: checkParent(&report)
-            case ENOTDIR: report.mend("root: \(root) is no folder; choose another with --root")
-            default: report.mend("root: \(error); the server's user must be able to enter and write it")
-            }
-        }
-        var status = stat()
-        if stat(root, &status) == 0, status.st_mode & S_IWOTH != 0 {
-            report.note("everybody may change what was uploaded: chmod o-w \(root)")
-        }
-    }
-
-    /// The server makes its root, if it may.
-    private func checkParent(_ report: inout CheckReport) {
-        var parent = root[...]
-        repeat {
-            parent = parent.lastIndex(of: "/").map { parent[..<$0] } ?? "."
-        } while access(path(parent), F_OK) != 0
-        if access(path(parent), W_OK | X_OK) == 0 {
-            report.note("root: \(root) isn't there yet; the server will make it")
-        } else {
-            report.mend("root: \(root) isn't there and can't be made; make it, and give it to the server's user")
-        }
-    }
-
-    private func path(_ path: Substring) -> String { path.isEmpty ? "/" : String(path) }
-
-    private func checkSpace(_ directory: LinuxDirectory, _ report: inout CheckReport) throws(FileError) {
-        let free = try directory.space().free
-        let floor = store.minFree
-        if free > floor.bytes {
-            report.fine("space: \(free >> 20) MiB are free, \(floor.bytes >> 20) MiB are to be left (--min-free)")
-        } else {
-            report.mend(
-                "space: \(free >> 20) MiB are free and \(floor.bytes >> 20) MiB are to be left (--min-free): "
-                    + "no upload can be begun; make room")
-        }
-    }
-
-    private func checkAbilities(_ folder: LinuxDirectory, _ name: String, _ report: inout CheckReport) {
-        let missing = folder.missingAbilities()
-        for (ability, cause) in missing {
-            let text = "\(name): \(cause)"
-            if !ability.isNeeded {
-                report.note("\(text): the server does without, and \(ability.price)")
-            } else if ability == .write {
-                report.mend("\(text): give the folder to the server's user; its file system must be writable")
-            } else {
-                report.mend("\(text): choose another file system, such as ext4, XFS or Btrfs")
-            }
-        }
-        if missing.isEmpty { report.fine("folder: \(name)") }
-    }
-
-    /// Final names are given by a rename, and there is none from one file system to another.
-    private func checkDevice(_ root: LinuxDirectory, _ state: LinuxDirectory, _ report: inout CheckReport) {
-        do throws(FileError) {
-            if try root.device() != state.device() {
-                report.mend("\(LocalStore.stateFolder) is another file system than the root: unmount it")
-            }
-        } catch {
-            report.mend("\(error)")
-        }
-    }
-
     fileprivate func checkLimits(_ report: inout CheckReport) {
         let limit = OpenFiles.raiseLimit()
         let needed = OpenFiles.needed(threads: threads)
@@ -181,18 +103,6 @@ extension Serve {
                 "limits: \(limit) open files, \(threads) threads need \(needed); raise LimitNOFILE or lower --threads")
         } else {
             report.fine("limits: \(limit) open files, \(threads) threads need \(needed)")
-        }
-    }
-}
-
-extension FileSystemAbility {
-    /// What the store's second way costs.
-    fileprivate var price: String {
-        switch self {
-        case .reserve: "a full disk shows in the middle of an upload"
-        case .renameWithoutReplacing: "a file has two names for a moment"
-        case .namelessFile: "a temporary file has a name for a moment"
-        case .write, .sync, .lock: "nothing"
         }
     }
 }

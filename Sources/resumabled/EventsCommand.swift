@@ -21,7 +21,7 @@ struct EventsCommand: ParsableCommand {
         var json = false
 
         func run() throws {
-            let events = try Outbox(existing.open()).events().events
+            let events = try existing.openOutbox().allEvents()
             print(json ? EventsCommand.json(events).description : EventsCommand.table(events))
         }
     }
@@ -37,7 +37,7 @@ struct EventsCommand: ParsableCommand {
         var id: [String] = []
 
         func run() throws {
-            let outbox = Outbox(try existing.open())
+            let outbox = try existing.openOutbox()
             let events = try EventsCommand.find(id, in: outbox)
             for event in events { try outbox.retry(event, event.owed) }
             print("\(events.count) to be delivered now")
@@ -54,7 +54,7 @@ struct EventsCommand: ParsableCommand {
         var id: [String]
 
         func run() throws {
-            let outbox = Outbox(try existing.open())
+            let outbox = try existing.openOutbox()
             let events = try EventsCommand.find(id, in: outbox)
             for event in events { try outbox.drop(event, event.owed) }
             print("\(events.count) dropped")
@@ -62,8 +62,8 @@ struct EventsCommand: ParsableCommand {
     }
 
     /// - Throws: `ValidationError` if there is none of one of the ids.
-    private static func find(_ ids: [String], in outbox: Outbox) throws -> [Outbox.Event] {
-        let events = try outbox.events().events
+    private static func find(_ ids: [String], in outbox: any EventOutbox) throws -> [OwedEvent] {
+        let events = try outbox.allEvents()
         if ids.isEmpty { return events }
         for id in ids where !events.contains(where: { $0.id == id }) {
             throw ValidationError("There is no event \(printable(id)) that is not delivered.")
@@ -71,7 +71,7 @@ struct EventsCommand: ParsableCommand {
         return events.filter { ids.contains($0.id) }
     }
 
-    private static func table(_ events: [Outbox.Event]) -> String {
+    private static func table(_ events: [OwedEvent]) -> String {
         guard !events.isEmpty else { return "All events are delivered." }
         let now = UInt64(time(nil))
         let titles = ["id", "file", "finished", "receiver", "attempts", "next", "last error"]
@@ -90,7 +90,7 @@ struct EventsCommand: ParsableCommand {
         return Table.text([titles] + rows, flushRight: [2, 4, 5])
     }
 
-    private static func json(_ events: [Outbox.Event]) -> JSON {
+    private static func json(_ events: [OwedEvent]) -> JSON {
         .array(
             events.map { event in
                 let upload = event.upload

@@ -9,7 +9,7 @@ import UploadStore
 /// What the program tells those who run it: whether it is well, what it has counted, what is under way. Nothing can be
 /// changed here.
 struct OperationsEndpoints: Sendable {
-    let store: LocalStore
+    let store: any ManagedStore
     let metrics: ProgramMetrics
     let threads: Int
     let log: Logger
@@ -51,9 +51,9 @@ struct OperationsEndpoints: Sendable {
     /// The uploads under way, for the operator's page.
     private func status() -> Response {
         do {
-            let uploads = try store.uploads().filter { $0.path == nil }
+            let uploads = try store.uploadsUnderWay()
             let document = JSON.object([
-                ("now", .number(UInt64(time(nil)))), ("free", .number(try store.space().free)),
+                ("now", .number(UInt64(time(nil)))), ("free", .number(try store.space()?.free)),
                 ("uploads", Status.json(uploads)),
             ])
             return response(200, document.description, type: "application/json")

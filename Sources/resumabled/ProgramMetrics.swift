@@ -117,8 +117,9 @@ final class ProgramMetrics: Sendable {
     }
 
     /// Everything, for a scrape.
-    func families(_ store: LocalStore, threads: Int, version: String) -> [Family] {
-        [
+    func families(_ store: any ManagedStore, threads: Int, version: String) -> [Family] {
+        let space = try? store.space()
+        return [
             .gauge(
                 "resumabled_build_info", "The version that runs, as a label.", labels: [("version", version)], { 1 }),
             .counters(
@@ -168,13 +169,13 @@ final class ProgramMetrics: Sendable {
                 Double(busy.value)
             },
             .gauge("resumabled_store_free_bytes", "What the program may still fill of the store's disk.") {
-                (try? store.space()).map { Double($0.free) }
+                (space?.free).map(Double.init)
             },
             .gauge("resumabled_store_size_bytes", "The size of the store's disk.") {
-                (try? store.space()).map { Double($0.total) }
+                (space?.total).map(Double.init)
             },
             .gauge("resumabled_store_floor_bytes", "What is left free: below it no upload is begun.") {
-                Double(store.minimumFree)
+                (space?.minimumFree).map(Double.init)
             },
         ] + ProcessMetrics.families
     }

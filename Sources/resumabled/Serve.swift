@@ -113,64 +113,31 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         _ = ProcessMetrics.started
-        var log = Logger(label: "resumabled") { _ in
-            LineLogHandler(logFormat, metadataProvider: RequestName.provider)
-        }
-        log.logLevel = logLevel
+        let log = logger()
         for name in Environment.unknown(environmentVariables()) {
             log.warning("a variable that sets nothing", metadata: ["name": "\(name)"])
         }
         // Threads inherit the mask: no worker is ever interrupted, and one place takes the signals.
         let signals = StopSignals()
         let manager = ServiceManager.current()
-
-        let receivers = try events.receivers()
-        let admissionHook = try events.admissionHook(log)
-        // Who delivers needs as many files as who answers requests.
-        let openUploads = OpenFiles.uploads(
-            limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
         let metrics = ProgramMetrics()
-        let quota = UploadLimiter(limits.quota) { UInt64(time(nil)) }
         let uploadLog = UploadLog(log)
-        let directory = try LinuxDirectory.root(root)
+        let receivers = try events.receivers()
         let dispatcher = Dispatcher(
             receivers, root: absolute(root), environment: environmentVariables(), log: log, tell: metrics.record)
-        let store = try LocalStore(
-            root: directory, boot: .current,
-            settings: self.store.settings(openUploads: openUploads, recipients: receivers.recipients),
-            now: { UInt64(time(nil)) },
-            observe: { event in
-                uploadLog.record(event)
-                metrics.record(event)
-                dispatcher.observe(event)
-                quota.record(event)
-            },
-            admit: { chunk throws(StoreError) in
-                // Who has no room left is not worth asking a site about.
-                try quota.admit(chunk)
-                try admissionHook?.admit(chunk)
-            })
-        for failure in store.recover() {
-            log.error("recovery failed", metadata: ["cause": "\(failure)"])
-            metrics.record(failure)
+        let store = try store(receivers, dispatcher, metrics, uploadLog, log)
+        let service = UploadService(store: store, settings: try uploadSettings(), log: log) { report in
+            uploadLog.record(report)
+            metrics.record(report)
         }
-        quota.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
-        let service = UploadService(
-            store: store,
-            settings: try uploadSettings(),
-            log: log,
-            observe: { report in
-                uploadLog.record(report)
-                metrics.record(report)
-            })
-        let desk = OperationsEndpoints(store: store, metrics: metrics, threads: threads, log: log)
+        let operations = OperationsEndpoints(store: store, metrics: metrics, threads: threads, log: log)
         let listener = try listener()
         let responder = try Responder(
-            listener, threads: threads, handler: Routes(uploads: service, desk: desk, metrics: metrics)
-        ) { [log] line in
+            listener, threads: threads, handler: Routes(uploads: service, desk: operations, metrics: metrics)
+        ) { line in
             log.error("\(line)")
         }
-        if !dispatcher.start(store) { log.error("events are not delivered: there are not enough threads") }
+        if !dispatcher.start(store.outbox) { log.error("events are not delivered: there are not enough threads") }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
         manager.ready()
 
@@ -186,6 +153,47 @@ struct Serve: ParsableCommand {
             _ = consume listener
             _exit(1)
         }
+    }
+
+    private func logger() -> Logger {
+        var log = Logger(label: "resumabled") { _ in
+            LineLogHandler(logFormat, metadataProvider: RequestName.provider)
+        }
+        log.logLevel = logLevel
+        return log
+    }
+
+    /// Opens the store, has its events go to everything that follows them, and finishes what an earlier process left
+    /// undone.
+    private func store(
+        _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher, _ metrics: ProgramMetrics, _ uploadLog: UploadLog,
+        _ log: Logger
+    ) throws -> any ManagedStore & EventStore {
+        let admissionHook = try events.admissionHook(log)
+        let limiter = UploadLimiter(limits.quota) { UInt64(time(nil)) }
+        // A thread that delivers events needs as many files as one that answers requests.
+        let openUploads = OpenFiles.uploads(
+            limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
+        let store = try openStore(
+            openUploads: openUploads, recipients: receivers.recipients,
+            observe: { event in
+                uploadLog.record(event)
+                metrics.record(event)
+                dispatcher.observe(event)
+                limiter.record(event)
+            },
+            admit: { chunk throws(StoreError) in
+                // The limits come first: a client over one is not worth a request to the site.
+                try limiter.admit(chunk)
+                try admissionHook?.admit(chunk)
+            })
+        for failure in store.recover() {
+            log.error("recovery failed", metadata: ["cause": "\(failure)"])
+            metrics.record(failure)
+        }
+        // The store holds the limiter in its observer, so the limiter must not hold the store.
+        limiter.count { [weak store] in try? store?.uploadsUnderWay().map(\.id) }
+        return store
     }
 
     /// - Throws: what is wrong with a file that a setting names.
@@ -210,23 +218,18 @@ struct Serve: ParsableCommand {
         return String(cString: full)
     }
 
-    /// Until a signal comes: removes what has expired, now and then, and tells the service manager that requests are
-    /// still answered.
+    /// Sweeps the store now and then, and tells the service manager that requests are still answered, until a signal
+    /// comes.
+    ///
+    /// - Returns: the signal's number.
     private func attend(
-        _ store: LocalStore, _ responder: Responder, _ manager: ServiceManager, _ log: Logger,
+        _ store: any StoreMaintenance, _ responder: Responder, _ manager: ServiceManager, _ log: Logger,
         _ metrics: ProgramMetrics, until signals: StopSignals
     ) -> Int32 {
-        let expire = self.store.expire.seconds
-        // Half made things are swept also where nothing expires.
-        let sweepInterval = Duration.seconds(expire == 0 ? 3600 : min(max(expire / 8, 1), 3600))
         var nextSweep = ContinuousClock.now
         while true {
             if ContinuousClock.now >= nextSweep {
-                let report = store.sweep()
-                for failure in report.failures {
-                    log.error("sweep failed", metadata: ["cause": "\(failure)"])
-                    metrics.record(failure)
-                }
+                sweep(store, log, metrics)
                 nextSweep = .now + sweepInterval
             }
             if let patience = manager.watchdogSeconds {
@@ -237,10 +240,23 @@ struct Serve: ParsableCommand {
                 }
             }
             let pause = max(.seconds(1), nextSweep - .now).components.seconds
-            // Twice in the time that systemd gives, as it advises.
+            // Twice in the watchdog's time, as sd_watchdog_enabled(3) advises.
             let pulse = manager.watchdogSeconds.map { max(1, Int64($0) / 2) } ?? pause
             if let signal = signals.wait(seconds: Int(min(pause, pulse))) { return signal }
         }
+    }
+
+    private func sweep(_ store: any StoreMaintenance, _ log: Logger, _ metrics: ProgramMetrics) {
+        for failure in store.sweep().failures {
+            log.error("sweep failed", metadata: ["cause": "\(failure)"])
+            metrics.record(failure)
+        }
+    }
+
+    /// How long after a sweep the next one begins. Uploads that were only half begun are swept even if nothing expires.
+    private var sweepInterval: Duration {
+        let expire = store.expire.seconds
+        return .seconds(expire == 0 ? 3600 : min(max(expire / 8, 1), 3600))
     }
 
     private func listener() throws -> Listener {

@@ -30,7 +30,7 @@ struct Status: ParsableCommand {
         if json { return print(Status.json(try store.uploads())) }
         var last: [UploadID: (held: UInt64, at: ContinuousClock.Instant)] = [:]
         while true {
-            let uploads = try store.uploads().filter { $0.path == nil }
+            let uploads = try store.uploadsUnderWay()
             let clock = ContinuousClock.now
             let now = UInt64(time(nil))
             let rows = uploads.map { upload in

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import UploadStore
 
 extension Durability: ExpressibleByArgument {}
@@ -55,14 +54,4 @@ struct ExistingStore: ParsableArguments {
     @Option(
         help: ArgumentHelp("Where finished files lie, as `serve` has it.", valueName: "flat|tree|identifier"))
     var layout = Layout.flat
-
-    /// - Throws: `ValidationError` if no store is there.
-    func open(expire: TimeSpan = TimeSpan(seconds: 0)) throws -> LocalStore {
-        let directory = try LinuxDirectory.existing(root)
-        guard try directory.existingFolder(LocalStore.stateFolder) != nil else {
-            throw ValidationError("There is no store in \(root).")
-        }
-        let settings = StoreSettings(layout: layout, expire: expire.seconds)
-        return try LocalStore(root: directory, boot: .current, settings: settings) { UInt64(time(nil)) }
-    }
 }

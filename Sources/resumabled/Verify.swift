@@ -18,13 +18,16 @@ struct Verify: ParsableCommand {
     var json = false
 
     func run() throws {
-        let report = try existing.open().verify()
+        guard let store = try existing.open() as? any VerifiableStore else {
+            throw ValidationError("This kind of store cannot be verified.")
+        }
+        let report = try store.verify()
         if json {
             print(Verify.json(report))
         } else {
             for finding in report.findings {
                 let upload = finding.upload.map { " (\(printable($0.filename.text)), \(printable($0.identifier)))" }
-                print("\(finding.file)\(upload ?? ""): \(finding.text)")
+                print("\(finding.object)\(upload ?? ""): \(finding.text)")
             }
             print("uploads: \(report.uploads), bytes compared: \(report.bytes), findings: \(report.findings.count)")
         }
@@ -39,7 +42,7 @@ struct Verify: ParsableCommand {
                 .array(
                     report.findings.map { finding in
                         .object([
-                            ("file", .string(finding.file)),
+                            ("file", .string(finding.object)),
                             ("identifier", .string(finding.upload?.identifier)),
                             ("filename", .string(finding.upload?.filename.text)),
                             ("text", .string(finding.text)),

@@ -51,7 +51,7 @@ import UploadStore
 
     private func waitUntilAllIsTold(_ store: LocalStore) throws {
         for _ in 0..<3000 {
-            if try Outbox(store).events().events.isEmpty { return }
+            if try store.outbox.allEvents().isEmpty { return }
             usleep(20_000)
         }
         Issue.record("not everything is told")
@@ -60,7 +60,7 @@ import UploadStore
     @Test("Both are at work, and each event is told once")
     func together() throws {
         let (one, two) = (try process(), try process())
-        #expect(one.dispatcher.start(one.store) && two.dispatcher.start(two.store))
+        #expect(one.dispatcher.start(one.store.outbox) && two.dispatcher.start(two.store.outbox))
         for number in 0..<24 { try upload(10, as: "name\(number)", to: number % 2 == 0 ? one.store : two.store) }
         try waitUntilAllIsTold(one.store)
         one.dispatcher.stop(within: 5)
@@ -73,7 +73,7 @@ import UploadStore
     func inOrder() throws {
         let (one, two) = (try process(), try process())
         for size in 1...9 { try upload(UInt64(size), as: "name", to: size % 2 == 0 ? one.store : two.store) }
-        #expect(one.dispatcher.start(one.store) && two.dispatcher.start(two.store))
+        #expect(one.dispatcher.start(one.store.outbox) && two.dispatcher.start(two.store.outbox))
         for size in 10...18 { try upload(UInt64(size), as: "name", to: size % 2 == 0 ? one.store : two.store) }
         try waitUntilAllIsTold(one.store)
         one.dispatcher.stop(within: 5)
@@ -88,7 +88,7 @@ import UploadStore
         first.dispatcher.stop(within: 0)
         #expect(told().isEmpty)
         let next = try process()
-        #expect(next.dispatcher.start(next.store))
+        #expect(next.dispatcher.start(next.store.outbox))
         try waitUntilAllIsTold(next.store)
         next.dispatcher.stop(within: 5)
         #expect(Set(told()).count == 5)

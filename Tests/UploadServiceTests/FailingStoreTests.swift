@@ -45,7 +45,7 @@ private final class FailingStore: ChunkStore {
         throw .noMemory
     }
 
-    func spool() throws(StoreError) -> Spool {
+    func spool() throws(StoreError) -> any Spool {
         try fail(at: .spool)
         throw .noMemory
     }
@@ -71,8 +71,8 @@ private final class FailingStore: ChunkStore {
 /// What the contract ("Status codes") makes of what a store can't do.
 @Suite("When the store fails")
 struct FailingStoreTests {
-    private static func file(_ code: Int32) -> FileError {
-        FileError(operation: "secret-operation", name: "secret-name", code: code)
+    private static func file(_ code: Int32) -> StoreCause {
+        StoreCause(FileError(operation: "secret-operation", name: "secret-name", code: code))
     }
 
     struct Row: CustomTestStringConvertible, Sendable {

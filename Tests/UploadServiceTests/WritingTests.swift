@@ -17,7 +17,7 @@ private final class NotingStore: ChunkStore {
     func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? { nil }
     func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter { Writer(self) }
     func remove(_ upload: UploadID) throws(StoreError) -> Removal { Removal() }
-    func spool() throws(StoreError) -> Spool { throw .noMemory }
+    func spool() throws(StoreError) -> any Spool { throw .noMemory }
 
     private final class Writer: ChunkWriter {
         private let store: NotingStore

@@ -65,7 +65,7 @@ struct Clients {
         do { return .done(try work()) } catch let error as StoreError {
             switch error {
             case .busy: return .postponed
-            case .failed(let error) where error.operation == "lock" && error.code == EDEADLK: return .postponed
+            case .failed(let cause) where cause.isDeadlock: return .postponed
             case .nameTaken where plan.settings.onConflict == .refuse:
                 diary.write { $0.uploads[client].isRefused = true }
                 return .refused

@@ -146,7 +146,8 @@ import UploadModel
             try step(&run)
         } catch let error as StoreError {
             let failure = try #require(run.disk.failures.last, "\(what): \(error)")
-            let said = FileError(operation: failure.operation, name: failure.name, code: failure.code)
+            let said = StoreCause(
+                FileError(operation: failure.operation, name: failure.name, code: failure.code))
             if error == .untrusted(said) {
                 // The kernel may have dropped pages that it could not write: nothing of the upload is held any more.
                 #expect(failure.operation == "sync", "\(what)")

@@ -71,7 +71,7 @@ import UploadModel
     private static func isSentAway(_ error: any Error) -> Bool {
         switch error as? StoreError {
         case .busy: true
-        case .failed(let error): error.operation == "lock" && error.code == EDEADLK
+        case .failed(let cause): cause.isDeadlock
         default: false
         }
     }

@@ -29,11 +29,11 @@ import UploadModel
         try site.store(StoreSettings(expire: expire, recipients: recipients))
     }
 
-    private func events(_ store: LocalStore, _ recipients: Recipients = both) throws -> [Outbox.Event] {
+    private func events(_ store: LocalStore, _ recipients: Recipients = both) throws -> [OwedEvent] {
         try Outbox(store).events(owedTo: recipients).events
     }
 
-    private func lease(_ store: LocalStore, _ recipient: Recipients = one) throws -> Outbox.DeliveryLease {
+    private func lease(_ store: LocalStore, _ recipient: Recipients = one) throws -> any DeliveryLease {
         try #require(try Outbox(store).lease(UploadKey(id), for: recipient))
     }
 
@@ -98,7 +98,7 @@ import UploadModel
     func turns() throws {
         let (here, elsewhere) = try (store(), store())
         try here.sendAll(bytes, as: id)
-        var lease: Outbox.DeliveryLease? = try lease(here)
+        var lease: (any DeliveryLease)? = try lease(here)
         #expect(try Outbox(elsewhere).lease(UploadKey(id), for: Self.one) == nil)
         #expect(try Outbox(here).lease(UploadKey(id), for: Self.one) == nil)
         #expect(try Outbox(elsewhere).lease(UploadKey(id), for: Self.two) != nil)
@@ -199,9 +199,9 @@ import UploadModel
     func dropped() throws {
         let store = try store()
         try store.sendAll(bytes, as: id)
-        let wishes = try Outbox(store).wishes()
+        let wishes = try Outbox(store).changes()
         try Outbox(store).drop(try #require(try events(store).first), Self.one)
-        #expect(try Outbox(store).wishes() != wishes)
+        #expect(try Outbox(store).changes() != wishes)
         #expect(try deliver(store, Self.one) == nil)
         #expect(try events(store).map(\.owed) == [Self.two])
     }

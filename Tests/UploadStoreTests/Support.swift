@@ -158,3 +158,8 @@ final class Collected<Element: Sendable>: Sendable {
     func add(_ element: Element) { elements.withLock { $0.append(element) } }
     var all: [Element] { elements.withLock { $0 } }
 }
+
+extension StoreCause {
+    /// True if waiting for a lock would have made two threads wait for each other (EDEADLK).
+    var isDeadlock: Bool { description.hasPrefix("cannot lock ") && description.hasSuffix(errorText(EDEADLK)) }
+}

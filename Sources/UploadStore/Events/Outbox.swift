@@ -19,7 +19,7 @@ import UploadModel
 // with its holder, shuts out other processes and threads alike, and keeps the events of one upload in order.
 
 /// What is to be told of finished files.
-package struct Outbox: Sendable {
+package struct Outbox: EventOutbox {
     static let folder = "events"
     private static let turns = "turns"
 
@@ -30,33 +30,6 @@ package struct Outbox: Sendable {
         self.store = store
     }
 
-    /// A finished file of which somebody is still to be told.
-    package struct Event: Sendable {
-        /// Names the event: the same at each delivery, and no other has it. 32 hexadecimal digits.
-        package let id: String
-        /// The finished upload.
-        package let upload: UploadSummary
-        /// Who is to be told.
-        package let owed: Recipients
-        /// What came of trying, by recipient.
-        package let attempts: [Recipients: Attempts]
-        /// Which upload it is of.
-        package var key: UploadKey { UploadKey(upload.id) }
-        fileprivate let nonce: UInt64
-
-        fileprivate init?(_ journal: Journal, touched: UInt64, layout: Layout) {
-            guard journal.isPublished, !journal.owed.isEmpty,
-                let upload = UploadSummary(journal, touched: touched, layout: layout)
-            else { return nil }
-            self.upload = upload
-            owed = journal.owed
-            attempts = journal.attempts
-            nonce = journal.header.nonce
-            // The nonce is random; a part of the key makes sure of two uploads that drew the same.
-            id = hexadecimal(nonce) + UploadKey(upload.id).text.prefix(16)
-        }
-    }
-
     // MARK: Looking
 
     /// All that is owed to those recipients, the oldest first, and at most so many.
@@ -65,8 +38,8 @@ package struct Outbox: Sendable {
     /// - Throws: `StoreError` if a folder can't be read. A journal that can't be is left out; `verify` tells.
     package func events(
         owedTo recipients: Recipients = Recipients(rawValue: .max), atMost limit: Int = .max
-    ) throws(StoreError) -> (events: [Event], isMore: Bool) {
-        var events: [Event] = []
+    ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool) {
+        var events: [OwedEvent] = []
         var isMore = false
         func oldest() {
             events.sort { ($0.upload.finished ?? 0, $0.id) < ($1.upload.finished ?? 0, $1.id) }
@@ -85,12 +58,12 @@ package struct Outbox: Sendable {
     }
 
     /// Shows every event once.
-    private func visit(_ body: (Event) -> Void) throws(StoreError) {
+    private func visit(_ body: (OwedEvent) -> Void) throws(StoreError) {
         // Copies last: a journal may become a copy meanwhile, a copy never becomes a journal.
         var seen: Set<UInt64> = []
         for name in try store.journals() {
             guard let event = read(name, in: store.state) else { continue }
-            seen.insert(event.nonce)
+            if let nonce = event.nonce { seen.insert(nonce) }
             body(event)
         }
         guard let folder = try onDisk({ () throws(FileError) in try existing() }) else { return }
@@ -100,36 +73,35 @@ package struct Outbox: Sendable {
         }
     }
 
-    private func read(_ name: String, in folder: any Directory) -> Event? {
+    private func read(_ name: String, in folder: any Directory) -> OwedEvent? {
         guard let file = try? folder.open(name), let journal = try? Journal.read(file) else { return nil }
         return event(journal)
     }
 
-    private func event(_ journal: Journal) -> Event? {
-        Event(journal, touched: store.time, layout: store.settings.layout)
+    private func event(_ journal: Journal) -> OwedEvent? {
+        OwedEvent(journal, touched: store.time, layout: store.settings.layout)
     }
 
     private func existing() throws(FileError) -> (any Directory)? { try store.state.existingFolder(Outbox.folder) }
 
     // MARK: Delivering
 
-    /// The right to deliver what one recipient is owed of one upload; nobody else has it at the same time.
-    package final class DeliveryLease {
+    /// A lock on a byte of `turns`.
+    private final class Lease: DeliveryLease {
         private let outbox: Outbox
         private let key: UploadKey
         private let recipient: Recipients
         /// Holds the lock.
         private let turns: any File
 
-        fileprivate init(_ outbox: Outbox, _ key: UploadKey, _ recipient: Recipients, _ turns: any File) {
+        init(_ outbox: Outbox, _ key: UploadKey, _ recipient: Recipients, _ turns: any File) {
             self.outbox = outbox
             self.key = key
             self.recipient = recipient
             self.turns = turns
         }
 
-        /// The oldest event of that upload that the recipient is owed; nil if there is none.
-        package func next() throws(StoreError) -> Event? {
+        func next() throws(StoreError) -> OwedEvent? {
             try onDisk { () throws(FileError) in
                 // In this order: a journal may become a copy in between, a copy never becomes a journal.
                 let current = try outbox.journal(of: key).flatMap(outbox.event)
@@ -144,56 +116,53 @@ package struct Outbox: Sendable {
             }
         }
 
-        /// Writes down that the recipient has got the event.
-        package func delivered(_ event: Event) throws(StoreError) {
+        func delivered(_ event: OwedEvent) throws(StoreError) {
             let record = JournalRecord.settled(recipient, isDropped: false, time: outbox.store.time)
             try outbox.append(record, to: event)
         }
 
-        /// Writes down that the recipient could not be told.
-        package func failed(_ event: Event, _ attempts: Attempts) throws(StoreError) {
+        func failed(_ event: OwedEvent, _ attempts: Attempts) throws(StoreError) {
             try outbox.append(.attempted(recipient, attempts), to: event)
         }
     }
 
     /// Takes the lease to deliver; nil if somebody else has it.
-    package func lease(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> DeliveryLease? {
+    package func lease(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> (any DeliveryLease)? {
         try onDisk { () throws(FileError) in
             let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
             // 55 bits of the key, and the recipient's bit.
             let place = (UInt64(key.text.prefix(13), radix: 16) ?? 0) << 3
             let offset = place + UInt64(recipient.rawValue.trailingZeroBitCount & 7)
             guard try turns.lock(offset: offset, length: 1, wait: false) else { return nil }
-            return DeliveryLease(self, key, recipient, turns)
+            return Lease(self, key, recipient, turns)
         }
     }
 
-    /// A number that changes when somebody wants all who deliver to look again.
-    package func wishes() throws(StoreError) -> UInt64 {
+    package func changes() throws(StoreError) -> UInt64 {
         try onDisk { () throws(FileError) in try existing()?.status(Outbox.turns)?.size ?? 0 }
     }
 
     // MARK: What an operator may do
 
     /// Has an event delivered as soon as can be, whatever came of it before.
-    package func retry(_ event: Event, _ recipients: Recipients) throws(StoreError) {
+    package func retry(_ event: OwedEvent, _ recipients: Recipients) throws(StoreError) {
         for recipient in recipients.each {
             let before = event.attempts[recipient]
             let attempts = Attempts(count: before?.count ?? 0, next: store.time, reason: before?.reason ?? "")
             try append(.attempted(recipient, attempts), to: event)
         }
-        try wish()
+        try announceChange()
     }
 
     /// Has an event never delivered to those recipients.
-    package func drop(_ event: Event, _ recipients: Recipients) throws(StoreError) {
+    package func drop(_ event: OwedEvent, _ recipients: Recipients) throws(StoreError) {
         for recipient in recipients.each {
             try append(.settled(recipient, isDropped: true, time: store.time), to: event)
         }
-        try wish()
+        try announceChange()
     }
 
-    private func wish() throws(StoreError) {
+    private func announceChange() throws(StoreError) {
         try onDisk { () throws(FileError) in
             let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
             let size = try turns.status().size
@@ -204,14 +173,15 @@ package struct Outbox: Sendable {
     // MARK: Writing
 
     /// Appends to the journal that an event stands in, wherever that is now. Nothing happens if it is gone.
-    private func append(_ record: JournalRecord, to event: Event) throws(StoreError) {
+    private func append(_ record: JournalRecord, to event: OwedEvent) throws(StoreError) {
+        guard let nonce = event.nonce else { return }
         try onDisk { () throws(FileError) in
-            if let file = try store.state.open(event.key.journal), try append(record, to: file, event.nonce) != nil {
+            if let file = try store.state.open(event.key.journal), try append(record, to: file, nonce) != nil {
                 return
             }
-            for name in try copies(of: event.key) where name.nonce == event.nonce {
+            for name in try copies(of: event.key) where name.nonce == nonce {
                 guard let folder = try existing(), let file = try folder.open(name.text) else { continue }
-                if try append(record, to: file, event.nonce) == [] { try folder.remove(name.text) }
+                if try append(record, to: file, nonce) == [] { try folder.remove(name.text) }
             }
         }
     }
@@ -314,11 +284,34 @@ package struct Outbox: Sendable {
 }
 
 extension LocalStore {
+    package var outbox: any EventOutbox { Outbox(self) }
+
     /// Removes the journal of a finished upload, but keeps what is still owed of it. The journal is locked.
     func forget(_ journal: Journal, _ key: UploadKey) throws(FileError) {
         if !journal.owed.isEmpty { try Outbox(self).keep(journal, key) }
         try state.remove(key.journal)
     }
+}
+
+extension OwedEvent {
+    /// Nil if nothing is owed.
+    fileprivate init?(_ journal: Journal, touched: UInt64, layout: Layout) {
+        guard journal.isPublished, !journal.owed.isEmpty,
+            let upload = UploadSummary(journal, touched: touched, layout: layout)
+        else { return nil }
+        // The nonce is random. A part of the key keeps events apart whose uploads drew the same nonce.
+        self.init(
+            id: hexadecimal(journal.header.nonce) + UploadKey(upload.id).text.prefix(16), upload: upload,
+            owed: journal.owed, attempts: journal.attempts)
+    }
+
+    /// The nonce of the upload's journal. Nil if the event is of another store.
+    fileprivate var nonce: UInt64? { UInt64(id.prefix(16), radix: 16) }
+}
+
+extension Attempts {
+    /// The largest count that a journal can record.
+    static let maximumCount = 0xff_ffff
 }
 
 extension Journal {

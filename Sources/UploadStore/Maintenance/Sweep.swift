@@ -8,14 +8,6 @@ extension LocalStore {
     /// The age at which an incomplete file of the store is removed, in seconds: far more than creating it takes.
     private static let incompleteSeconds: UInt64 = 3600
 
-    /// The result of a sweep.
-    package struct SweepReport: Sendable {
-        /// The uploads that were removed.
-        package var removed: [UploadSummary] = []
-        /// The errors of uploads that could not be swept.
-        package var failures: [StoreError] = []
-    }
-
     /// Removes everything that has expired.
     package func sweep() -> SweepReport {
         var report = SweepReport()

@@ -1,27 +1,14 @@
 import Glibc
 import Linux
-package import UploadModel
+import UploadModel
 
 // Compares journals and data files, and changes nothing. It may run beside the server: a finding that may come from a
 // change in progress is checked again.
 
-/// The result of a verification.
-package struct VerifyReport: Sendable {
-    /// How many uploads were checked, finished ones included.
-    package var uploads = 0
-    /// How many bytes were compared with their checksums.
-    package var bytes: UInt64 = 0
-    /// The faults that were found.
-    package var findings: [Finding] = []
-
-    /// A fault.
-    package struct Finding: Sendable, Equatable {
-        /// The file's name in the state folder.
-        package let file: String
-        /// The upload that the file belongs to; nil if that is not known.
-        package let upload: UploadID?
-        /// What is wrong with the file, and what follows from that.
-        package let text: String
+extension VerifyReport.Finding {
+    /// - Parameter file: its name in the state folder.
+    init(file: String, upload: UploadID?, text: String) {
+        self.init(object: file, upload: upload, text: text)
     }
 }
 

@@ -78,7 +78,7 @@ extension LocalStore {
             return upload.destination.path(number)
         }
         guard settings.onConflict == .rename else { throw .nameTaken }
-        throw .failed(FileError(operation: "find a free name for", name: filename.text, code: EEXIST))
+        throw .failed(StoreCause("cannot find a free name for \(filename.text)"))
     }
 
     /// Records that the file has its name, and tells the observer.

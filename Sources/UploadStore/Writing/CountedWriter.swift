@@ -10,7 +10,7 @@ import UploadModel
 final class CountedWriter: ChunkWriter {
     private let store: LocalStore
     private let chunk: ChunkRequest
-    private let spool: Spool
+    private let spool: any Spool
 
     init(store: LocalStore, chunk: ChunkRequest) throws(StoreError) {
         self.store = store

@@ -1,4 +1,4 @@
-/// Those who are told of finished files: a bit each, which keeps its meaning for as long as a journal has it.
+/// The recipients of events, as a set of bits. A store records the bits, so none may change its meaning.
 package struct Recipients: OptionSet, Hashable, Sendable {
     package let rawValue: UInt8
 
@@ -6,28 +6,24 @@ package struct Recipients: OptionSet, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// Each of them alone.
+    /// The recipients one by one.
     package var each: [Recipients] {
         (0..<8).map { Recipients(rawValue: 1 << $0) }.filter { isSuperset(of: $0) }
     }
 }
 
-/// What came of trying to tell somebody of a finished file.
+/// Failed attempts to deliver one event to one recipient.
 package struct Attempts: Sendable, Equatable {
-    /// How many there were.
+    /// How many there were. A store may stop counting at 2^24 - 1.
     package var count: Int
-    /// When it is tried again, in Unix seconds.
+    /// When the next one is due, in Unix seconds.
     package var next: UInt64
     /// Why the last one failed, as one line.
     package var reason: String
 
-    /// So many attempts, and what is known of the last.
     package init(count: Int, next: UInt64, reason: String) {
         self.count = count
         self.next = next
         self.reason = reason
     }
-
-    /// What the journal has room for; a count stays there.
-    static let maximumCount = 0xff_ffff
 }

@@ -1,0 +1,34 @@
+/// What happens to the uploads of a store, for logs, counters and the dispatcher of events.
+///
+/// The process that caused an event reports it, once. Other processes that share the store do not hear of it, and if the
+/// process dies first, the event is lost. Deliveries to recipients, which must not be lost, come from the outbox.
+package enum StoreEvent: Sendable, Equatable {
+    /// An upload was begun; nothing of it is held yet.
+    case begun(UploadSummary)
+    /// The file has its final name, durably.
+    case finished(UploadSummary)
+    /// An unfinished upload was removed.
+    case removed(UploadSummary, RemovalCause)
+    /// The record of a finished upload has expired. Its file stays.
+    case forgotten(UploadSummary)
+    /// After a power cut, the ranges in doubt were compared with their checksums. `lostRanges` of them were lost, and
+    /// clients will send them again.
+    case recovered(UploadSummary, lostRanges: Int)
+    /// Something an operator should know although no request fails; each text at most once.
+    case notice(String)
+}
+
+/// Why an unfinished upload was removed.
+package enum RemovalCause: String, Sendable, Equatable, CaseIterable {
+    /// No client has sent to it for too long.
+    case expired
+    /// Its client asked for it.
+    case givenUp
+    /// An upload of the same name with another size took its place.
+    case superseded
+    /// Nothing of it could be trusted any more: a sync failed, or its data was gone.
+    case lost
+}
+
+/// Receives events, on the thread that caused them and often under a lock: must be quick and must not call the store.
+package typealias StoreObserver = @Sendable (StoreEvent) -> Void

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Glibc
+import UploadModel
+import UploadStore
+
+// The one place where the program chooses its store. Everything else goes through the protocols in
+// UploadStore/Protocols.
+
+extension Serve {
+    /// Opens the store that the options describe, and makes it first if there is none.
+    ///
+    /// - Parameters:
+    ///   - openUploads: how many uploads may stay open between requests.
+    ///   - recipients: who is to be told of files that are finished from now on.
+    ///   - observe: receives what happens to uploads.
+    ///   - admit: decides whether an upload may be begun.
+    /// - Throws: why the store cannot be opened.
+    func openStore(
+        openUploads: Int, recipients: Recipients, observe: @escaping StoreObserver, admit: @escaping Admission
+    ) throws -> any ManagedStore & EventStore {
+        try LocalStore(
+            root: LinuxDirectory.root(root), boot: .current,
+            settings: store.settings(openUploads: openUploads, recipients: recipients),
+            now: { UInt64(time(nil)) }, observe: observe, admit: admit)
+    }
+
+    /// Examines the place where the store is, or would be made.
+    func diagnoseStore() -> [RootFinding] { LocalStore.diagnose(root: root) }
+}
+
+extension ExistingStore {
+    /// Opens a store that a server has made.
+    ///
+    /// - Parameter expire: how long unfinished uploads and records of finished ones are kept.
+    /// - Throws: `ValidationError` if there is no store, or why it cannot be opened.
+    func open(expire: TimeSpan = TimeSpan(seconds: 0)) throws -> any ManagedStore {
+        let directory = try LinuxDirectory.existing(root)
+        guard try directory.existingFolder(LocalStore.stateFolder) != nil else {
+            throw ValidationError("There is no store in \(root).")
+        }
+        let settings = StoreSettings(layout: layout, expire: expire.seconds)
+        return try LocalStore(root: directory, boot: .current, settings: settings) { UInt64(time(nil)) }
+    }
+
+    /// Opens the events of a store that a server has made.
+    ///
+    /// - Throws: `ValidationError` if there is no store or it records no events, or why it cannot be opened.
+    func openOutbox() throws -> any EventOutbox {
+        guard let store = try open() as? any EventStore else {
+            throw ValidationError("This kind of store records no events.")
+        }
+        return store.outbox
+    }
+}
