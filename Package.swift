@@ -92,6 +92,14 @@ let package = Package(
         .target(
             name: "MultipartTestSupport", dependencies: ["Multipart", "TestSupport"],
             path: "Tests/MultipartTestSupport", swiftSettings: strict),
+        // The promises that every store keeps. A test target runs them over its store.
+        .target(
+            name: "StoreConformance", dependencies: ["Linux", "TestSupport", "UploadModel", "UploadStore"],
+            path: "Tests/StoreConformance", swiftSettings: strict),
+        .testTarget(
+            name: "StoreConformanceTests",
+            dependencies: ["Linux", "StoreConformance", "TestSupport", "UploadModel", "UploadStore"],
+            swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux", "TestSupport"], swiftSettings: strict),
