@@ -1,6 +1,6 @@
 #include <curl/curl.h>
 
-// Swift can't call functions of variable arguments; libcurl's take one more, of one of these types.
+// Swift cannot call C functions with variable arguments. Each of these passes one argument of one type.
 
 static inline CURLcode ccurl_set_number(CURL *handle, CURLoption option, long value) {
     return curl_easy_setopt(handle, option, value);
@@ -38,7 +38,7 @@ static inline const char *ccurl_content_type(CURL *handle) {
     return type;
 }
 
-/// In seconds; 0 where the answer has no Retry-After.
+/// The response's Retry-After in seconds; 0 if it has none.
 static inline curl_off_t ccurl_retry_after(CURL *handle) {
     curl_off_t seconds = 0;
     curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds);

@@ -1,2 +1,2 @@
-// libfcgi's multi-threaded interface (FCGX_..._r): the only one that this program uses.
+// libfcgi's interface for threads (FCGX_..._r), the only one that this program uses.
 #include <fcgiapp.h>

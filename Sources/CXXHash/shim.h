@@ -1,6 +1,6 @@
 #include <xxhash.h>
 #if defined(__x86_64__)
-// Puts functions in the place of those above that use the widest vectors of the processor at hand.
+// Replaces the functions above by ones that use the widest vector instructions of the processor.
 #include <xxh_x86dispatch.h>
 #endif
 

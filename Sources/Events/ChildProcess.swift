@@ -2,19 +2,19 @@ import CLinux
 import Glibc
 import Linux
 
-/// Runs a program to its end, or to the end of its time.
+/// Runs a program until it ends or its time is up.
 ///
-/// It gets three descriptors and none of ours, signals as a fresh process has them, and a process group of its own, so
-/// that at the end of its time whatever it has started goes with it.
+/// The program gets three descriptors and none of this process's, the default signal dispositions, and a process group
+/// of its own, so that its children are ended with it.
 enum ChildProcess {
-    /// How many bytes of what it prints are kept.
+    /// How many bytes of its output are kept.
     static let outputLimit = 4096
-    /// How long it has between SIGTERM and SIGKILL.
+    /// The time between SIGTERM and SIGKILL.
     private static let graceMilliseconds = 2000
 
     struct Result: Sendable {
         var end: End
-        /// The start of what it printed, on standard output and standard error.
+        /// The beginning of its output, on standard output and standard error.
         var output: String
     }
 
@@ -35,7 +35,7 @@ enum ChildProcess {
     static func run(
         _ path: String, environment: [String], input: [UInt8], seconds: Int, stop: StopFlag
     ) throws(Failure) -> Result {
-        // A file in memory, not a pipe: a program that doesn't read it holds nobody up.
+        // A file in memory and not a pipe: writing it doesn't block if the program never reads.
         let stdin = Descriptor(linux_memory_file("event"))
         guard stdin.number >= 0,
             input.withUnsafeBytes({ write(stdin.number, $0.baseAddress, $0.count) }) == input.count,
@@ -66,7 +66,7 @@ enum ChildProcess {
         posix_spawn_file_actions_adddup2(&actions, stdin, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, output, 2)
-        // Whatever a library has opened that an exec does not close.
+        // Libraries may have opened descriptors without close-on-exec.
         linux_spawn_close_from(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -88,7 +88,7 @@ enum ChildProcess {
         return process
     }
 
-    /// Looks after the process until it has ended.
+    /// Waits for the end of the process, collects its output, and ends it when its time is up.
     private static func wait(
         for process: pid_t, output descriptor: Int32, seconds: Int, _ stop: StopFlag, _ output: inout [UInt8]
     ) -> End {
@@ -96,7 +96,7 @@ enum ChildProcess {
         var cut: (end: End, at: ContinuousClock.Instant)?
         var isKilled = false
         while true {
-            // Until there is output, or for a moment: an end without any isn't announced.
+            // Waits for output, but only for a moment: the end of a process without output is not signalled.
             var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let isOver = poll(&wanted, 1, 20) > 0 && !drain(descriptor, &output)
             var status: Int32 = 0
@@ -116,17 +116,17 @@ enum ChildProcess {
                 kill(-process, SIGTERM)
                 cut = (stop.isSet ? .stopped : .tooLong, now)
             }
-            // It has closed its output and goes on: a poll would come back at once.
+            // The program has closed its output and still runs, so poll would return at once.
             if isOver { usleep(20_000) }
         }
     }
 
-    /// Reads what is there.
+    /// Reads the available output.
     ///
-    /// - Returns: false once nobody can write any more.
+    /// - Returns: false once no process can write to it any more.
     private static func drain(_ descriptor: Int32, _ output: inout [UInt8]) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        // Bounded: a program that prints without end still has a time limit.
+        // Bounded, so that the time limit is checked even if a program prints without end.
         for _ in 0..<64 {
             let count = read(descriptor, &buffer, buffer.count)
             if count == 0 { return false }

@@ -60,15 +60,12 @@ private func facts(_ id: UploadID, size: UInt64?, _ metadata: Metadata) -> [(nam
 
 extension Metadata {
     /// The media type of the file, as the browser believes it.
-    var mediaType: String? { typePair?.value }
+    var mediaType: String? { Dialect.mediaType(in: self)?.value }
 
-    /// All but that.
-    fileprivate var others: [Pair] { pairs.filter { $0 != typePair } }
-
-    /// Which dialect the client speaks is not kept, but each has a name of its own for this.
-    private var typePair: Pair? {
-        let dialects: [Dialect] = [.resumable, .flow, .dropzone, .simpleUploader]
-        return dialects.lazy.compactMap { dialect in pairs.first { $0.name == dialect.type } }.first
+    /// All pairs but the media type.
+    fileprivate var others: [Pair] {
+        let type = Dialect.mediaType(in: self)
+        return pairs.filter { $0 != type }
     }
 }
 

@@ -1,9 +1,9 @@
 import CCurl
 import Glibc
 
-/// One POST by libcurl: no redirect is followed, nothing but HTTP is spoken, and a time limit ends it.
+/// One POST with libcurl. It follows no redirect, uses HTTP and HTTPS only, and has a time limit.
 struct HTTPPost {
-    /// How many bytes of an answer are looked at.
+    /// How many bytes of a response are read.
     private static let answerLimit = 4096
 
     struct Answer: Sendable {
@@ -11,17 +11,17 @@ struct HTTPPost {
         var status: Int
         /// The start of the body, if it is plain text.
         var text: String?
-        /// In seconds, if the answer says it.
+        /// The response's `Retry-After` in seconds, if it has one.
         var retryAfter: UInt64?
     }
 
     enum Failure: Error {
-        /// Nobody answered; why.
+        /// There was no response; the text says why.
         case unreachable(String)
         case stopped
     }
 
-    /// To be called once, before there are threads that use this.
+    /// Initialises libcurl. To be called once, before any thread sends a request.
     static func setUp() { curl_global_init(Int(CURL_GLOBAL_DEFAULT)) }
 
     let url: String
@@ -41,7 +41,7 @@ struct HTTPPost {
         defer { curl_easy_cleanup(handle) }
         var list: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(list) }
-        // "Expect" empty: libcurl would wait for a 100 that many servers don't send.
+        // Without an empty "Expect", libcurl would wait for a 100 that many servers don't send.
         for header in headers.map({ "\($0.name): \($0.value)" }) + ["Expect:"] {
             guard let longer = curl_slist_append(list, header) else { throw .unreachable("no memory") }
             list = longer
@@ -56,7 +56,7 @@ struct HTTPPost {
             }
         }
         return try withExtendedLifetime(receiving) { () throws(Failure) in
-            // The write callback ends an answer that is longer than anybody wants.
+            // The write callback aborts a response that exceeds the limit.
             let isCut = code == CURLE_WRITE_ERROR && receiving.bytes.count >= HTTPPost.answerLimit
             if code == CURLE_ABORTED_BY_CALLBACK { throw .stopped }
             guard code == CURLE_OK || isCut else {
@@ -81,7 +81,7 @@ struct HTTPPost {
         ccurl_set_text(handle, CURLOPT_URL, url)
         ccurl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
         ccurl_set_number(handle, CURLOPT_FOLLOWLOCATION, 0)
-        // Its time limit for names uses a signal otherwise, which is no good with threads.
+        // Otherwise libcurl limits the time of name resolution with a signal, which is unsafe with threads.
         ccurl_set_number(handle, CURLOPT_NOSIGNAL, 1)
         ccurl_set_number(handle, CURLOPT_TIMEOUT, seconds)
         ccurl_set_number(handle, CURLOPT_CONNECTTIMEOUT, min(seconds, 10))

@@ -1,8 +1,4 @@
-import Glibc
+import Linux
 
-/// Milliseconds of a clock that is never set.
-func milliseconds() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
-}
+/// The time in milliseconds, by the monotonic clock.
+func milliseconds() -> UInt64 { MonotonicClock.milliseconds }

@@ -4,15 +4,15 @@ import Logging
 import UploadModel
 import UploadStore
 
-/// Tells a program of the operator's, without a shell: the facts are in its environment, and as a CloudEvent on its
-/// standard input. Exit status 0 says that it knows. What it prints goes to the log.
+/// Delivers events to the operator's program, without a shell: as variables in its environment, and as a CloudEvent on
+/// its standard input. Exit status 0 confirms the delivery. The program's output is logged.
 struct ProgramReceiver: Receiver {
     let recipient = Recipients.program
     let path: String
     /// The store's root, as an absolute path.
     let root: String
     let seconds: Int
-    /// Our own environment, as `NAME=value`.
+    /// The environment of this process, as `NAME=value`.
     let inherited: [String]
     let log: Logger
 
@@ -41,8 +41,8 @@ struct ProgramReceiver: Receiver {
         }
     }
 
-    /// Ours, but for our own settings, and the facts. Nothing in there can be read as anything but the value of its own
-    /// variable: there is no NUL in a name, and no shell that would look at the rest.
+    /// The environment of this process without its settings, and the variables of the event. A value cannot affect
+    /// another variable: values with a NUL are left out, and no shell interprets them.
     private func environment(_ event: OwedEvent) -> [String] {
         let prefix = "RESUMABLED_"
         let upload = event.upload

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Says to whoever blocks that the program is to end.
+/// Tells threads that wait for a receiver that the program is stopping.
 final class StopFlag: Sendable {
     private let flag = Atomic(false)
 

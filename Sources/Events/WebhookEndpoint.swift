@@ -1,14 +1,14 @@
-/// A site's address that events are sent to.
+/// The address of a site that events are posted to.
 package struct WebhookEndpoint: Sendable {
     let url: String
     let key: WebhookKey?
     let seconds: Int
 
     /// - Parameters:
-    ///   - url: of http or https.
-    ///   - key: what is sent is signed with; nil: it isn't signed.
-    ///   - seconds: how long an answer may take.
-    /// - Returns: nil if `url` is something else.
+    ///   - url: an http or https URL.
+    ///   - key: signs the events; nil: they are not signed.
+    ///   - seconds: the time limit of a request.
+    /// - Returns: nil if `url` is not such a URL.
     package init?(url: String, key: WebhookKey?, seconds: Int) {
         let lower = url.lowercased()
         guard lower.hasPrefix("http://") && lower.utf8.count > 7 || lower.hasPrefix("https://") && lower.utf8.count > 8,
@@ -19,7 +19,7 @@ package struct WebhookEndpoint: Sendable {
         self.seconds = seconds
     }
 
-    /// Sends an event.
+    /// Posts an event.
     ///
     /// - Parameter now: Unix seconds.
     func post(_ event: CloudEvent, now: UInt64, stop: StopFlag?) throws(HTTPPost.Failure) -> HTTPPost.Answer {

@@ -1,18 +1,17 @@
 import CCrypto
 
-/// Signs what is sent to a site, in the way of the Standard Webhooks specification: HMAC-SHA256 (RFC 2104) with a shared
-/// key over id, time and body. Several keys may be in use while a site changes from one to the next: then there is a
-/// signature by each.
+/// Signs events as the Standard Webhooks specification describes: HMAC-SHA256 (RFC 2104) with a shared key over
+/// identifier, time and body. While a site replaces its key, several keys may be in use, and each makes a signature.
 package struct WebhookKey: Sendable {
-    /// How many bytes a key has (specification, "Symmetric signatures").
+    /// The length of a key in bytes (specification, "Symmetric signatures").
     package static let lengths = 24...64
-    /// How many keys may be in use at once.
+    /// The most keys in use at once.
     package static let maximumCount = 4
 
     private let keys: [[UInt8]]
 
     /// - Parameter texts: each `whsec_` and a key of 24 to 64 bytes in base64 (RFC 4648, section 4).
-    /// - Returns: nil if there is none, more than four, or one that is something else.
+    /// - Returns: nil if there are none or more than four, or one of them is malformed.
     package init?(_ texts: [String]) {
         guard (1...WebhookKey.maximumCount).contains(texts.count) else { return nil }
         var keys: [[UInt8]] = []
@@ -58,7 +57,7 @@ private func decoded(_ text: [UInt8]) -> [UInt8]? {
     var length: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3) { buffer, count in
         length = EVP_DecodeBlock(buffer.baseAddress, text, Int32(text.count))
-        // It counts the padding as zeros.
+        // It decodes the padding as zeros and counts them.
         count = max(0, Int(length) - padding)
     }
     return length < 0 ? nil : bytes

@@ -1,13 +1,13 @@
 import Glibc
 import UploadStore
 
-/// Tells a site by HTTP: 2xx says that it knows.
+/// Delivers events to a site by HTTP. A 2xx status confirms the delivery.
 struct WebhookReceiver: Receiver {
     let recipient = Recipients.url
     let site: WebhookEndpoint
 
-    /// What says that the site itself has a moment of trouble, rather than that it makes nothing of this event.
-    private static let passing: Set<Int> = [408, 425, 429, 502, 503, 504]
+    /// The status codes of a temporary failure of the site, as opposed to a refusal of this event.
+    private static let temporary: Set<Int> = [408, 425, 429, 502, 503, 504]
 
     func deliver(_ event: OwedEvent, stop: StopFlag) -> Delivery {
         do {
@@ -17,7 +17,7 @@ struct WebhookReceiver: Receiver {
             return .failed(
                 .init(
                     reason: "answered \(answer.status)" + (words.isEmpty ? "" : ": \(words)"),
-                    retryAfter: answer.retryAfter, isUnreachable: WebhookReceiver.passing.contains(answer.status)))
+                    retryAfter: answer.retryAfter, isUnreachable: WebhookReceiver.temporary.contains(answer.status)))
         } catch {
             switch error {
             case .unreachable(let reason): return .failed(.init(reason: oneLine(reason), isUnreachable: true))

@@ -4,22 +4,22 @@ import HTTP
 /// The body of a FastCGI request: the records of the stream FCGI_STDIN, up to the empty one (FastCGI 1.0, section 3.3).
 struct FastCGIBody: RequestBody {
     private enum State {
-        /// A record's head is next.
+        /// The head of a record is next.
         case between
-        /// So many bytes of content are next, then so many of padding.
+        /// This many bytes of content are next, then this many of padding.
         case record(content: Int, padding: Int)
         case ended
         case failed
     }
 
-    /// Records that have so much left go straight to where the bytes are wanted.
+    /// A record with at least this much content left is read straight into the caller's buffer.
     private static let directBytes = 4096
-    /// How many records one call of the system reads.
+    /// How many records one system call reads.
     private static let recordsAtOnce = 8
-    /// The longest padding, and a head behind it.
+    /// The longest gap between the contents of two records: the longest padding and a head.
     private static let longestGap = 255 + RecordHead.length
-    /// What a connection needs of memory besides as much as the buffer that a body is read into: the gaps of records read
-    /// at once, and room to put them back with the content between them.
+    /// The memory that a connection needs besides the size of the buffer that a body is read into: for the gaps of
+    /// records that are read at once, and to put them back with the content between them.
     static let memoryForGaps = 2 * recordsAtOnce * longestGap
 
     private let connection: Connection
@@ -27,24 +27,25 @@ struct FastCGIBody: RequestBody {
     private let announced: UInt64?
     private var received: UInt64 = 0
     private var state = State.between
-    /// How much content the record at hand had at its start.
+    /// How much content the current record had at its start.
     private var recordLength = 0
-    /// True once a record had the length of the one before it.
+    /// True once a record has had the same length as the one before it.
     private var isSteady = false
 
     /// - Parameters:
-    ///   - request: the number that the web server has given the request.
-    ///   - announced: how many bytes the web server says it has.
+    ///   - request: the request's number in the records.
+    ///   - announced: the length of the body by its Content-Length.
     init(_ connection: Connection, request: UInt16, announced: UInt64?) {
         self.connection = connection
         self.request = request
         self.announced = announced
     }
 
-    /// A peer that goes away leaves the stream without its end, one that was cut off itself may end it too early: so both
-    /// the end and the count are looked at.
+    /// A web server that goes away leaves the stream without its end. One whose client goes away may end the stream too
+    /// early. So both the end and the count are checked.
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(BodyError) -> Int {
-        // Full, however the web server cuts the stream: few large writes cost much less than many small ones.
+        // Fills the buffer, however the web server cuts the stream: few large writes cost much less than many small
+        // ones.
         var filled = 0
         while filled < buffer.count {
             switch state {
@@ -54,7 +55,7 @@ struct FastCGIBody: RequestBody {
                     continue
                 }
                 connection.drop(RecordHead.length)
-                // ABORT_REQUEST, or what no web server sends here.
+                // ABORT_REQUEST, or a record that no web server sends here.
                 guard head.version == RecordHead.version, head.kind == RecordHead.Kind.input, head.request == request
                 else {
                     state = .failed
@@ -71,11 +72,11 @@ struct FastCGIBody: RequestBody {
                 state = .record(content: 0, padding: padding - count)
                 if count == 0 && !connection.fill() { state = .failed }
             case .record(let content, let padding):
-                let room = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-                let isDirect = connection.bytes.isEmpty && min(content, room.count) >= FastCGIBody.directBytes
+                let target = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                let isDirect = connection.bytes.isEmpty && min(content, target.count) >= FastCGIBody.directBytes
                 let count =
                     isDirect
-                    ? gather(into: room, content, padding) : take(into: room, content, padding)
+                    ? gather(into: target, content, padding) : take(into: target, content, padding)
                 if count == 0 { state = .failed }
                 filled += count
                 received += UInt64(count)
@@ -88,35 +89,35 @@ struct FastCGIBody: RequestBody {
         return filled
     }
 
-    /// Takes what is left of a record's content from the bytes that were read already, or from a few more.
+    /// Copies the rest of a record's content from the unread bytes; reads some if there are none.
     ///
-    /// - Returns: how many bytes; 0 if nothing comes any more.
-    private mutating func take(into room: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
+    /// - Returns: how many bytes; 0 at the end of the connection.
+    private mutating func take(into target: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
         guard !connection.bytes.isEmpty || connection.fill() else { return 0 }
-        let count = min(content, room.count, connection.bytes.count)
-        room.copyMemory(from: UnsafeRawBufferPointer(rebasing: connection.bytes[..<count]))
+        let count = min(content, target.count, connection.bytes.count)
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: connection.bytes[..<count]))
         connection.drop(count)
         state = .record(content: content - count, padding: padding)
         return count
     }
 
-    /// Reads what is left of a record's content straight to where it is wanted. A web server cuts a body into records of
-    /// one length, but for the first and the last: so between them the next ones are read as well, as if they were as
-    /// long. Where one isn't, what came is put back and looked at in order.
+    /// Reads the rest of a record's content straight into the caller's buffer. A web server cuts a body into records of
+    /// one length, except for the first and the last one. So the next records are read as well, on the assumption that
+    /// they are as long. If one isn't, the bytes that were read are put back and parsed in order.
     ///
-    /// - Returns: how many bytes of content; 0 if nothing comes any more.
-    private mutating func gather(into room: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
+    /// - Returns: how many bytes of content; 0 at the end of the connection.
+    private mutating func gather(into target: UnsafeMutableRawBufferPointer, _ content: Int, _ padding: Int) -> Int {
         let gap = padding + RecordHead.length
         let gaps = connection.margin(FastCGIBody.recordsAtOnce * FastCGIBody.longestGap)
         return withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2 * FastCGIBody.recordsAtOnce) { pieces in
             var (count, place, expected) = (0, 0, content)
-            let end = min(room.count, connection.capacity - FastCGIBody.memoryForGaps)
+            let end = min(target.count, connection.capacity - FastCGIBody.memoryForGaps)
             while count < (isSteady ? pieces.count : 2), place < end {
                 let length = min(expected, end - place)
-                pieces[count] = iovec(iov_base: room.baseAddress.map { $0 + place }, iov_len: length)
+                pieces[count] = iovec(iov_base: target.baseAddress.map { $0 + place }, iov_len: length)
                 pieces[count + 1] = iovec(iov_base: gaps.baseAddress.map { $0 + count / 2 * gap }, iov_len: gap)
                 place += length
-                // Where the room ends inside of a record, what is behind it stays where it is.
+                // Where the buffer ends inside a record, nothing behind it is read.
                 count += length < expected ? 1 : 2
                 expected = recordLength
             }
@@ -142,15 +143,15 @@ struct FastCGIBody: RequestBody {
         }
     }
 
-    /// True if that is the head of another record like the one at hand.
+    /// True if `head` is that of another record like the current one.
     private func isNext(_ head: RecordHead?, _ padding: Int) -> Bool {
         guard let head else { return false }
         return head.version == RecordHead.version && head.kind == RecordHead.Kind.input && head.request == request
             && head.content == recordLength && head.padding == padding
     }
 
-    /// Throws away what is left, up to `limit` bytes. A web server that is still sending when it is answered may take
-    /// that for an error.
+    /// Discards the rest of the body, up to `limit` bytes. A web server that is still sending when the response arrives
+    /// may take that for an error.
     mutating func drain(through buffer: UnsafeMutableRawBufferPointer, limit: UInt64) {
         let start = received
         while received - start < limit {

@@ -3,7 +3,7 @@ import Glibc
 import HTTP
 
 extension Request {
-    /// The request that CGI's meta-variables describe (RFC 3875, section 4.1). The web server sets all of them;
+    /// The request that CGI's meta-variables describe (RFC 3875, section 4.1). The web server sets all of them.
     /// `DOCUMENT_URI` is nginx's decoded path without the query.
     init(parameters: FCGX_ParamArray?) {
         func parameter(_ name: String) -> String? {
@@ -31,7 +31,7 @@ extension Request {
 }
 
 extension Response {
-    /// The answer as CGI writes it (RFC 3875, section 6).
+    /// Writes the response in CGI's form (RFC 3875, section 6).
     func write(to stream: UnsafeMutablePointer<FCGX_Stream>, withBody: Bool) {
         var head = "Status: \(status) \(reason)\r\n"
         for header in headers { head += "\(header.name): \(header.value)\r\n" }

@@ -2,22 +2,22 @@ import CLinux
 import Glibc
 import Linux
 
-/// The socket on which the web server calls.
+/// The socket that the web server connects to.
 ///
-/// A socket of our own in the file system is made with mode 0660, takes the place of one that nobody listens on any
-/// more, and is removed when the listener goes. One that was handed down (systemd, a supervisor) is left as it is.
+/// A socket that this process makes in the file system has mode 0660, replaces one that no process listens on any more,
+/// and is removed with the listener. A socket that was inherited (from systemd or a supervisor) is left as it is.
 package struct Listener: ~Copyable, Sendable {
     let descriptor: Descriptor
     private let ownPath: OwnPath?
 
-    /// A path that we bound, with what tells our socket from one that another process put there later.
+    /// A path that this process bound. Device and inode tell its socket from one that another process put there later.
     private struct OwnPath: Sendable {
         var path: String
         var device: UInt64
         var inode: UInt64
     }
 
-    /// How many connections may wait; the kernel caps it at net.core.somaxconn.
+    /// How many connections may wait to be accepted; the kernel caps it at net.core.somaxconn.
     private static let backlog: Int32 = 4096
 
     /// Listens at a path.
@@ -26,11 +26,11 @@ package struct Listener: ~Copyable, Sendable {
     package init(path: String) throws(ListenError) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard !path.isEmpty, path.utf8.count < room else { throw .pathLength(path, limit: room - 1) }
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard !path.isEmpty, path.utf8.count < capacity else { throw .pathLength(path, limit: capacity - 1) }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
 
-        // Two starting at once must not both find the place free: the folder is locked from the look to the bind.
+        // Two processes that start at once must not both find the path unused, so the folder is locked until the bind.
         let folder = try Listener.lockedFolder(of: path)
         defer { _ = flock(folder.number, LOCK_UN) }
 
@@ -38,7 +38,7 @@ package struct Listener: ~Copyable, Sendable {
         try Listener.clear(path, for: address)
         guard Listener.bind(descriptor, to: &address) else { throw .failed("bind", path, errno) }
         var status = stat()
-        // Until it listens nobody gets in, so the mode comes in time.
+        // No connection is accepted before listen, so the mode is set in time.
         guard chmod(path, 0o660) == 0, lstat(path, &status) == 0, listen(descriptor.number, Listener.backlog) == 0
         else {
             throw .failed("listen on", path, errno)
@@ -70,9 +70,8 @@ package struct Listener: ~Copyable, Sendable {
         ownPath = nil
     }
 
-    /// Takes over a listening socket that this process was started with: the first one of systemd (sd_listen_fds(3)),
-    /// else descriptor 0, as FastCGI's own process managers do it (FastCGI specification, section 2.2).
-    /// Nil if there is none.
+    /// The listening socket that this process was started with: the first one of systemd (sd_listen_fds(3)), else
+    /// descriptor 0, as FastCGI's process managers pass it (FastCGI 1.0, section 2.2). Nil if there is none.
     package static func inherited() -> Listener? {
         if let process = getenv("LISTEN_PID"), let count = getenv("LISTEN_FDS"),
             Int32(String(cString: process)) == getpid(), Int32(String(cString: count)) ?? 0 >= 1
@@ -106,7 +105,7 @@ package struct Listener: ~Copyable, Sendable {
         _ = flock(folder.number, LOCK_UN)
     }
 
-    /// Non-blocking: of several threads that a call wakes, those that come late go back to waiting.
+    /// Non-blocking: if one connection wakes several threads, those that come too late go back to waiting.
     private static func makeSocket(_ family: Int32, named name: String) throws(ListenError) -> Descriptor {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let number = socket(family, type, 0)
@@ -114,14 +113,14 @@ package struct Listener: ~Copyable, Sendable {
         return Descriptor(number)
     }
 
-    /// Removes a socket that nobody listens on.
+    /// Removes a socket that no process listens on.
     private static func clear(_ path: String, for address: sockaddr_un) throws(ListenError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path) }
         let probe = try makeSocket(AF_UNIX, named: path)
         var address = address
-        // EAGAIN: somebody listens, and is busy.
+        // EAGAIN means that a process listens whose backlog is full.
         if connect(probe, to: &address) || errno != ECONNREFUSED { throw .inUse(path) }
         guard unlink(path) == 0 || errno == ENOENT else { throw .failed("remove", path, errno) }
     }
@@ -171,7 +170,7 @@ package enum ListenError: Error, CustomStringConvertible {
         switch self {
         case .pathLength(let path, let limit): "the socket's path must have 1 to \(limit) bytes: \(path)"
         case .notAnAddress(let name): "not a numeric address: \(name)"
-        case .notASocket(let path): "something else than a socket stands at \(path)"
+        case .notASocket(let path): "\(path) exists and is not a socket"
         case .inUse(let path): "another process listens on \(path)"
         case .failed(let operation, let name, let code): "cannot \(operation) \(name): \(errorText(code))"
         }

@@ -6,11 +6,11 @@ import Linux
 
 /// The FastCGI responder: threads that wait for requests and answer them.
 ///
-/// Each thread has its own libfcgi request and buffers, and waits on its own epoll for two things: a call on the
-/// listening socket, and the stop. So a stop wakes idle threads at once without disturbing those at work, and without
-/// shutting down a socket that another process may have taken over. A thread reads a connection itself and shows libfcgi
-/// only what is in order (`RequestHead`); libfcgi takes the parameters apart and writes the answer. One connection carries
-/// one request: a kept connection would hold its thread while it idles.
+/// Each thread has its own libfcgi request and buffers, and waits on its own epoll for two events: a connection on the
+/// listening socket, and the stop. So a stop wakes idle threads at once, doesn't disturb busy ones, and needs no
+/// shutdown of a socket that another process may have inherited. A thread reads the connection itself and passes only
+/// valid request heads to libfcgi (`RequestHead`), which parses the parameters and writes the response. One connection
+/// carries one request: a kept connection would block its thread while it idles.
 package final class Responder: Sendable {
     private let workers: [Worker]
     private let stopping: Descriptor
@@ -18,17 +18,17 @@ package final class Responder: Sendable {
     /// Starts the threads.
     ///
     /// - Parameters:
-    ///   - listener: stays open as long as this responder.
+    ///   - listener: must stay open as long as this responder exists.
     ///   - threads: how many requests are answered at the same time; 1 and up.
-    ///   - report: told, in one line, what goes wrong outside of any request.
-    /// - Throws: `ResponderError` if the machine won't give what a thread needs.
+    ///   - report: called with one line of text for each failure outside of any request.
+    /// - Throws: `ResponderError` if the system refuses a resource.
     package init(
         _ listener: borrowing Listener,
         threads: Int,
         handler: some RequestHandler,
         report: @escaping @Sendable (String) -> Void
     ) throws(ResponderError) {
-        // It installs handlers for SIGPIPE and others; ours stand above them.
+        // It installs handlers for SIGPIPE and other signals; ours are installed after it.
         guard FCGX_Init() == 0 else { throw .failed("start libfcgi", errno) }
         signal(SIGPIPE, SIG_IGN)
 
@@ -45,17 +45,16 @@ package final class Responder: Sendable {
         for worker in workers { try worker.start() }
     }
 
-    /// Whether requests are still answered: false if every thread has been at one request for more than so many seconds,
-    /// which means that all of them are stuck.
-    package func isAlive(patience seconds: Int) -> Bool {
-        workers.contains { $0.isAlive(patience: seconds) }
+    /// Whether requests are still answered: false if every thread has been busy with one request for more than so many
+    /// seconds, that is, if all of them are stuck.
+    package func isAlive(within seconds: Int) -> Bool {
+        workers.contains { $0.isAlive(within: seconds) }
     }
 
-    /// Ends the threads: idle ones at once, busy ones after their request. No new request is taken.
+    /// Ends the threads: idle ones at once, busy ones after their request. No new request is accepted.
     ///
-    /// - Parameters:
-    ///   - seconds: how long to wait for requests in flight.
-    /// - Returns: how many threads were still busy then.
+    /// - Parameter seconds: how long to wait for requests in flight.
+    /// - Returns: how many threads are still busy after that time.
     package func stop(within seconds: Int) -> Int {
         var one: UInt64 = 1
         _ = write(stopping.number, &one, 8)

@@ -1,11 +1,10 @@
-import Glibc
 import Linux
 
-/// Lets a line through at most every ten seconds: a fault that all threads meet many times a second must not fill the
-/// log's disk.
+/// Passes at most one line on every ten seconds, so that a fault that all threads meet many times a second does not
+/// fill the log's disk.
 final class Throttle: Sendable {
-    private static let seconds = 10
-    private let last = Lock<(time: Int, dropped: Int)>((time: .min / 2, dropped: 0))
+    private static let seconds: UInt64 = 10
+    private let last = Lock<(time: UInt64?, dropped: Int)>((time: nil, dropped: 0))
     private let report: @Sendable (String) -> Void
 
     init(_ report: @escaping @Sendable (String) -> Void) {
@@ -13,17 +12,16 @@ final class Throttle: Sendable {
     }
 
     func callAsFunction(_ line: String) {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
+        let now = MonotonicClock.seconds
         let dropped: Int? = last.withLock { last in
-            guard now.tv_sec - last.time >= Throttle.seconds else {
+            if let time = last.time, now < time + Throttle.seconds {
                 last.dropped += 1
                 return nil
             }
-            defer { last = (now.tv_sec, 0) }
+            defer { last = (now, 0) }
             return last.dropped
         }
         guard let dropped else { return }
-        report(dropped == 0 ? line : "\(line) (\(dropped) more like it before)")
+        report(dropped == 0 ? line : "\(line) (\(dropped) earlier ones were not logged)")
     }
 }

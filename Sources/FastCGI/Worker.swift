@@ -7,12 +7,12 @@ import Synchronization
 
 /// One thread of the responder.
 final class Worker: Sendable {
-    /// Large enough that a chunk is written in few calls; small enough that many threads cost little. Besides, room for
-    /// what stands before a chunk in its form.
+    /// Large enough that a chunk is written with few calls, and small enough that many threads cost little. The last 4
+    /// KiB are for the fields that come before a chunk in its form.
     private static let bufferSize = 256 << 10 + 4 << 10
-    /// Takes the longest request head and what came along behind it, or what of a body has to be put back.
+    /// Holds the longest request head and the bytes that were read behind it, or the bytes of a body that are put back.
     private static let inputSize = max(RequestHead.maximumBytes + 16 << 10, bufferSize + FastCGIBody.memoryForGaps)
-    /// How much of a body that nobody wanted is read before the connection is closed on it.
+    /// How much of an unused body is read before the connection is closed.
     private static let drainLimit: UInt64 = 256 << 20
 
     private typealias Answer =
@@ -25,10 +25,10 @@ final class Worker: Sendable {
     private let stopping: Int32
     private let answer: Answer
     private let report: @Sendable (String) -> Void
-    /// Nil before the start and after the end.
+    /// Nil before the start and after the end of the thread.
     private let thread = Lock<Thread?>(nil)
-    /// When it took the request it is at, in seconds of the monotonic clock; 0 while it waits for one.
-    private let busySince = Atomic<Int>(0)
+    /// When the current request was accepted, in seconds of the monotonic clock; 0 while the thread waits for one.
+    private let busySince = Atomic<UInt64>(0)
 
     init(
         socket: Int32, stopping: Int32, handler: some RequestHandler, report: @escaping @Sendable (String) -> Void
@@ -54,7 +54,7 @@ final class Worker: Sendable {
         }
     }
 
-    /// Waits for the thread's end until then (Unix seconds); false if it didn't come in time.
+    /// Waits for the end of the thread until `deadline` (Unix seconds); false if it has not ended by then.
     func join(until deadline: Int) -> Bool {
         thread.withLock { thread in
             guard let running = thread else { return true }
@@ -64,16 +64,10 @@ final class Worker: Sendable {
         }
     }
 
-    /// Whether it waits for a request, or took the one that it is at in the last so many seconds.
-    func isAlive(patience seconds: Int) -> Bool {
+    /// True if the thread waits for a request, or has accepted the current one in the last so many seconds.
+    func isAlive(within seconds: Int) -> Bool {
         let since = busySince.load(ordering: .relaxed)
-        return since == 0 || Worker.now() - since <= seconds
-    }
-
-    private static func now() -> Int {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        return now.tv_sec
+        return since == 0 || MonotonicClock.seconds <= since + UInt64(max(0, seconds))
     }
 
     private func run() {
@@ -81,16 +75,16 @@ final class Worker: Sendable {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.bufferSize, alignment: 4096)
         let input = UnsafeMutableRawBufferPointer.allocate(byteCount: Worker.inputSize, alignment: 4096)
         var file = RequestHeadFile()
-        // Without a socket to accept from: libfcgi gets its requests another way.
+        // -1: libfcgi never accepts a connection itself.
         FCGX_InitRequest(request, -1, 0)
-        while waitForCall() {
-            busySince.store(Worker.now(), ordering: .relaxed)
+        while waitForConnection() {
+            busySince.store(MonotonicClock.seconds, ordering: .relaxed)
             defer { busySince.store(0, ordering: .relaxed) }
             let number = linux_accept(socket)
             if number >= 0 {
                 serve(Connection(Descriptor(number), memory: input), request, buffer, &file)
             } else if errno != EAGAIN && errno != ECONNABORTED && errno != EINTR {
-                // EMFILE and the like: the call stays in the queue, so it is tried again when the pause is over.
+                // EMFILE and the like: the connection stays in the queue, so accept is called again after a pause.
                 report("cannot accept a connection: \(errorText(errno))")
                 usleep(100_000)
             }
@@ -101,17 +95,16 @@ final class Worker: Sendable {
         request.deallocate()
     }
 
-    /// Answers the request on a connection. Also where the web server asked to keep the connection, it carries no more
-    /// than one: see `Responder`.
+    /// Answers the request on a connection. It carries no more than one, even if the web server asked to keep it: see
+    /// `Responder`.
     private func serve(
         _ connection: Connection, _ request: UnsafeMutablePointer<FCGX_Request>,
         _ buffer: UnsafeMutableRawBufferPointer, _ file: inout RequestHeadFile
     ) {
-        guard let requestHead = connection.requestHead(hurriedBy: stopping), hand(requestHead, to: request, by: &file)
-        else {
-            return
-        }
-        // The field is marked as private in libfcgi's header, but nothing else tells it where to write.
+        guard let requestHead = connection.requestHead(stoppingWith: stopping),
+            parse(requestHead, into: request, by: &file)
+        else { return }
+        // libfcgi's header marks the field as private, but there is no other way to say where the response goes.
         request.pointee.ipcFd = connection.number
         answer(request, connection, requestHead.request, buffer)
         FCGX_FClose(request.pointee.err)
@@ -120,29 +113,29 @@ final class Worker: Sendable {
         FCGX_Free(request, 0)
     }
 
-    /// Lets libfcgi read a request head.
-    private func hand(
-        _ requestHead: RequestHead, to request: UnsafeMutablePointer<FCGX_Request>, by file: inout RequestHeadFile
+    /// Lets libfcgi parse a request head.
+    private func parse(
+        _ requestHead: RequestHead, into request: UnsafeMutablePointer<FCGX_Request>, by file: inout RequestHeadFile
     ) -> Bool {
-        let number = file.hold(requestHead.written)
+        let number = file.write(requestHead.encoded)
         guard number >= 0 else {
             report("cannot keep a request's parameters: \(errorText(errno))")
             return false
         }
         request.pointee.ipcFd = number
-        // Else libfcgi would not believe that this is the connection of a request before, and close it.
+        // Otherwise libfcgi takes this descriptor for the connection of an earlier request, and closes it.
         request.pointee.keepConnection = 1
         guard FCGX_Accept_r(request) == 0 else {
-            // It has closed what it can't read.
+            // libfcgi closes a descriptor that it cannot read.
             file.forget()
-            report("libfcgi can't read a request's parameters")
+            report("libfcgi cannot read a request's parameters")
             return false
         }
         return true
     }
 
-    /// False when it is time to stop.
-    private func waitForCall() -> Bool {
+    /// Returns true when there is a connection to accept, and false when the responder is stopping.
+    private func waitForConnection() -> Bool {
         while true {
             let ready = linux_epoll_wait(epoll.number, -1)
             if ready == stopping { return false }

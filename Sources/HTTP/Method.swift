@@ -1,7 +1,7 @@
 /// A request method (RFC 9110, section 9; PATCH: RFC 5789).
 package enum Method: Sendable, Equatable {
     case get, head, post, put, patch, delete, options
-    /// A method that no route here speaks.
+    /// A method that no route supports.
     case other(String)
 
     /// The method of that name. Names are case-sensitive (RFC 9110, section 9.1).

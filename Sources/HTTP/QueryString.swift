@@ -1,6 +1,6 @@
-/// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1): how parameters stand in a query string.
+/// `application/x-www-form-urlencoded` (WHATWG URL, section 5.1), the format of parameters in a query string.
 package enum QueryString {
-    /// One name with its value, both decoded. Bytes that are not UTF-8 are a `QueryError`.
+    /// One name with its value, both decoded.
     package struct Parameter: Sendable, Equatable {
         package var name: String
         package var value: String
@@ -9,12 +9,12 @@ package enum QueryString {
     /// Reads a query string.
     ///
     /// - Parameters:
-    ///   - query: what stands behind the question mark.
-    ///   - maximumCount: how many parameters it may hold.
+    ///   - query: the text after the question mark.
+    ///   - maximumCount: the most parameters.
     /// - Throws: `QueryError`.
     package static func parse(_ query: String, maximumCount: Int) throws(QueryError) -> [Parameter] {
         var parameters: [Parameter] = []
-        // Looked through faster than the string itself.
+        // An array is searched faster than the string itself.
         var rest = Array(query.utf8)[...]
         while !rest.isEmpty {
             let pair = rest.prefix { $0 != UInt8(ascii: "&") }
@@ -29,9 +29,9 @@ package enum QueryString {
         return parameters
     }
 
-    /// A plus sign is a space; a percent sign without two hexadecimal digits behind it stands for itself.
+    /// A plus sign is a space. A percent sign without two hexadecimal digits after it is a percent sign.
     private static func decode(_ text: ArraySlice<UInt8>) throws(QueryError) -> String {
-        // Most say what they mean.
+        // Most names and values have nothing to decode.
         guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
             return String(decoding: text, as: UTF8.self)
         }
@@ -71,5 +71,6 @@ package enum QueryString {
 /// Why a query string could not be read.
 package enum QueryError: Error, Equatable {
     case tooManyParameters(limit: Int)
+    /// A name or value is not valid UTF-8.
     case notUTF8
 }

@@ -1,34 +1,34 @@
-/// What is asked, without how it came: nothing here knows of FastCGI.
+/// The head of a request. Nothing here depends on FastCGI.
 package struct Request: Sendable {
     /// The request method, as sent.
     package var method: Method
     /// The path without the query, percent-decoded by the web server.
     package var path: String
-    /// The query string as it stands in the URL, without the question mark; empty where there is none.
+    /// The query string as it is in the URL, without the question mark; empty if there is none.
     package var query: String
     /// The media type of the body with its parameters, as sent.
     package var contentType: String?
-    /// The number of bytes that the body has, as announced (RFC 9110, section 8.6).
+    /// The announced length of the body, in bytes (RFC 9110, section 8.6).
     package var contentLength: UInt64?
-    /// The media types that the client takes for an answer, as sent (RFC 9110, section 12.5.1).
+    /// The media types that the client accepts in the response, as sent (RFC 9110, section 12.5.1).
     package var accept: String?
     /// Digests of the body, as sent (RFC 9530, section 2).
     package var contentDigest: String?
     /// The client's credentials, as sent (RFC 9110, section 11.6.2).
     package var authorization: String?
-    /// The authority that the client asked, as sent: host, and port where it is not the scheme's own (RFC 9110, section
-    /// 7.2).
+    /// The authority that the request is for, as sent: a host, and a port if it is not the scheme's default (RFC 9110,
+    /// section 7.2).
     package var host: String?
     /// The origin of the page that sends the request, as sent (RFC 6454, section 7).
     package var origin: String?
-    /// In a preflight, the headers that the request to come will have, as sent (Fetch standard, "CORS protocol").
+    /// The headers that a preflight asks for, as sent (Fetch standard, "CORS protocol").
     package var requestedHeaders: String?
-    /// The address of the client, as the web server saw it; empty where that doesn't say.
+    /// The address of the client, as the web server sees it; empty if the web server doesn't pass it on.
     package var remoteAddress: String
-    /// The name under which the web server logs this request; empty where it gives none.
+    /// The web server's identifier of this request, which its log has as well; empty if there is none.
     package var requestID: String
 
-    /// A request; everything but method and path may be left out.
+    /// A request; all but method and path may be left out.
     package init(
         method: Method,
         path: String,
@@ -59,8 +59,8 @@ package struct Request: Sendable {
         self.requestID = requestID
     }
 
-    /// True where the client names this media type in `Accept`. A wildcard doesn't count: who wants it, says so.
-    /// A quality of zero means that it is not wanted (RFC 9110, section 12.4.2).
+    /// True if the client names this media type in `Accept`. A wildcard doesn't count. A quality of zero means that the
+    /// client doesn't accept it (RFC 9110, section 12.4.2).
     package func accepts(_ mediaType: String) -> Bool {
         guard let accept else { return false }
         return accept.split(separator: ",").contains { item in
@@ -80,7 +80,7 @@ extension Substring {
 }
 
 extension String {
-    /// True for `q=0`, which may have up to three zeros behind a point.
+    /// True for `q=0`, with up to three zeros after a point.
     fileprivate var isZeroQuality: Bool {
         hasPrefix("q=0") && dropFirst(3).allSatisfy { $0 == "." || $0 == "0" }
     }

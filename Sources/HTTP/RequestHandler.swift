@@ -1,9 +1,8 @@
-/// Whoever answers requests. Called from many threads at once.
+/// Answers requests. Called by several threads at once.
 package protocol RequestHandler: Sendable {
-    /// Answers one request. The body need not be read to its end: what is left is thrown away by the caller.
+    /// Answers one request. The body need not be read to its end; the caller discards the rest.
     ///
-    /// - Parameters:
-    ///   - buffer: memory to work with during the call: the calling thread's own, at least 64 KiB.
+    /// - Parameter buffer: memory to use during the call, at least 64 KiB. It belongs to the calling thread.
     func respond(
         to request: Request, body: inout some RequestBody, using buffer: UnsafeMutableRawBufferPointer
     ) -> Response

@@ -1,10 +1,10 @@
-/// An answer, whole: every body this program sends is short.
+/// A response with its whole body: every body that this program sends is short.
 package struct Response: Sendable, Equatable {
-    /// The status code, 200 to 599. Never 1xx: behind FastCGI such a code is taken for the final answer.
+    /// The status code, 200 to 599. Never 1xx: nginx takes it for the final response of a FastCGI program.
     package var status: Int
     /// Header names and values, in order.
     package var headers: [Header]
-    /// The body's bytes; the door leaves them out where the request was HEAD.
+    /// The body. It is not sent if the method of the request is HEAD.
     package var body: [UInt8]
 
     /// One header line.
@@ -12,21 +12,21 @@ package struct Response: Sendable, Equatable {
         package var name: String
         package var value: String
 
-        /// A header line. Neither part may hold a line break; both are the program's own words.
+        /// A header. Neither part may contain a line break.
         package init(_ name: String, _ value: String) {
             self.name = name
             self.value = value
         }
     }
 
-    /// An answer with these parts.
+    /// A response with these parts.
     package init(status: Int, headers: [Header] = [], body: [UInt8] = []) {
         self.status = status
         self.headers = headers
         self.body = body
     }
 
-    /// The phrase that goes with the status code (RFC 9110, section 15); empty for a code that this program never sends.
+    /// The reason phrase of the status code (RFC 9110, section 15); empty for a code that this program never sends.
     package var reason: String {
         switch status {
         case 200: "OK"
@@ -40,7 +40,7 @@ package struct Response: Sendable, Equatable {
         }
     }
 
-    /// The first header of that name; names are compared as they were written.
+    /// The value of the first header of that name. Case matters.
     package func header(_ name: String) -> String? {
         headers.first { $0.name == name }?.value
     }

@@ -1,4 +1,4 @@
-/// A JSON text (RFC 8259): the few kinds of values that we write.
+/// A JSON value (RFC 8259) to be written.
 package indirect enum JSON: CustomStringConvertible {
     case string(String?)
     case number(UInt64?)
@@ -17,8 +17,8 @@ package indirect enum JSON: CustomStringConvertible {
         }
     }
 
-    /// A string with what must not stand in one escaped (section 7), and DEL and C1 controls, which a terminal obeys, and
-    /// the two line ends that JavaScript knows besides.
+    /// A string in quotes. Besides the characters that RFC 8259, section 7, wants escaped, it escapes DEL and the C1
+    /// controls, which a terminal would obey, and the two line ends that only JavaScript knows.
     private static func quoted(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {

@@ -1,10 +1,10 @@
 import Glibc
 
-/// The owner of a file descriptor: closes it once, when it goes.
+/// Owns a file descriptor, and closes it when it is released.
 package struct Descriptor: ~Copyable, Sendable {
     package let number: Int32
 
-    /// Takes over a descriptor that nobody else closes.
+    /// Takes over a descriptor. Nothing else may close it.
     package init(_ number: Int32) {
         self.number = number
     }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What an errno(3) value means, in words: strerror(3), by the call that threads may share.
+/// The text of an errno(3) value, as strerror(3) gives it, but safe for threads.
 package func errorText(_ code: Int32) -> String {
     var text = [CChar](repeating: 0, count: 256)
     guard strerror_r(code, &text, text.count) == 0 else { return "error \(code)" }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// A value that one thread at a time can reach, over pthread_mutex_t.
+/// A value that one thread at a time can access, protected by a pthread_mutex_t.
 ///
-/// Not the standard library's `Mutex`: under many threads that one spins, which took a third of the processor's time for
-/// tests of chunks (`Tests/bench --only W5`: 2.2 times as fast with this one). And ThreadSanitizer, which doesn't see into
-/// the standard library, knows this one.
+/// The standard library's `Mutex` spins when many threads wait, which took a third of the processor time for tests of
+/// chunks (`Tests/bench --only W5` is 2.2 times as fast with this one). And ThreadSanitizer understands this one, but
+/// does not see into the standard library.
 package final class Lock<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
@@ -19,7 +19,7 @@ package final class Lock<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Calls `body` with the value while no other thread can.
+    /// Calls `body` with the value while no other thread can access it.
     package func withLock<Result, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A value that one thread at a time can reach, and whose changes threads can wait for: a mutex and a condition.
+/// A value that one thread at a time can access, and whose changes threads can wait for: a mutex and a condition.
 package final class Monitor<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -11,7 +11,7 @@ package final class Monitor<Value>: @unchecked Sendable {
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
-        // A wait must not grow or shrink with the real-time clock being set.
+        // Setting the system time must not change the length of a wait.
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(condition, &attributes)
         pthread_condattr_destroy(&attributes)
@@ -24,8 +24,8 @@ package final class Monitor<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Calls `body` with the value while no other thread can, and wakes all who wait, or one of them where there is work
-    /// for one more.
+    /// Calls `body` with the value while no other thread can access it. Then it wakes all threads that wait; with
+    /// `forOne`, one of them.
     package func change<Result>(forOne: Bool = false, _ body: (inout Value) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer {
@@ -35,8 +35,9 @@ package final class Monitor<Value>: @unchecked Sendable {
         return body(&value)
     }
 
-    /// Calls `body` with the value while no other thread can, again and again until it gives something; in between it
-    /// waits for a change, or for as many milliseconds as `pause` says of the value then (nil: for as long as it takes).
+    /// Calls `body` with the value while no other thread can access it, and repeats that until it returns something.
+    /// Between the calls it waits for a change, but at most for the milliseconds that `pause` returns (nil: without a
+    /// limit).
     package func wait<Result>(
         for body: (inout Value) -> Result?, pause: (Value) -> UInt64? = { _ in nil }
     ) -> Result {

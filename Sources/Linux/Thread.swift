@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A thread of the system, for work that blocks.
+/// A POSIX thread, for work that blocks.
 package struct Thread: Sendable {
     private let id: pthread_t
 
@@ -11,7 +11,7 @@ package struct Thread: Sendable {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Starts a thread. It inherits the caller's signal mask. Must be joined.
+    /// Starts a thread. It inherits the caller's signal mask, and must be joined.
     package init(_ run: @escaping @Sendable () -> Void) throws(ThreadError) {
         var id = pthread_t()
         let work = Unmanaged.passRetained(Work(run))
@@ -29,16 +29,16 @@ package struct Thread: Sendable {
         self.id = id
     }
 
-    /// Waits for its end until then, in Unix seconds.
+    /// Waits for the end of the thread until `deadline` (Unix seconds).
     ///
-    /// - Returns: false if it hasn't ended; else it is joined.
+    /// - Returns: false if it has not ended by then; otherwise it is joined.
     package func join(until deadline: Int) -> Bool { linux_join_until(id, deadline) == 0 }
 
-    /// Returns when it has ended. To be called once.
+    /// Waits for the end of the thread. To be called once.
     package func join() { pthread_join(id, nil) }
 }
 
-/// Why the machine won't give a thread.
+/// Why a thread could not be started.
 package struct ThreadError: Error {
     /// An `errno` code.
     package let code: Int32

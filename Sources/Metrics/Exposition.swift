@@ -1,9 +1,9 @@
 /// The text format of Prometheus, version 0.0.4 ("Exposition formats").
 package enum Exposition {
-    /// The media type that goes with it.
+    /// The media type of the text.
     package static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// All families with their samples as they are now. One that has none is left out.
+    /// The text of all families with their current samples. A family without samples is left out.
     package static func text(_ families: [Family]) -> String {
         var text = ""
         for family in families {

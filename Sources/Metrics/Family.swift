@@ -1,7 +1,7 @@
-/// One metric with its name, its help and its samples, asked for when it is scraped.
+/// One metric: its name, its help, and a closure that reads its samples when it is scraped.
 ///
-/// Names and units follow Prometheus' conventions ("Metric and label naming"): base units, the unit at the end, `_total`
-/// behind it where it is a counter.
+/// Names and units follow Prometheus' conventions ("Metric and label naming"): base units, with the unit at the end of
+/// the name, followed by `_total` for a counter.
 package struct Family: Sendable {
     enum Kind: String {
         case counter, gauge, histogram
@@ -12,19 +12,19 @@ package struct Family: Sendable {
     let kind: Kind
     let samples: @Sendable () -> [Sample]
 
-    /// What a counter has counted.
+    /// The metric of a counter.
     package static func counter(_ name: String, _ help: String, _ counter: Counter) -> Family {
         Family(name: name, help: help, kind: .counter) { [Sample("", [], Double(counter.value))] }
     }
 
-    /// A number that only grows and that somebody else keeps.
+    /// The metric of a number that only grows and is kept elsewhere.
     package static func counter(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Double?) -> Family {
         Family(name: name, help: help, kind: .counter) { value().map { [Sample("", [], $0)] } ?? [] }
     }
 
-    /// What a table of counters has counted.
+    /// The metric of a table of counters.
     ///
-    /// - Parameter labels: names and values that tell the key.
+    /// - Parameter labels: the labels of a key, as names and values.
     package static func counters<Key>(
         _ name: String, _ help: String, _ table: CounterTable<Key>,
         labels: @escaping @Sendable (Key) -> [(name: String, value: String)]
@@ -34,9 +34,9 @@ package struct Family: Sendable {
         }
     }
 
-    /// A number that goes up and down.
+    /// The metric of a number that goes up and down.
     ///
-    /// - Parameter value: nil where it can't be said at the moment: the metric is left out then.
+    /// - Parameter value: nil if it cannot be read at the moment; the metric is left out then.
     package static func gauge(
         _ name: String, _ help: String, labels: [(name: String, value: String)] = [],
         _ value: @escaping @Sendable () -> Double?
@@ -44,7 +44,7 @@ package struct Family: Sendable {
         Family(name: name, help: help, kind: .gauge) { value().map { [Sample("", labels, $0)] } ?? [] }
     }
 
-    /// How long things took, in seconds.
+    /// The metric of a histogram of durations, in seconds.
     package static func histogram(_ name: String, _ help: String, _ histogram: Histogram) -> Family {
         Family(name: name, help: help, kind: .histogram) { histogram.samples }
     }
@@ -52,7 +52,7 @@ package struct Family: Sendable {
 
 /// One line of a scrape.
 struct Sample {
-    /// What stands behind the family's name.
+    /// The suffix of the family's name.
     var suffix: String
     var labels: [(name: String, value: String)]
     var value: Double
@@ -63,7 +63,7 @@ struct Sample {
         self.value = value
     }
 
-    /// A number as Go's ParseFloat reads it; whole ones without a point.
+    /// A number in the form that Go's ParseFloat reads; whole numbers without a point.
     static func text(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }

@@ -15,7 +15,7 @@ enum ASCII {
     static let equals = UInt8(ascii: "=")
     static let backslash = UInt8(ascii: "\\")
 
-    /// `LWSP-char` (RFC 822): what pads a delimiter line and separates the words of a header.
+    /// `LWSP-char` (RFC 822): pads a delimiter line and separates the words of a header.
     static func isPadding(_ byte: UInt8) -> Bool {
         byte == space || byte == tab
     }
@@ -30,7 +30,7 @@ enum ASCII {
         }
     }
 
-    /// `tchar` (RFC 9110, section 5.6.2): what the names of headers, media types and parameters are made of.
+    /// `tchar` (RFC 9110, section 5.6.2): the characters in names of headers, media types and parameters.
     static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
@@ -41,7 +41,7 @@ enum ASCII {
         }
     }
 
-    /// `bchars` (RFC 2046, section 5.1.1): what a boundary is made of.
+    /// `bchars` (RFC 2046, section 5.1.1): the characters of a boundary.
     static func isBoundary(_ byte: UInt8) -> Bool {
         isAlphanumeric(byte) || "'()+_,-./:=? ".utf8.contains(byte)
     }
@@ -56,7 +56,7 @@ enum ASCII {
         }
     }
 
-    /// A token as a string of lower case; nil where the bytes are no token (RFC 9110, section 5.6.2).
+    /// A token in lower case; nil if the bytes are no token (RFC 9110, section 5.6.2).
     static func lowercasedToken(_ bytes: ArraySlice<UInt8>) -> String? {
         guard !bytes.isEmpty, bytes.allSatisfy(isToken) else { return nil }
         let upper = UInt8(ascii: "A")...UInt8(ascii: "Z")

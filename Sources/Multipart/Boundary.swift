@@ -1,8 +1,8 @@
-/// The boundary of a multipart body: 1 to 70 characters of `bchars`, the last one no space (RFC 2046, section 5.1.1).
+/// The boundary of a multipart body: 1 to 70 `bchars`, of which the last is no space (RFC 2046, section 5.1.1).
 ///
-/// A boundary can't hold a CR. That is what makes the search simple: no delimiter can begin inside another one.
+/// A boundary cannot contain a CR, which keeps the search simple: no delimiter can begin inside another one.
 package struct Boundary: Sendable, Equatable {
-    /// The boundary's bytes, without the hyphens that stand before it in the body.
+    /// The boundary's bytes, without the two hyphens before it in the body.
     package let bytes: [UInt8]
 
     /// The boundary that a `multipart/form-data` media type names.

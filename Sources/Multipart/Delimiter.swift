@@ -1,26 +1,26 @@
 import CLinux
 
-/// How delimiter lines are told from data.
+/// Tells delimiter lines from data.
 ///
 ///     CR LF "--" boundary *(SP / HTAB) CR LF     a delimiter: a part's header follows
 ///     CR LF "--" boundary "--"                   the close delimiter
 ///
-/// Anything else behind the boundary makes the whole line data: `--boundary2` delimits nothing. (The grammar of RFC
-/// 2046, section 5.1.1, says so; a note below it would let the beginning of a line suffice, but then one boundary could
-/// not be the beginning of another.)
+/// Anything else after the boundary makes the whole line data: `--boundary2` is no delimiter. (This is the grammar of
+/// RFC 2046, section 5.1.1. A note below it would accept any line that begins like a delimiter, but then no boundary
+/// could be the beginning of another one.)
 ///
-/// CR stands only at the start of a delimiter and before its last byte, so after a mismatch nothing has to be read
-/// again: no candidate can hide inside a refused one, other than at the byte that refuted it.
+/// A CR occurs only at the start of a delimiter and before its last byte. So nothing has to be read again after a
+/// mismatch: another candidate can begin only at the byte that caused the mismatch.
 struct Delimiter {
-    /// What a candidate turned out to be.
+    /// The result of judging a candidate.
     enum Verdict {
-        /// All bytes fit, more are needed.
+        /// All bytes match so far; more are needed.
         case open
         /// It is data.
         case mismatch
         /// A delimiter or, if `close`, the close delimiter.
         case match(close: Bool)
-        /// It fits, but its padding is longer than the limit.
+        /// A delimiter line whose padding exceeds the limit.
         case overlong
     }
 
@@ -33,12 +33,12 @@ struct Delimiter {
         maximumPadding = limits.paddingBytes
     }
 
-    /// Judges a candidate by its next byte. Only `open` means that the byte belongs to a candidate that goes on.
+    /// Judges a candidate by its next byte. With `open` and `match` the byte belongs to the candidate.
     ///
     /// - Parameters:
     ///   - byte: the next byte.
-    ///   - count: how many bytes of the candidate are known to fit.
-    ///   - last: the last one of them; it alone tells what may follow behind the boundary.
+    ///   - count: how many bytes of the candidate match.
+    ///   - last: the last one of them. After the boundary, it decides which bytes may follow.
     @inline(__always)
     func judge(_ byte: UInt8, after count: Int, last: UInt8) -> Verdict {
         if count < bytes.count { return byte == bytes[count] ? .open : .mismatch }
@@ -53,11 +53,11 @@ struct Delimiter {
         }
     }
 
-    /// The first place at or behind `start` where a candidate stands that is not yet refuted by the bytes that are
-    /// there; the end of the input if there is none.
+    /// The first offset at or after `start` of a candidate that the rest of the input doesn't contradict; the end of
+    /// the input if there is none.
     ///
-    /// `memmem` leaps by the length of the boundary, where looking for CR alone would stop every 256 bytes of a video. A
-    /// candidate is refuted in place, so bodies full of near-boundaries stay one piece.
+    /// `memmem` skips ahead by the length of the boundary; a search for CR would stop at about every 256th byte of a
+    /// video. Candidates are judged in place, so bodies full of near-boundaries stay in one piece.
     func firstCandidate(in input: UnsafeRawBufferPointer, from start: Int) -> Int {
         guard let base = input.baseAddress else { return input.count }
         var index = start
@@ -67,7 +67,7 @@ struct Delimiter {
             if tailMayFollow(line) { return index }
             index += bytes.count
         }
-        // One that the input cuts off.
+        // A candidate that the end of the input cuts off.
         for place in max(index, input.count - bytes.count + 1)..<input.count
         where input[place] == ASCII.carriageReturn && bytes.starts(with: input[place...]) {
             return place
@@ -75,7 +75,7 @@ struct Delimiter {
         return input.count
     }
 
-    /// Whether what stands behind the boundary may be the rest of a delimiter line, as far as it is there.
+    /// True if the bytes after the boundary may be the rest of a delimiter line, as far as the input goes.
     private func tailMayFollow(_ line: UnsafeRawBufferPointer) -> Bool {
         for position in bytes.count..<line.count {
             switch judge(line[position], after: position, last: line[position - 1]) {

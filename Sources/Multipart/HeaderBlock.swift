@@ -1,7 +1,7 @@
-/// The header of one part, collected byte by byte until its empty line, then split into fields (RFC 5322, section 2.2).
+/// The header of one part, collected byte by byte up to its empty line, then split into fields (RFC 5322, section 2.2).
 ///
 /// Lines end in CR LF and in nothing else. RFC 2046 knows no other line break, all clients send this one, and a parser
-/// that also takes a bare LF sees other parts in a body than a stricter one in front of it.
+/// that also accepted a bare LF would see other parts in a body than a stricter one in front of it.
 struct HeaderBlock {
     private var bytes: [UInt8] = []
     private var lines = 0
@@ -9,7 +9,7 @@ struct HeaderBlock {
     /// One field: its name in lower case, its value unfolded.
     typealias Field = (name: String, value: [UInt8])
 
-    /// Makes room for the next part's header without giving the memory back.
+    /// Prepares for the next part's header, and keeps the memory.
     mutating func clear() {
         bytes.removeAll(keepingCapacity: true)
         lines = 0
@@ -17,7 +17,7 @@ struct HeaderBlock {
 
     /// Takes the next byte.
     ///
-    /// - Returns: true if the header is whole with it.
+    /// - Returns: true if the header is complete with it.
     mutating func take(_ byte: UInt8, limits: MultipartLimits) throws(MultipartError) -> Bool {
         guard bytes.count < limits.headerBytes else { throw .headerTooLong(limit: limits.headerBytes) }
         guard byte != ASCII.nul else { throw .nulInHeader }
@@ -30,8 +30,8 @@ struct HeaderBlock {
         return false
     }
 
-    /// The fields in their order. A line that begins with padding continues the one before: its line break goes, its
-    /// padding stays (RFC 5322, section 2.2.3).
+    /// The fields in order. A line that begins with padding continues the line before it: its line break is removed,
+    /// its padding is kept (RFC 5322, section 2.2.3).
     func fields() throws(MultipartError) -> [Field] {
         var fields: [Field] = []
         for line in bytes.dropLast(4).split(separator: ASCII.lineFeed) {

@@ -7,12 +7,12 @@
 ///     default: ...
 ///     }
 package struct MediaType: Sendable, Equatable {
-    /// The longest header value that is read, in bytes.
+    /// The longest header value that is accepted, in bytes.
     package static let maximumBytes = 1024
 
     /// The part before the slash, in lower case.
     package let type: String
-    /// The part behind the slash, in lower case.
+    /// The part after the slash, in lower case.
     package let subtype: String
     /// The parameters, at most 16: names in lower case, values without quotes and escapes.
     package let parameters: [String: [UInt8]]

@@ -1,10 +1,10 @@
-/// Why a body, or the header that announces it, was not taken. After the first error a parser takes nothing more.
+/// Why a body, or the header that announces it, is not accepted. After the first error a parser accepts nothing more.
 package enum MultipartError: Error, Equatable, Sendable {
     // The request's Content-Type.
 
-    /// The header's value is no media type with parameters (RFC 9110, section 8.3.1).
+    /// The header's value is not a media type with parameters (RFC 9110, section 8.3.1).
     case malformedMediaType
-    /// The media type is another one than `multipart/form-data`.
+    /// The media type is not `multipart/form-data`.
     case notFormData
     /// `multipart/form-data` without a `boundary` parameter.
     case boundaryMissing
@@ -15,11 +15,11 @@ package enum MultipartError: Error, Equatable, Sendable {
 
     /// The body ended before its close delimiter.
     case truncated
-    /// More than `limit` bytes stand before the first delimiter.
+    /// There are more than `limit` bytes before the first delimiter.
     case preambleTooLong(limit: Int)
-    /// More than `limit` bytes stand behind the close delimiter.
+    /// There are more than `limit` bytes after the close delimiter.
     case epilogueTooLong(limit: Int)
-    /// A delimiter line has more than `limit` bytes of spaces and tabs behind the boundary.
+    /// A delimiter line has more than `limit` bytes of spaces and tabs after the boundary.
     case paddingTooLong(limit: Int)
     /// The body has more than `limit` parts.
     case tooManyParts(limit: Int)
@@ -34,15 +34,15 @@ package enum MultipartError: Error, Equatable, Sendable {
     case nulInHeader
     /// A header has a CR without LF or an LF without CR.
     case bareLineBreak
-    /// A header line has no colon, no valid name before it, or continues a line that isn't there.
+    /// A header line has no colon, has no valid name before it, or continues a line that doesn't exist.
     case malformedHeaderLine
-    /// A header that may stand once in a part stands there twice.
+    /// A part has a header twice that may occur once.
     case repeatedHeader
     /// A part has no `Content-Disposition` (RFC 7578, section 4.2).
     case dispositionMissing
-    /// A part's `Content-Disposition` can't be read, or names a parameter twice.
+    /// A part's `Content-Disposition` is malformed, or names a parameter twice.
     case malformedDisposition
-    /// A part's disposition is another one than `form-data`.
+    /// A part's disposition is not `form-data`.
     case dispositionNotFormData
     /// A part's disposition has no `name`.
     case nameMissing
@@ -58,7 +58,7 @@ package enum MultipartError: Error, Equatable, Sendable {
     /// The values of all fields together have more than `limit` bytes.
     case fieldsTooLong(limit: Int)
 
-    /// One line for the client: what is wrong with what it sent. It tells nothing internal.
+    /// One line for the client, about the form that it sent. It reveals nothing internal.
     package var message: String {
         switch self {
         case .malformedMediaType: "The Content-Type header cannot be read."
@@ -67,7 +67,7 @@ package enum MultipartError: Error, Equatable, Sendable {
         case .boundaryInvalid: "The boundary in the Content-Type header is not valid."
         case .truncated: "The form ends too early."
         case .preambleTooLong(let limit): "The form has more than \(limit) bytes before its first part."
-        case .epilogueTooLong(let limit): "The form has more than \(limit) bytes behind its last part."
+        case .epilogueTooLong(let limit): "The form has more than \(limit) bytes after its last part."
         case .paddingTooLong(let limit): "A boundary line of the form has more than \(limit) bytes of spaces."
         case .tooManyParts(let limit): "The form has more than \(limit) parts."
         case .tooManyHeaderLines(let limit): "A part of the form has more than \(limit) header lines."

@@ -1,7 +1,7 @@
-/// How much a body may ask of the parser. Every figure is a maximum that is still accepted, 0 or more.
+/// The parser's limits. Every figure is the largest that is accepted, 0 or more.
 ///
-/// What the parser itself keeps is bounded by `headerBytes + paddingBytes + 77` bytes, plus what a part's header turns
-/// into. Nothing here bounds files: their bytes are handed on, and counting them is the caller's part.
+/// The parser itself keeps at most `headerBytes + paddingBytes + 77` bytes, plus the values of a part's header. Files
+/// have no limit here: their bytes are passed on, and the caller counts them.
 package struct MultipartLimits: Sendable, Equatable {
     /// Parts in a body.
     package var parts: Int
@@ -11,18 +11,19 @@ package struct MultipartLimits: Sendable, Equatable {
     package var headerBytes: Int
     /// Bytes in the name of one part, decoded.
     package var nameBytes: Int
-    /// Bytes in the value of one field. A part is a field if it has no file name (see `MultipartParser.treatPartAsFile`).
+    /// Bytes in the value of one field. A part is a field if it has no file name (see
+    /// `MultipartParser.treatPartAsFile`).
     package var fieldBytes: Int
     /// Bytes in the values of all fields together.
     package var allFieldBytes: Int
-    /// Bytes before the first delimiter (RFC 2046 calls them the preamble), its line break excluded.
+    /// Bytes before the first delimiter (the preamble of RFC 2046), without its line break.
     package var preambleBytes: Int
-    /// Bytes behind the close delimiter: its padding, its line break and the epilogue. Most clients send 2.
+    /// Bytes after the close delimiter: its padding, its line break and the epilogue. Most clients send 2.
     package var epilogueBytes: Int
-    /// Bytes of padding (spaces and tabs) behind the boundary on one delimiter line.
+    /// Bytes of padding (spaces and tabs) after the boundary on one delimiter line.
     package var paddingBytes: Int
 
-    /// Limits for a form; what is left out is generous for every known client of the upload route.
+    /// Limits for a form. The defaults are generous for every known client of the upload route.
     package init(
         parts: Int = 100,
         headerLines: Int = 32,

@@ -7,30 +7,30 @@
 ///     }
 ///     try parser.finish()
 ///
-/// Theory of operation. Data are never copied: they come back as ranges of the input. The parser looks for CR and
-/// compares what follows with the delimiter. Where an input ends inside a candidate, the candidate's bytes (at most a
-/// delimiter line) are held; the next input either makes them a delimiter, or refutes it, and they are handed out as
-/// data. A delimiter at the start of the body, or right behind a part's header, lacks its own CR LF; it is found by
-/// pretending that one was held.
+/// Theory of operation. Data are never copied: they are returned as ranges of the input. The parser searches for the
+/// delimiter. Where an input ends inside a candidate, the candidate's bytes (at most a delimiter line) are held. The
+/// next input either completes the delimiter, or doesn't, and the held bytes are returned as data. A delimiter at the
+/// start of the body, or right after a part's header, lacks its own CR LF; the parser finds it by pretending that a CR
+/// LF was held.
 ///
-/// The events, and the error behind them, are the same wherever the inputs are cut, but for how data are split.
-/// Time is linear in the body; memory is bounded by the limits.
+/// Wherever the inputs are cut, the events and the final error are the same, except for how data are split. Time is
+/// linear in the body; memory is bounded by the limits.
 package struct MultipartParser: Sendable {
-    /// Where searching goes on: what bytes are that belong to no delimiter.
+    /// What the bytes between two delimiters belong to.
     private enum Section { case preamble, field, file }
 
     private enum State {
-        /// Looking for a delimiter; nothing of one has been seen.
+        /// Searching for a delimiter; none has begun.
         case searching(Section)
-        /// `candidate` fits so far. Its first `pretended` bytes never came, or belong to the header before.
+        /// `candidate` matches so far. Its first `pretended` bytes were not read, or belong to the header before it.
         case matching(Section, pretended: Int)
         /// Collecting a part's header.
         case header
-        /// The close delimiter was seen; `ended` is to be told.
+        /// The close delimiter was read; `ended` is to be returned.
         case closed
-        /// Behind the close delimiter, so many bytes.
+        /// After the close delimiter, by this many bytes.
         case epilogue(Int)
-        /// Over.
+        /// An error was thrown.
         case failed(MultipartError)
     }
 
@@ -53,10 +53,11 @@ package struct MultipartParser: Sendable {
     /// The next event.
     ///
     /// - Parameters:
-    ///   - input: a piece of the body, of any size. Give the same piece until nil comes back.
-    ///   - offset: where in the piece to go on, in bytes; 0 for a new piece. Moved to behind what was read.
+    ///   - input: a piece of the body, of any size. Pass the same piece until nil is returned.
+    ///   - offset: where in the piece to continue, in bytes; 0 for a new piece. It is moved past the bytes that were
+    ///     read.
     /// - Returns: the event; nil if the piece is used up.
-    /// - Throws: the first error, and the same again from then on.
+    /// - Throws: the first error, and the same error in all later calls.
     package mutating func next(
         _ input: UnsafeRawBufferPointer,
         at offset: inout Int
@@ -69,7 +70,7 @@ package struct MultipartParser: Sendable {
         }
     }
 
-    /// Tells that the body is at its end.
+    /// To be called at the end of the body.
     ///
     /// - Throws: `truncated` if the close delimiter is missing, or the error that came before.
     package func finish() throws(MultipartError) {
@@ -80,8 +81,8 @@ package struct MultipartParser: Sendable {
         }
     }
 
-    /// Lifts the field limits from the part that has just begun: the caller streams it. For a file that comes without
-    /// a file name; parts with one need no call.
+    /// Removes the field limits from the part that has just begun, because the caller streams it. Needed for a file
+    /// without a file name; parts with one have no field limits.
     package mutating func treatPartAsFile() {
         switch state {
         case .searching(.field): state = .searching(.file)
@@ -118,7 +119,7 @@ package struct MultipartParser: Sendable {
         }
     }
 
-    /// Hands out all bytes up to the next candidate, or begins to match it.
+    /// Returns all bytes up to the next candidate, or begins to match it.
     private mutating func search(
         _ section: Section,
         _ input: UnsafeRawBufferPointer,
@@ -136,7 +137,7 @@ package struct MultipartParser: Sendable {
         return section == .preamble ? nil : .data(start..<(start + count))
     }
 
-    /// Feeds the candidate until it is decided or the input ends.
+    /// Reads on until the candidate is decided or the input ends.
     private mutating func match(
         _ section: Section,
         _ pretended: Int,
@@ -150,7 +151,7 @@ package struct MultipartParser: Sendable {
                 candidate.append(byte)
                 offset += 1
             case .mismatch:
-                // The byte itself is not taken: a new candidate may begin with it.
+                // The byte itself is not consumed: a new candidate may begin with it.
                 state = .searching(section)
                 let held = candidate[pretended...]
                 guard !held.isEmpty else { return nil }
@@ -188,10 +189,10 @@ package struct MultipartParser: Sendable {
         return nil
     }
 
-    /// Counts bytes that turned out to belong to no delimiter.
+    /// Counts bytes that belong to no delimiter.
     ///
-    /// - Returns: how many of them are within the limits. Where that is not all of them, the error comes with the next
-    ///   call, so that what the caller sees before it does not depend on where the input was cut.
+    /// - Returns: how many of them are within the limits. If that is not all of them, the next call throws the error,
+    ///   so that the events before it don't depend on where the input was cut.
     private mutating func admit(_ count: Int, to section: Section) throws(MultipartError) -> Int {
         switch section {
         case .file:

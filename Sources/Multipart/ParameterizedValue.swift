@@ -1,20 +1,20 @@
-/// A word with parameters: `word; name=value; name="value"`. Content-Type and Content-Disposition are both of this
-/// shape (RFC 2045, section 5.1; RFC 2183, section 2).
+/// A word with parameters: `word; name=value; name="value"`. Content-Type and Content-Disposition both have this form
+/// (RFC 2045, section 5.1; RFC 2183, section 2).
 ///
-/// Three liberties, because clients take them:
-/// - Padding may stand around every `;` and `=` (RFC 2045 inherits it from RFC 822), and a parameter may be empty
-///   (RFC 9110, section 5.6.6).
-/// - A value without quotes ends at a semicolon or at padding, whatever it is made of: many forget the quotes around
-///   boundaries like `=_Part` and around file names.
-/// - In quotes, a backslash escapes only a quote or a backslash. Before anything else it stands for itself: browsers
-///   send file names without escaping backslashes, old ones whole paths.
+/// Three deviations are accepted, because clients send them:
+/// - Padding around every `;` and `=` (RFC 2045 inherits it from RFC 822), and empty parameters (RFC 9110, section
+///   5.6.6).
+/// - A value without quotes ends at a semicolon or at padding, whatever characters it has: many clients leave out the
+///   quotes around boundaries like `=_Part` and around file names.
+/// - In quotes, a backslash escapes only a quote or a backslash. Before any other character it is a backslash: browsers
+///   don't escape the backslashes in file names, and old ones send whole paths.
 struct ParameterizedValue {
-    /// What stands before the first semicolon, trimmed.
+    /// The text before the first semicolon, trimmed.
     var word: ArraySlice<UInt8>
-    /// The parameters in their order: names in lower case, values without quotes and escapes.
+    /// The parameters in order: names in lower case, values without quotes and escapes.
     var parameters: [(name: String, value: [UInt8])] = []
 
-    /// Reads a header's value; nil if it isn't of this shape, names a parameter twice or has more than
+    /// Reads a header's value; nil if it doesn't have this form, names a parameter twice or has more than
     /// `maximumParameters`.
     init?(_ value: ArraySlice<UInt8>, maximumParameters: Int = 16) {
         let bytes = ASCII.trimmed(value)
@@ -40,7 +40,7 @@ struct ParameterizedValue {
         rest = rest.drop(while: ASCII.isPadding)
     }
 
-    /// Steps over a semicolon and the padding around it; false if none is there.
+    /// Skips a semicolon and the padding around it; false if there is no semicolon.
     private static func skipSeparator(_ rest: inout ArraySlice<UInt8>) -> Bool {
         skipPadding(&rest)
         guard rest.first == ASCII.semicolon else { return false }
@@ -49,7 +49,7 @@ struct ParameterizedValue {
         return true
     }
 
-    /// Takes `name =` with the padding behind both.
+    /// Takes `name =` with the padding after both.
     private static func takeName(_ rest: inout ArraySlice<UInt8>) -> String? {
         guard let name = ASCII.lowercasedToken(rest.prefix(while: ASCII.isToken)) else { return nil }
         rest = rest.dropFirst(name.utf8.count)
@@ -77,8 +77,8 @@ struct ParameterizedValue {
             case (ASCII.quote, _):
                 return value
             case (ASCII.backslash, ASCII.quote) where rest.count == 1:
-                // A browser's file name that ends in a backslash. Read as an escape, the quote would leave the string
-                // open at the header's end, so this reading takes nothing from anybody.
+                // A browser's file name that ends in a backslash. As an escape it would leave the string open at the
+                // end of the header, so no valid value is read differently.
                 rest.removeFirst()
                 return value + [ASCII.backslash]
             case (ASCII.backslash, let next?) where next == ASCII.quote || next == ASCII.backslash:

@@ -1,10 +1,10 @@
-/// What the header of a part says about it (RFC 7578, sections 4.2 to 4.4).
+/// The header of a part (RFC 7578, sections 4.2 to 4.4).
 package struct PartHeader: Sendable, Equatable {
-    /// The field's name, decoded; bytes in whatever encoding the form has, in practice UTF-8.
+    /// The field's name, decoded: bytes in the encoding of the form, in practice UTF-8.
     package let name: [UInt8]
     /// The file's name, decoded; nil for a field, empty for a file without a name. Never use it as a path as it is.
     package let filename: [UInt8]?
-    /// The part's media type; nil where none is given, or where it is none: a page may give its data any type.
+    /// The part's media type; nil if there is none or it is malformed, since a page may give its data any type.
     package let contentType: MediaType?
 
     /// The name as text; nil if it is not UTF-8.
@@ -25,8 +25,8 @@ package struct PartHeader: Sendable, Equatable {
             default: break
             }
         }
-        // RFC 7578, section 4.7, deprecates this header. These three leave the bytes as they are; with any other one
-        // the file's bytes would not be the part's bytes.
+        // RFC 7578, section 4.7, deprecates this header. These three values leave the bytes as they are; with any other
+        // value the part's bytes would not be the file's bytes.
         if let transferEncoding {
             let encoding = ASCII.lowercasedToken(ASCII.trimmed(transferEncoding[...]))
             guard let encoding, ["7bit", "8bit", "binary"].contains(encoding) else {
@@ -50,11 +50,11 @@ package struct PartHeader: Sendable, Equatable {
         guard let parsed = ParameterizedValue(value[...]) else { throw .malformedDisposition }
         guard ASCII.lowercasedToken(parsed.word) == "form-data" else { throw .dispositionNotFormData }
         guard let name = parsed["name"] else { throw .nameMissing }
-        // RFC 6266, section 4.3: the extended form is preferred, and passed over where it can't be read.
+        // RFC 6266, section 4.3: the extended form is preferred, and ignored if it is malformed.
         let plain = parsed["filename"].map(ValueEncoding.browser)
         let extended = parsed["filename*"]
         let filename = extended.flatMap(ValueEncoding.extended) ?? plain
-        // Without a name to fall back to, a file would pass for a field.
+        // Without any name, a file would be taken for a field.
         guard filename != nil || extended == nil else { throw .malformedDisposition }
         return (ValueEncoding.browser(name), filename)
     }

@@ -1,9 +1,9 @@
-/// The two ways in which a parameter carries bytes that its quotes can't.
+/// The two encodings of parameter values whose bytes a quoted string cannot carry.
 enum ValueEncoding {
     /// Decodes an extended value, `charset'language'percent-encoded` (RFC 8187, section 3.2, successor of RFC 5987).
     ///
-    /// - Returns: the value in UTF-8; nil if the charset is another one than UTF-8 or ISO-8859-1, or the value isn't
-    ///   valid in it.
+    /// - Returns: the value in UTF-8; nil if the charset is neither UTF-8 nor ISO-8859-1, or the value is not valid in
+    ///   it.
     static func extended(_ bytes: [UInt8]) -> [UInt8]? {
         let pieces = bytes.split(separator: ASCII.apostrophe, maxSplits: 2, omittingEmptySubsequences: false)
         guard pieces.count == 3, let value = percentDecoded(pieces[2]) else { return nil }
@@ -11,16 +11,16 @@ enum ValueEncoding {
         case "utf-8":
             return String(validating: value, as: UTF8.self) == nil ? nil : value
         case "iso-8859-1":
-            // Every byte is the Unicode scalar of its own number.
+            // Every byte is the Unicode scalar of the same number.
             return value.flatMap { Array(String(Unicode.Scalar($0)).utf8) }
         default:
             return nil
         }
     }
 
-    /// Undoes what browsers do to names and file names (WHATWG HTML, "multipart/form-data encoding algorithm"): `%22`
-    /// is a quote, `%0D` and `%0A` are CR and LF. They leave the percent sign itself alone, so nothing else may be
-    /// decoded: `100%25` is a file of that name.
+    /// Decodes names and file names that a browser has escaped (WHATWG HTML, "multipart/form-data encoding algorithm"):
+    /// `%22` is a quote, `%0D` and `%0A` are CR and LF. Browsers don't escape the percent sign itself, so nothing else
+    /// may be decoded: `100%25` is a file of that name.
     static func browser(_ bytes: [UInt8]) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)

@@ -1,7 +1,7 @@
 import UploadModel
 
 extension Permit {
-    /// What the claims of a token allow.
+    /// The permit that the claims of a token describe (PROTOCOL.md, Upload tokens).
     init(_ claims: JSONValue) throws(TokenError) {
         self.init()
         owner = try Permit.owner(claims)

@@ -1,15 +1,15 @@
 import CJOSE
 
-/// A JSON text (RFC 8259), read by jansson: the few kinds of values that claims and keys have.
+/// A JSON value (RFC 8259), parsed by jansson, of the kinds that claims and keys have.
 final class JSONValue {
     let pointer: UnsafeMutablePointer<json_t>
 
-    /// Takes a reference over.
+    /// Takes over a reference.
     private init(owning pointer: UnsafeMutablePointer<json_t>) {
         self.pointer = pointer
     }
 
-    /// Nil where the text is no JSON object. A name that stands twice makes it none: two readers could differ about it.
+    /// Nil if the text is not a JSON object, or has a name twice: two readers could disagree about its value.
     convenience init?(object bytes: UnsafeRawBufferPointer) {
         let text = bytes.assumingMemoryBound(to: CChar.self)
         guard let pointer = json_loadb(text.baseAddress, text.count, Int(JSON_REJECT_DUPLICATES), nil) else {

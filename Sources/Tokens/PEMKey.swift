@@ -1,7 +1,8 @@
 import CCrypto
 
 extension TokenKey {
-    /// An elliptic-curve key in PEM (RFC 7468; RFC 5480 and 5915 for what is in it): public or private, without a password.
+    /// An elliptic-curve key in PEM (RFC 7468; its content: RFC 5480 and RFC 5915), public or private, without a
+    /// password.
     ///
     /// - Throws: `TokenKeyError`.
     init(pem bytes: [UInt8]) throws(TokenKeyError) {
@@ -27,7 +28,7 @@ extension TokenKey {
 }
 
 extension OpaquePointer {
-    /// A number of a key, in 32 bytes, most significant first; nil where the key doesn't have it.
+    /// A number of the key in 32 bytes, most significant first; nil if the key doesn't have it.
     fileprivate func number(named name: String) -> [UInt8]? {
         var number: OpaquePointer?
         guard EVP_PKEY_get_bn_param(self, name, &number) == 1, let number else { return nil }
@@ -37,7 +38,7 @@ extension OpaquePointer {
     }
 }
 
-/// Answers for somebody at a terminal, who is never asked.
+/// Returns an empty password, so that OpenSSL doesn't ask for one at the terminal.
 private func noPassword(
     _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32, _: UnsafeMutableRawPointer?
 ) -> Int32 { 0 }

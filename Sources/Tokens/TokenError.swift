@@ -1,22 +1,22 @@
-/// Why a token is not accepted. Nothing of the token itself is in here: these go to logs.
+/// Why a token is not accepted. It contains nothing of the token itself, because it is logged.
 package enum TokenError: Error, Equatable, CustomStringConvertible {
-    /// It is no JSON Web Signature in compact form (RFC 7515, section 7.1), or longer than a token may be.
+    /// It is not a JSON Web Signature in compact form (RFC 7515, section 7.1), or is too long.
     case malformed
-    /// Its header asks for something that isn't understood here: an algorithm, or an extension (`crit`).
+    /// Its header names an unknown algorithm or an extension (`crit`).
     case unsupported
-    /// There is no key for it, or the key belongs to another algorithm than its header says.
+    /// There is no key for it, or the key belongs to another algorithm than the one in its header.
     case unknownKey
-    /// It was signed with another key, or changed since.
+    /// It was signed with another key, or changed afterwards.
     case wrongSignature
-    /// Its time is over (`exp`), so many seconds ago.
+    /// It expired (`exp`) so many seconds ago.
     case expired(seconds: Int64)
-    /// Its time has not come yet (`nbf`), for so many seconds.
+    /// It becomes valid (`nbf`) in so many seconds.
     case notYetValid(seconds: Int64)
-    /// It is for somebody else (`aud`).
+    /// It is for another server (`aud`).
     case wrongAudience
-    /// A claim that has to be there is missing.
+    /// A required claim is missing.
     case missingClaim(String)
-    /// A claim says something that it can't.
+    /// A claim has an invalid value.
     case invalidClaim(String)
 
     package var description: String {
@@ -34,17 +34,17 @@ package enum TokenError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Why a file with keys can't be used.
+/// Why a file with keys cannot be used.
 package enum TokenKeyError: Error, Equatable, CustomStringConvertible {
-    /// The file can't be read.
+    /// The file cannot be read.
     case unreadable(path: String, cause: String)
-    /// There is nothing in it that could be a key.
+    /// It contains no key.
     case noKeys
     /// A secret has fewer bytes than HS256 needs (RFC 7518, section 3.2).
     case secretTooShort(minimum: Int)
-    /// A key is of a kind that isn't used here.
+    /// A key is of an unsupported kind.
     case unsupported(String)
-    /// The key can verify, but not sign: its private part is not there.
+    /// The key has no private part, so it can verify but not sign.
     case cannotSign
 
     package var description: String {

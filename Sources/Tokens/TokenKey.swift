@@ -1,28 +1,29 @@
 import CJOSE
 
-/// A key and the one algorithm that it is used with: what a token's header says of its algorithm is held against this, and
-/// never decides.
+/// A key and the one algorithm that it is used with. The algorithm in a token's header must be the same; it never
+/// decides.
 struct TokenKey: ~Copyable, Sendable {
-    /// How a token is signed (RFC 7518, section 3.1).
+    /// A signature algorithm (RFC 7518, section 3.1).
     enum Algorithm: String, Sendable {
-        /// HMAC with SHA-256, by a shared secret.
+        /// HMAC with SHA-256 and a shared secret.
         case hs256 = "HS256"
-        /// ECDSA on the curve P-256 with SHA-256, by a key pair.
+        /// ECDSA on the curve P-256 with SHA-256 and a key pair.
         case es256 = "ES256"
     }
 
-    /// How many bytes a secret must have (RFC 7518, section 3.2: the hash's size or more).
+    /// The shortest secret, in bytes (RFC 7518, section 3.2: at least the size of the hash).
     static let minimumSecret = 32
 
     let algorithm: Algorithm
-    /// The key's name (RFC 7515, section 4.1.4); nil where it has none.
+    /// The key's name (RFC 7515, section 4.1.4); nil if it has none.
     let id: String?
-    /// Verifying and signing only read it.
+    /// Threads may share it: verifying and signing only read it.
     nonisolated(unsafe) let pointer: OpaquePointer
 
-    /// Takes over a key of the library's.
+    /// Takes over a key of cjose.
     ///
-    /// - Throws: `TokenKeyError` if it is none that is used here.
+    /// - Parameter stated: the key's own algorithm (`alg`); nil if it states none.
+    /// - Throws: `TokenKeyError` if keys of this kind are not supported.
     private init(owning pointer: OpaquePointer, stated: String?) throws(TokenKeyError) {
         var algorithm: Algorithm?
         var problem = TokenKeyError.unsupported("this kind of key")
@@ -63,7 +64,7 @@ struct TokenKey: ~Copyable, Sendable {
         try self.init(owning: pointer, stated: nil)
     }
 
-    /// A point on P-256 and, to sign, the number that it belongs to; each in 32 bytes.
+    /// A key on P-256: the coordinates of its point and, to sign, its private number, each in 32 bytes.
     init(x: [UInt8], y: [UInt8], d: [UInt8]?) throws(TokenKeyError) {
         var x = x
         var y = y

@@ -1,22 +1,22 @@
 import Glibc
 import Linux
 
-/// The keys of a site, from one file: a secret on the first line, a PEM key (RFC 7468), a JSON Web Key, or a set of them
-/// (RFC 7517) with several, for the time in which one takes the place of another.
+/// The keys of a site, from one file: a secret on its first line, a PEM key (RFC 7468), a JSON Web Key, or a JWK set
+/// (RFC 7517). A set may hold several keys, so that a site can replace one by another.
 package struct TokenKeys: Sendable {
     private final class Key: Sendable {
         let key: TokenKey
         init(_ key: consuming TokenKey) { self.key = key }
     }
 
-    /// How large a file with keys may be, in bytes.
+    /// The largest file with keys, in bytes.
     private static let maximumFile = 64 << 10
 
     private let keys: [Key]
 
     /// Reads a file.
     ///
-    /// - Throws: `TokenKeyError`, also if one key of several can't be used.
+    /// - Throws: `TokenKeyError`, also if one key of several cannot be used.
     package init(path: String) throws(TokenKeyError) {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw .unreadable(path: path, cause: errorText(errno)) }
@@ -35,7 +35,7 @@ package struct TokenKeys: Sendable {
         try self.init(Array(bytes[..<count]))
     }
 
-    /// Reads what such a file holds.
+    /// Reads the content of such a file.
     ///
     /// - Throws: `TokenKeyError`.
     package init(_ bytes: [UInt8]) throws(TokenKeyError) {
@@ -55,16 +55,16 @@ package struct TokenKeys: Sendable {
         }
     }
 
-    /// Calls `body` with each key that a token may be signed with, until it says that it was the one.
+    /// Calls `body` with each key that a token may be signed with, until it returns true.
     ///
     /// - Parameters:
-    ///   - id: the key's name in the token's header; nil where there is none, then every key comes into question.
+    ///   - id: the key's name in the token's header; nil if there is none, then all keys are tried.
     ///   - algorithm: the algorithm in the token's header.
-    /// - Returns: false if it was none; nil if none came into question.
+    /// - Returns: false if `body` was never true; nil if no key was tried.
     func first(id: String?, algorithm: String, where body: (borrowing TokenKey) -> Bool) -> Bool? {
         var asked = false
         for key in keys where key.key.algorithm.rawValue == algorithm {
-            // A key without a name is all there is, so a name in the token says nothing about it.
+            // A key without a name may have any name in a token.
             if let id, let own = key.key.id, own != id { continue }
             asked = true
             if body(key.key) { return true }
@@ -72,7 +72,7 @@ package struct TokenKeys: Sendable {
         return asked ? false : nil
     }
 
-    /// Calls `body` with the key that new tokens are signed with, the first.
+    /// Calls `body` with the first key, which signs new tokens.
     func withSigningKey<Result, Failure: Error>(
         _ body: (borrowing TokenKey) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -1,13 +1,13 @@
 import CJOSE
 package import UploadModel
 
-/// Makes tokens, to try the server out and to show what one looks like. A site makes its own.
+/// Makes tokens for trials and as examples. A site makes its own tokens.
 package enum TokenSigner {
-    /// A token that allows what `permit` says.
+    /// A token that grants `permit`.
     ///
     /// - Parameters:
-    ///   - audience: the server that it is for; nil: any.
-    ///   - expires: until when it is good, in Unix seconds.
+    ///   - audience: the server that it is for; nil: it names none.
+    ///   - expires: when it expires, in Unix seconds.
     /// - Throws: `TokenKeyError.cannotSign` if the first key has no private part.
     package static func token(
         _ permit: Permit, audience: String? = nil, expires: UInt64, keys: TokenKeys

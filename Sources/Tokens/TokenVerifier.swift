@@ -1,26 +1,15 @@
 import CJOSE
 package import UploadModel
 
-/// Finds out what an upload token allows (seed, `upload_token`): a JSON Web Token (RFC 7519), signed with one of the site's
-/// keys.
+/// Verifies upload tokens: JSON Web Tokens (RFC 7519) that are signed with one of the site's keys. PROTOCOL.md, Upload
+/// tokens, lists the claims.
 ///
-///     exp      until when it is good; required
-///     nbf      from when on
-///     aud      for whom it is; must name this server where that has a name, and be absent where it has none
-///     sub      whose the uploads are: two subjects never share one
-///     jti      the token's name, by which `uploads` counts; tokens that renew each other share it
-///     max_size how many bytes a file may have
-///     types    which types of file: patterns with commas between them, or an array of them
-///     dir      the folder below the root that finished files go to
-///     uploads  how many files
-///     delete   true: uploads under way may be given up
-///
-/// Claims that stand for a limit must be ones that can be kept: a claim of the right name and the wrong kind makes the token
-/// invalid, it is never passed over. Other claims are the site's own business.
+/// A claim of the list with a value of the wrong kind makes the token invalid: ignoring it would lift a limit. Other
+/// claims are ignored.
 package struct TokenVerifier: Sendable {
-    /// The longest token that is looked at, in bytes.
+    /// The longest token, in bytes.
     package static let maximumLength = 8192
-    /// The latest time that a token may speak of, in Unix seconds: the year 9999.
+    /// The latest time in a token, in Unix seconds: the end of the year 9999.
     private static let latest = 253_402_300_799.0
 
     private let keys: TokenKeys
@@ -29,14 +18,14 @@ package struct TokenVerifier: Sendable {
 
     /// - Parameters:
     ///   - audience: the name of this server in tokens; nil: it has none.
-    ///   - leeway: by how many seconds the clock of who signs may differ from ours.
+    ///   - leeway: by how many seconds the clock of the site that signs tokens may differ from this machine's.
     package init(keys: TokenKeys, audience: String? = nil, leeway: UInt64 = 30) {
         self.keys = keys
         self.audience = audience
         self.leeway = Double(leeway)
     }
 
-    /// What the token allows.
+    /// The permit that the token grants.
     ///
     /// - Parameters:
     ///   - token: a JSON Web Signature in compact form (RFC 7515, section 3.1).
@@ -51,7 +40,7 @@ package struct TokenVerifier: Sendable {
 
     /// The claims, if the signature is right.
     private func verified(_ token: String) throws(TokenError) -> JSONValue {
-        // Two dots, and between them what base64url is made of: the library is more generous.
+        // Three parts of base64url with dots between them; cjose accepts more.
         let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard token.utf8.count <= TokenVerifier.maximumLength, parts.count == 3,
             parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(TokenVerifier.isBase64URL) })
@@ -67,7 +56,7 @@ package struct TokenVerifier: Sendable {
         guard let header = cjose_jws_get_protected(jws),
             let algorithm = cjose_header_get(header, "alg", nil).map({ String(cString: $0) })
         else { throw .malformed }
-        // RFC 7515, section 4.1.11: who doesn't understand an extension that is critical must not accept the token.
+        // RFC 7515, section 4.1.11: a critical extension that is not understood makes the token invalid.
         if let critical = cjose_header_get_raw(header, "crit", nil) {
             free(critical)
             throw .unsupported
@@ -105,7 +94,7 @@ package struct TokenVerifier: Sendable {
         if let begins = try time("nbf"), now + leeway < begins { throw .notYetValid(seconds: Int64(begins - now)) }
     }
 
-    /// RFC 7519, section 4.1.3: a token that is for somebody is not for anybody else.
+    /// RFC 7519, section 4.1.3: a token with an audience is valid for that audience only.
     private func checkAudience(_ claim: JSONValue?) throws(TokenError) {
         guard let claim else {
             if audience != nil { throw .wrongAudience }

@@ -1,7 +1,7 @@
-/// Which bytes of a file are held: sorted ranges that neither touch nor overlap nor are empty.
+/// The bytes of a file that are held: sorted ranges, none of them empty, that neither touch nor overlap.
 ///
-/// Chunks come nearly in order, so the set is short (one range for each sender at work) however long the file is.
-/// Looking up is a binary search; adding and removing move what lies behind.
+/// Chunks arrive nearly in order, so the set is short (about one range for each parallel request), however long the
+/// file is. Lookup is a binary search; insertion and removal move the ranges behind.
 package struct ByteRangeSet: Sendable, Equatable {
     /// The ranges, in order.
     package private(set) var ranges: [ByteRange] = []
@@ -9,17 +9,17 @@ package struct ByteRangeSet: Sendable, Equatable {
     /// The empty set.
     package init() {}
 
-    /// How many bytes are in the set.
+    /// The number of bytes in the set.
     package var count: UInt64 { ranges.reduce(0) { $0 + $1.length } }
 
-    /// True if every byte of `range` is in the set; so for an empty range.
+    /// True if every byte of `range` is in the set, also for an empty range.
     package func contains(_ range: ByteRange) -> Bool {
         guard !range.isEmpty else { return true }
         let index = firstIndex(endingAfter: range.start)
         return index < ranges.count && ranges[index].start <= range.start && ranges[index].end >= range.end
     }
 
-    /// Puts a range in; what it touches or overlaps becomes one range with it.
+    /// Adds a range. It is merged with the ranges that it touches or overlaps.
     package mutating func insert(_ range: ByteRange) {
         guard !range.isEmpty else { return }
         let first = firstIndex(endingAfter: range.start > 0 ? range.start - 1 : 0)
@@ -34,7 +34,7 @@ package struct ByteRangeSet: Sendable, Equatable {
         replace(first..<last, with: [(start, end)])
     }
 
-    /// Takes a range out.
+    /// Removes a range.
     package mutating func remove(_ range: ByteRange) {
         guard !range.isEmpty else { return }
         let first = firstIndex(endingAfter: range.start)
@@ -48,7 +48,7 @@ package struct ByteRangeSet: Sendable, Equatable {
         replace(first..<last, with: rest)
     }
 
-    /// The part of the set that lies in `range`, in order.
+    /// The part of the set inside `range`, in order.
     package func intersection(_ range: ByteRange) -> [ByteRange] {
         guard !range.isEmpty else { return [] }
         var found: [ByteRange] = []
@@ -63,13 +63,13 @@ package struct ByteRangeSet: Sendable, Equatable {
         return found
     }
 
-    /// Pairs that are empty or the wrong way round are left out.
+    /// Replaces ranges. Pairs whose start is not less than their end are left out.
     private mutating func replace(_ indices: Range<Int>, with pairs: [(UInt64, UInt64)]) {
         ranges.replaceSubrange(
             indices, with: pairs.compactMap { $0.0 < $0.1 ? ByteRange(from: $0.0, to: $0.1) : nil })
     }
 
-    /// The first range that has a byte behind `offset`, or the number of ranges.
+    /// The index of the first range that ends after `offset`, or the number of ranges.
     private func firstIndex(endingAfter offset: UInt64) -> Int {
         var low = 0
         var high = ranges.count

@@ -1,13 +1,14 @@
-/// Where a chunk lies in its file, and how long it may be.
+/// Where a chunk lies in its file, and how long it may be (PROTOCOL.md, Parameters, "Where a chunk lies").
 ///
-/// Clients cut files in two ways. By default there are `max(floor(total / chunk), 1)` chunks and the last takes the
-/// rest with it, so it has `chunk` to `2 * chunk - 1` bytes (or fewer, if it is the only one). With `forceChunkSize`
-/// there are `ceil(total / chunk)` and the last is the rest. One chunk of a file can be either: the one that starts
-/// the last whole stretch. Its length settles which it is: the length the client states, or what its body has.
+/// Clients cut files in two ways. By default there are `max(floor(total / chunk), 1)` chunks and the last one includes
+/// the remainder, so it has `chunk` to `2 * chunk - 1` bytes (or fewer, if it is the only one). With `forceChunkSize`
+/// there are `ceil(total / chunk)` chunks and the last one is the remainder. One chunk of a file can be either: the one
+/// that starts at the last multiple of the chunk size that a whole chunk fits behind. Its length decides: the one that
+/// the client states, or that of its body.
 package struct ChunkLayout: Sendable, Equatable {
-    /// Where the chunk's first byte lies.
+    /// The offset of the chunk's first byte in the file.
     package let offset: UInt64
-    /// The lengths that fit, shortest first: one, or two where both ways of cutting are possible.
+    /// The possible lengths, shortest first: one, or two if both ways of cutting are possible.
     package let lengths: [UInt64]
 
     /// The place of chunk `number` (from 1) of a file of `total` bytes cut into chunks of `chunkSize` bytes.
@@ -26,21 +27,21 @@ package struct ChunkLayout: Sendable, Equatable {
             } else {
                 [chunkSize]
             }
-        // A short rest with a chunk before it is only there where `forceChunkSize` cut; its length is the same.
+        // Only `forceChunkSize` leaves a short chunk behind another one, so its length is certain, too.
     }
 
-    /// A place that is known from elsewhere.
+    /// A place of known length.
     package init(offset: UInt64, length: UInt64) {
         self.offset = offset
         lengths = [length]
     }
 
-    /// The same place with the length settled; nil if that length doesn't fit.
+    /// The same place with that length; nil if the length is not possible.
     package func settled(length: UInt64) -> ChunkLayout? {
         lengths.contains(length) ? ChunkLayout(offset: offset, length: length) : nil
     }
 
-    /// All that the chunk can cover: what a test asks for and what a writer claims while the length is open.
+    /// The longest range that the chunk may cover. A test asks for it, and a writer locks it while the length is open.
     package var range: ByteRange {
         ByteRange(from: offset, length: lengths[lengths.count - 1]) ?? ByteRange(first: 0)
     }

@@ -1,41 +1,42 @@
-/// What a request says about its chunk, read once into a value that can't be wrong.
+/// The parameters of a request, parsed and validated once (PROTOCOL.md, Parameters).
 package struct ChunkRequest: Sendable, Equatable {
-    /// How the client names its parameters.
+    /// The client's dialect.
     package let dialect: Dialect
     /// The upload that the chunk belongs to.
     package let upload: UploadID
     /// The chunk's number, from 1.
     package let number: UInt64
-    /// Where in the file the chunk lies.
+    /// The chunk's place in the file.
     package let place: Place
-    /// The file's path below the folder that was picked, if the client says one.
+    /// The file's path below the folder that was picked, if the client sends one.
     package let relativePath: RelativePath?
-    /// The largest file that is accepted, in bytes. A place without sizes is held against it once they are known.
+    /// The largest file that is accepted, in bytes. If the client states no size, the store compares it once it is
+    /// known.
     package let maximumFileSize: UInt64
-    /// Who sends it, as far as limits go; empty where nothing is known of him.
-    package var sender = ""
-    /// What else the client says of the file.
+    /// The client that the upload counts against in limits; empty if nothing is known of the client.
+    package var clientKey = ""
+    /// The other parameters that describe the file.
     package let metadata: Metadata
-    /// How many files the sender may upload; nil: any number.
+    /// How many files may be uploaded with the client's token; nil: any number.
     package let quota: TokenQuota?
 
-    /// How a client tells where a chunk lies.
+    /// How a client states the place of a chunk.
     package enum Place: Sendable, Equatable {
-        /// It says the sizes: of the whole file and of its chunks, in bytes.
+        /// By the sizes of the whole file and of its chunks, in bytes.
         case sized(total: UInt64, chunkSize: UInt64, ChunkLayout)
-        /// It says only how many chunks there are, as the Flask backend let it: the chunks themselves tell the rest.
+        /// By the number of chunks alone, as the Flask backend allowed. The sizes follow from the chunks themselves.
         case counted(chunks: UInt64)
     }
 
-    /// True where the chunk is the whole file, by the sizes that the client says.
+    /// True if the chunk is the whole file, by the sizes that the client states.
     package var isWholeFile: Bool {
         if case .sized(let total, _, let layout) = place { layout.lengths == [total] } else { false }
     }
 
-    /// Whether a chunk is asked for or sent: a sender may leave the number out (contract: default 1, as in Flask).
+    /// Whether a chunk is tested or sent. Only a test needs the chunk's number; an upload without it is chunk 1.
     package enum Purpose: Sendable { case test, upload }
 
-    /// A request of which all is known already.
+    /// A request from values that are valid already.
     package init(
         upload: UploadID, number: UInt64, place: Place, relativePath: RelativePath? = nil,
         maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata(), quota: TokenQuota? = nil
@@ -50,11 +51,11 @@ package struct ChunkRequest: Sendable, Equatable {
         self.quota = quota
     }
 
-    /// Reads the parameters by the rules of the contract.
+    /// Reads the parameters.
     ///
     /// - Parameters:
-    ///   - permit: what the sender may do.
-    ///   - maximumFileSize: how many bytes a file may have, whatever the permit says.
+    ///   - permit: what the client may do.
+    ///   - maximumFileSize: the largest file, in bytes; a smaller limit of the permit applies as well.
     /// - Throws: `ParameterError`.
     package init(
         _ parameters: Parameters, for purpose: Purpose, permit: Permit = Permit(), maximumFileSize: UInt64
@@ -78,7 +79,7 @@ package struct ChunkRequest: Sendable, Equatable {
         } else {
             relativePath = nil
         }
-        // A test leaves nothing behind.
+        // A test stores nothing.
         metadata =
             purpose == .test ? Metadata() : Metadata(parameters.all.filter { !dialect.placing.contains($0.name) })
 
@@ -114,15 +115,15 @@ package struct ChunkRequest: Sendable, Equatable {
         } else if layout.lengths.count == 2, stated != nil, count == number + 1,
             let settled = layout.settled(length: chunkSize)
         {
-            // Only `forceChunkSize` has a chunk behind this one. The count decides nothing else: old releases could
-            // send a changing one while they started up.
+            // Only `forceChunkSize` has a chunk behind this one. The count decides nothing else: old releases of the
+            // client could send a changing count while they started up.
             place = .sized(total: total, chunkSize: chunkSize, settled)
         } else {
             place = .sized(total: total, chunkSize: chunkSize, layout)
         }
     }
 
-    /// True if both speak of the same bytes of the same file, whatever else they say of it.
+    /// True if both mean the same bytes of the same file, whatever their metadata.
     package func agrees(with other: ChunkRequest) -> Bool {
         upload == other.upload && number == other.number && place == other.place
             && relativePath == other.relativePath
@@ -130,7 +131,7 @@ package struct ChunkRequest: Sendable, Equatable {
 }
 
 extension UInt64 {
-    /// The number that `text` writes in decimal digits and nothing else: no sign, no space; nil past 64 bits.
+    /// The number that `text` has in decimal digits, without sign or space; nil if it doesn't fit into 64 bits.
     fileprivate init?(decimal text: String) {
         guard text.utf8.count <= 20, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
         else { return nil }
@@ -139,7 +140,7 @@ extension UInt64 {
 }
 
 extension UploadID {
-    /// The upload that the parameters name.
+    /// The upload that the parameters belong to.
     ///
     /// - Throws: `ParameterError`.
     package init(_ parameters: Parameters, owner: Owner) throws(ParameterError) {

@@ -1,6 +1,6 @@
-/// The names under which one family of clients sends its parameters, and what else sets it apart.
+/// The names that one family of clients gives its parameters, and its other peculiarities (PROTOCOL.md, Dialects).
 ///
-/// A class, since it is handed on with every chunk: as a value each of its names would be copied then.
+/// A class because every chunk refers to it: a value would copy all of its names.
 package final class Dialect: Sendable, Equatable {
     package let chunkNumber: String
     package let chunkSize: String
@@ -12,21 +12,23 @@ package final class Dialect: Sendable, Equatable {
     package let relativePath: String
     package let type: String
     package let chunkDigest: String
-    /// Where the chunk begins in the file, in bytes, for those who say it besides its number.
+    /// Where the chunk begins in the file, in bytes; nil for clients that only send the chunk's number.
     package let chunkOffset: String?
-    /// The parameter that carries a permission to upload (seed): never kept.
+    /// The upload token (PROTOCOL.md, Upload tokens). It is never stored.
     package let token: String
-    /// What stands before the name of every parameter, and of the form's file part.
+    /// The prefix of every parameter's name and of the name of the form's file part.
     package let namespace: String
     /// The number of a file's first chunk: 0 or 1.
     package let firstNumber: UInt64
-    /// True where a client gives a file up when a test of a chunk is answered with 404 (contract, `missing`).
+    /// True for clients that give a file up when a test is answered with 404.
     package let givesUpOnNotFound: Bool
+    /// True for clients that send the file's name in the header of the file part and nowhere else.
+    package let namesFileInPart: Bool
 
-    /// Those that name the upload and the chunk's place; what else a client sends is metadata.
+    /// The parameters that name the upload and place the chunk. All others except the media type are metadata.
     let placing: Set<String>
 
-    /// Resumable.js (seed, "How do I set it up with my server?").
+    /// Resumable.js.
     package static let resumable = Dialect(prefix: "resumable")
 
     /// flow.js, which descends from Resumable.js.
@@ -35,20 +37,20 @@ package final class Dialect: Sendable, Equatable {
     /// simple-uploader.js, which descends from flow.js: the same names without a prefix.
     package static let simpleUploader = Dialect(prefix: "", givesUpOnNotFound: true)
 
-    /// Dropzone, with its option `chunking`. It sends no file name but that of the form's part, and never asks.
+    /// Dropzone with its option `chunking`. It sends no tests.
     package static let dropzone = Dialect(
         chunkNumber: "dzchunkindex", chunkSize: "dzchunksize", currentChunkSize: "dzcurrentchunksize",
         totalSize: "dztotalfilesize", totalChunks: "dztotalchunkcount", identifier: "dzuuid", filename: "dzfilename",
         relativePath: "fullPath", type: "dztype", chunkDigest: "dzchunkdigest", chunkOffset: "dzchunkbyteoffset",
-        firstNumber: 0)
+        firstNumber: 0, namesFileInPart: true)
 
     private static let known = [resumable, flow, dropzone]
 
-    /// The dialect that these parameters are written in, known by the name of the identifier. Where several would do,
-    /// the first in this order: what is left over is metadata then. Resumable.js' own names may have anything in front
-    /// of them, its `parameterNamespace`, as long as one namespace is all there is.
+    /// The dialect of these parameters, recognised by the name of the identifier. Where several fit, the first of
+    /// `known` wins, then simple-uploader.js, then Resumable.js with its `parameterNamespace`, if there is only one
+    /// namespace. Parameters of the other dialects are metadata then.
     ///
-    /// Resumable.js' where nothing tells: then what is missed is missed by its name there.
+    /// Resumable.js where none fits, so that errors name its parameters.
     package static func of(_ parameters: Parameters) -> Dialect {
         if let dialect = known.first(where: { parameters[$0.identifier] != nil }) { return dialect }
         if parameters[simpleUploader.identifier] != nil, parameters[simpleUploader.chunkNumber] != nil {
@@ -58,7 +60,17 @@ package final class Dialect: Sendable, Equatable {
         return namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : resumable
     }
 
-    /// No two have the same name for the identifier.
+    /// The pair of stored metadata that has the file's media type. The dialect itself is not stored, but each has its
+    /// own name for the media type, in the order of `of`.
+    package static func mediaType(in metadata: Metadata) -> Metadata.Pair? {
+        for dialect in known + [simpleUploader] {
+            if let pair = metadata.pairs.first(where: { $0.name.hasBytes(of: dialect.type) }) { return pair }
+        }
+        let namespaced = metadata.pairs.filter { $0.name.prefix(before: resumable.type) != nil }
+        return namespaced.count == 1 ? namespaced[0] : nil
+    }
+
+    /// Two dialects never have the same name for the identifier.
     package static func == (one: Dialect, other: Dialect) -> Bool { one.identifier == other.identifier }
 
     private convenience init(prefix: String, namespace: String = "", givesUpOnNotFound: Bool = false) {
@@ -77,7 +89,8 @@ package final class Dialect: Sendable, Equatable {
     private init(
         chunkNumber: String, chunkSize: String, currentChunkSize: String, totalSize: String, totalChunks: String,
         identifier: String, filename: String, relativePath: String, type: String, chunkDigest: String,
-        chunkOffset: String? = nil, namespace: String = "", firstNumber: UInt64 = 1, givesUpOnNotFound: Bool = false
+        chunkOffset: String? = nil, namespace: String = "", firstNumber: UInt64 = 1, givesUpOnNotFound: Bool = false,
+        namesFileInPart: Bool = false
     ) {
         self.chunkNumber = chunkNumber
         self.chunkSize = chunkSize
@@ -94,6 +107,7 @@ package final class Dialect: Sendable, Equatable {
         self.namespace = namespace
         self.firstNumber = firstNumber
         self.givesUpOnNotFound = givesUpOnNotFound
+        self.namesFileInPart = namesFileInPart
         placing = Set(
             [
                 chunkNumber, chunkSize, currentChunkSize, totalSize, totalChunks, identifier, filename, relativePath,

@@ -1,5 +1,5 @@
-/// What a client says about a file beside the bytes and their place: the parameters that the protocol doesn't use
-/// (contract, "Requests"), such as a title. Kept with the upload, never acted upon.
+/// The parameters that the protocol doesn't use, such as a title (PROTOCOL.md, Parameters). They are kept with the
+/// upload and never acted upon.
 package struct Metadata: Sendable, Equatable {
     /// Names and values, sorted by the bytes of the names; no name twice.
     package let pairs: [Pair]
@@ -16,17 +16,17 @@ package struct Metadata: Sendable, Equatable {
         }
     }
 
-    /// Those parameters; where a name comes more than once, its last value counts.
+    /// Those parameters. If a name is repeated, its last value counts.
     package init(_ parameters: [Pair] = []) {
-        // By bytes: neither the order nor what counts as one name may depend on a locale or a version of Unicode.
-        // The order of equal ones stays, so the last of them is in front of another name.
+        // By bytes: neither the order nor the equality of names may depend on a locale or a version of Unicode. The
+        // sort is stable, so the last value of a name is the one before another name.
         let sorted = parameters.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         pairs = sorted.indices.filter { index in
             index + 1 == sorted.endIndex || !sorted[index].name.hasBytes(of: sorted[index + 1].name)
         }.map { sorted[$0] }
     }
 
-    /// True if the client said nothing more.
+    /// True if there is no such parameter.
     package var isEmpty: Bool { pairs.isEmpty }
 
     /// The value of that name.

@@ -1,15 +1,15 @@
-/// Whose an upload is, where uploads are told apart by that: two owners never share one, whatever identifiers and names
-/// they send. And where the owner's finished files go.
+/// The owner of an upload, and the folder of the owner's finished files (PROTOCOL.md, Upload tokens). Two owners never
+/// share an upload, whatever identifiers and names their clients send.
 package struct Owner: Sendable, Hashable {
-    /// How many bytes of UTF-8 a subject may have.
+    /// The longest subject, in bytes of UTF-8.
     package static let maximumSubjectLength = 255
 
-    /// Nobody in particular: all who come without a token, or with one that names no subject and no folder.
+    /// No owner: the requests without a token, and those whose token has neither a subject nor a folder.
     package static let nobody = Owner()
 
-    /// The owner's name, as the site calls him: opaque, never used as a path. Empty for nobody.
+    /// The site's name for the owner: opaque, never used as a path. Empty if there is none.
     package let subject: String
-    /// The folder below the root that his finished files go to; nil: the root itself.
+    /// The folder below the root that the owner's finished files go to; nil: the root itself.
     package let directory: RelativePath?
 
     private init() {
@@ -17,7 +17,7 @@ package struct Owner: Sendable, Hashable {
         directory = nil
     }
 
-    /// Nil if `subject` is longer than 255 bytes or has a control character: those have no place in logs and lists.
+    /// Nil if `subject` is longer than 255 bytes or has a control character, which would harm logs and lists.
     package init?(subject: String, directory: RelativePath? = nil) {
         guard subject.utf8.count <= Owner.maximumSubjectLength,
             !subject.unicodeScalars.contains(where: \.isControl)

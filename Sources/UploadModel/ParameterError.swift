@@ -1,21 +1,21 @@
-/// What is wrong with a request's parameters. Parameter names are the client's own words; values are not repeated.
+/// Why a request's parameters are invalid. Parameters are named as the client names them; values are not repeated.
 package enum ParameterError: Error, Equatable, Sendable {
-    /// A parameter that the request needs is not there.
+    /// A parameter that the request needs is missing.
     case missing(String)
-    /// A parameter's value breaks its rule, which the text states.
+    /// A parameter's value breaks a rule; the text states the rule.
     case invalid(String, String)
-    /// A parameter stands twice in one place, with different values.
+    /// A parameter is given twice in one place, with different values.
     case repeated(String)
-    /// Two parameters can't both be true.
+    /// Two parameters contradict each other.
     case contradiction(String, String)
     /// There are more parameters, or longer ones, than the limits allow.
     case tooMany
-    /// The file is larger than this server takes: the one error that is about the file and not about the request.
+    /// The file is larger than the server accepts.
     case fileTooLarge(limit: UInt64)
 }
 
 extension ParameterError: CustomStringConvertible {
-    /// One line that tells the client what to mend.
+    /// One line for the client. Errors that only a page's author can mend name the parameter.
     package var description: String {
         switch self {
         case .missing(let name): "Parameter \(name) is missing"

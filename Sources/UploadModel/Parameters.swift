@@ -1,12 +1,13 @@
-/// The parameters of one request, by name: from the query string, from multipart fields, or from both.
+/// The parameters of one request, by name: from the query string, from form fields, or from both (PROTOCOL.md,
+/// Parameters).
 ///
-/// Fields win over the query. Within one of the two places a name may stand again only with the same value. Names and
-/// values are compared by bytes: what Unicode calls equivalent is another name, and names another file.
+/// A field takes precedence over the query. Within one of the two places a name may be repeated only with the same
+/// value. Names and values are compared by bytes, without Unicode normalisation.
 package struct Parameters: Sendable {
-    /// Where a parameter stood.
+    /// Where a parameter was given.
     package enum Place: Sendable { case query, fields }
 
-    // They are few, so looking through all of them costs less than hashing names.
+    // There are few of them, so a linear search costs less than hashing the names.
     private var query: [Metadata.Pair] = []
     private var fields: [Metadata.Pair] = []
     private let limits: ParameterLimits
@@ -19,7 +20,7 @@ package struct Parameters: Sendable {
 
     /// Adds a parameter.
     ///
-    /// - Throws: `ParameterError.repeated`, or `.tooMany` if a limit is passed.
+    /// - Throws: `ParameterError.repeated`, or `.tooMany` if a limit is exceeded.
     package mutating func add(_ name: String, _ value: String, from place: Place) throws(ParameterError) {
         bytes += name.utf8.count + value.utf8.count
         guard bytes <= limits.bytes, query.count + fields.count < limits.count else { throw .tooMany }
@@ -39,23 +40,24 @@ package struct Parameters: Sendable {
         }
     }
 
-    /// The value of that name, which may be empty.
+    /// The value of that name; it may be empty.
     package subscript(name: String) -> String? { fields.value(of: name) ?? query.value(of: name) }
 
-    /// All of them, each name once, in no particular order.
+    /// All parameters, each name once, in no particular order.
     var all: [Metadata.Pair] { fields + query.filter { fields.value(of: $0.name) == nil } }
 
-    /// True if of all that the query says about a chunk's place and type there is also a field: then it adds nothing.
+    /// True if every parameter of the query that places the chunk or names its type is also a field. Then the query
+    /// adds nothing.
     package func fieldsRepeatQuery(for dialect: Dialect) -> Bool {
         query.allSatisfy { pair in
             let isOfChunk = dialect.placing.contains(pair.name) || pair.name.hasBytes(of: dialect.type)
-            // It says who sends, not what.
+            // The token identifies the client, not the chunk.
             let isToken = pair.name.hasBytes(of: dialect.token)
             return !isOfChunk || isToken || fields.value(of: pair.name) != nil
         }
     }
 
-    /// Only what stood in fields.
+    /// The fields alone.
     package var fieldsOnly: Parameters {
         var copy = self
         copy.query = []
@@ -72,8 +74,8 @@ extension String {
     /// True for the same text in the same bytes.
     func hasBytes(of other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
 
-    /// What stands before `suffix`, by bytes: a letter may be one character with what stands before it. Nil if the text
-    /// doesn't end so.
+    /// The text before `suffix`; nil if the text doesn't end with it. Compared by bytes, because the suffix's first
+    /// letter may form one character with the text before it.
     package func prefix(before suffix: String) -> String? {
         let count = suffix.utf8.count
         guard utf8.suffix(count).elementsEqual(suffix.utf8) else { return nil }
@@ -81,14 +83,14 @@ extension String {
     }
 }
 
-/// How much a client may say beside its bytes.
+/// Limits on the parameters of a request.
 package struct ParameterLimits: Sendable {
-    /// How many parameters a request may have, query and fields together. 1 and up.
+    /// The most parameters, query and fields together. 1 and up.
     package var count: Int
-    /// How many bytes their names and values may have together. 1 and up.
+    /// The most bytes of their names and values together. 1 and up.
     package var bytes: Int
 
-    /// The limits; the defaults leave ten times the room that known clients need.
+    /// The limits; the defaults are ten times what known clients need.
     package init(count: Int = 128, bytes: Int = 64 << 10) {
         self.count = count
         self.bytes = bytes

@@ -1,17 +1,18 @@
-/// What the sender of a request may do: what the server lets everybody do, or less, where a token says so.
+/// What a client may do: what the server allows every client, or less if its token says so (PROTOCOL.md, Upload
+/// tokens).
 package struct Permit: Sendable, Equatable {
-    /// Whose the uploads are.
+    /// The owner of the client's uploads.
     package var owner: Owner
-    /// How many bytes a file may have; nil: as many as the server takes.
+    /// The largest file, in bytes; nil: the server's own limit.
     package var maximumFileSize: UInt64?
-    /// Which types of file are accepted, besides the server's own rule; nil: all.
+    /// The accepted types of file, besides the server's own rule; nil: all.
     package var types: TypePolicy?
-    /// How many files may be uploaded; nil: any number.
+    /// How many files may be uploaded with the token; nil: any number.
     package var quota: TokenQuota?
-    /// True if an upload under way may be given up.
+    /// True if an unfinished upload may be removed.
     package var mayRemove: Bool
 
-    /// A permit; without arguments that of everybody.
+    /// A permit; without arguments, that of every client.
     package init(
         owner: Owner = .nobody, maximumFileSize: UInt64? = nil, types: TypePolicy? = nil, quota: TokenQuota? = nil,
         mayRemove: Bool = false
@@ -24,15 +25,15 @@ package struct Permit: Sendable, Equatable {
     }
 }
 
-/// How many files one ticket is good for. What counts is the uploads that were begun with it, finished ones included, as
-/// long as the store has a record of them.
+/// How many files may be uploaded with one token. It counts the uploads that were begun with the token, finished ones
+/// included.
 package struct TokenQuota: Sendable, Equatable {
-    /// The ticket's name, the same for all who share it.
+    /// The token's name (`jti`), which tokens that renew each other share.
     package let tokenID: String
-    /// How many files. 1 and up.
+    /// The number of files, 1 and up.
     package let limit: Int
 
-    /// Nil unless `ticket` has 1 to 255 bytes and `limit` is positive.
+    /// Nil unless `tokenID` has 1 to 255 bytes and `limit` is positive.
     package init?(tokenID: String, limit: Int) {
         guard (1...255).contains(tokenID.utf8.count), limit >= 1 else { return nil }
         self.tokenID = tokenID

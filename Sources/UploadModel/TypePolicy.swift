@@ -1,11 +1,11 @@
-/// Which types of file are accepted: any of several patterns, as in HTML's `accept` attribute (WHATWG HTML, "File Upload
-/// state"): `video/*`, `image/png`, `.pdf`. Case makes no difference.
+/// The accepted types of file: a list of patterns, as in HTML's `accept` attribute (WHATWG HTML, "File Upload state"):
+/// `video/*`, `image/png`, `.pdf`. Case makes no difference.
 package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
     /// One pattern.
     enum Pattern: Sendable, Equatable {
-        /// The ending of the file's name, in lower case, without the dot.
+        /// The extension of the file's name, in lower case, without the dot.
         case ending(String)
-        /// A media type, in lower case; without a subtype it stands for all.
+        /// A media type, in lower case; without a subtype it matches all subtypes.
         case media(type: String, subtype: String?)
     }
 
@@ -13,7 +13,7 @@ package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
     /// The patterns as they were written.
     package let description: String
 
-    /// Reads patterns that commas separate; nil if one of them is none, or there are none.
+    /// Reads patterns that are separated by commas; nil if there is none, or one of them is invalid.
     package init?(_ text: String) {
         var patterns: [Pattern] = []
         for item in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -25,18 +25,18 @@ package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
         description = text
     }
 
-    /// What a file's name and its declared type say.
+    /// The result of judging a file by its name and declared type.
     package enum Verdict: Sendable, Equatable {
         case accepted
         case refused
-        /// The client declares no type, and the name's ending is none of the accepted ones: only the content can tell.
+        /// The client declares no type, and the name's extension is not accepted: only the content can decide.
         case undecided
     }
 
     /// Judges a file by its name and the type that the client declares.
     ///
-    /// - Parameter type: a media type, parameters allowed (RFC 9110, section 8.3.1); empty or nil where the client doesn't
-    ///   know. `application/octet-stream` says as little.
+    /// - Parameter type: a media type, parameters allowed (RFC 9110, section 8.3.1); empty, nil or
+    ///   `application/octet-stream` if the client doesn't know it.
     package func judge(name: FileName, type: String?) -> Verdict {
         if matches(name: name) { return .accepted }
         guard let media = TypePolicy.essence(type ?? ""), media != "application/octet-stream" else {
@@ -45,18 +45,18 @@ package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
         return matches(media: media) ? .accepted : .refused
     }
 
-    /// Judges a file by what its first bytes are.
+    /// Judges a file by the type of its first bytes.
     ///
     /// - Parameters:
-    ///   - media: the media type that they show; `application/octet-stream` where they show none.
-    ///   - endings: the endings that files of that kind have, without dots; empty where that isn't known.
+    ///   - media: their media type; `application/octet-stream` if it is unknown.
+    ///   - endings: the extensions of files of that type, without dots; empty if they are unknown.
     package func acceptsContent(media: String, endings: [String], name: FileName) -> Bool {
         let media = media.lowercased()
         let isUnknown = media == "application/octet-stream"
         if !isUnknown && matches(media: media) { return true }
         guard matches(name: name) else { return false }
-        // An accepted ending that the content belies is what looking is for. What shows no kind of its own is taken at its
-        // word: so it is with many formats, and with all that is text.
+        // The name has an accepted extension. Content of another type is refused. Content without a recognisable type
+        // is accepted: many formats have none, and all text formats look alike.
         if isUnknown || media == "text/plain" { return true }
         return endings.contains { ending in patterns.contains(.ending(ending.lowercased())) }
             || patterns.contains { pattern in
@@ -73,7 +73,7 @@ package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
         let name = name.text.lowercased()
         return patterns.contains { pattern in
             guard case .ending(let ending) = pattern else { return false }
-            // A name that is nothing but the ending has none.
+            // A name that is nothing but an extension has no extension.
             return name.utf8.count > ending.utf8.count + 1 && name.hasSuffix("." + ending)
         }
     }
@@ -85,7 +85,7 @@ package struct TypePolicy: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Type and subtype in lower case; nil where there is nothing of that shape.
+    /// Type and subtype in lower case; nil if `media` has another form.
     private static func essence(_ media: String) -> String? {
         let essence = media.prefix { $0 != ";" && $0 != " " }.lowercased()
         return essence.split(separator: "/", omittingEmptySubsequences: false).count == 2 ? essence : nil

@@ -1,9 +1,10 @@
-/// Which upload a chunk belongs to. Two requests mean the same upload if all of this is the same.
+/// The identity of an upload. Requests that agree in all of it belong to the same upload (PROTOCOL.md, How bytes are
+/// matched to files).
 package struct UploadID: Sendable, Hashable {
-    /// How many bytes of UTF-8 an identifier may have.
+    /// The longest identifier, in bytes of UTF-8.
     package static let maximumIdentifierLength = 1024
 
-    /// Whose it is.
+    /// The owner of the upload.
     package let owner: Owner
     /// The client's name for the upload: opaque, never used as a path.
     package let identifier: String
@@ -23,7 +24,7 @@ package struct UploadID: Sendable, Hashable {
         self.filename = filename
     }
 
-    /// By bytes, as the names are.
+    /// Compares by bytes, as file names are compared.
     package static func == (one: UploadID, other: UploadID) -> Bool {
         one.identifier.hasBytes(of: other.identifier) && one.filename == other.filename
             && one.owner == other.owner

@@ -3,18 +3,18 @@ import HTTP
 package import Tokens
 import UploadModel
 
-/// Who may do what: everybody, or whoever carries a token.
+/// Decides what a client may do, by the token that it sends (PROTOCOL.md, Upload tokens).
 ///
-/// The token stands in the parameter `upload_token` (seed), in the query or in a field before the file, or in the header
-/// `Authorization: Bearer` (RFC 6750, section 2.1). A field wins over the query, and both over the header.
+/// The token is in the parameter `upload_token`, in the query or in a field before the file, or in the header
+/// `Authorization: Bearer` (RFC 6750, section 2.1). A field takes precedence over the query, and both over the header.
 package struct Authorization: Sendable {
     private let tokens: TokenVerifier?
     private let deleteToken: DeleteToken?
     private let now: @Sendable () -> UInt64
 
     /// - Parameters:
-    ///   - tokens: reads tokens; nil: nobody needs one.
-    ///   - deleteToken: what else allows to give an upload of nobody in particular up; nil: nothing.
+    ///   - tokens: verifies tokens; nil: requests need none.
+    ///   - deleteToken: also permits removing uploads that have no owner; nil: nothing else does.
     ///   - now: the time in Unix seconds.
     package init(
         tokens: TokenVerifier? = nil, deleteToken: DeleteToken? = nil, now: @escaping @Sendable () -> UInt64
@@ -24,12 +24,12 @@ package struct Authorization: Sendable {
         self.now = now
     }
 
-    /// True if an upload can be given up at all.
+    /// True if there is any way to get permission to remove an upload.
     var allowsRemoval: Bool { tokens != nil || deleteToken != nil }
 
-    /// What the request may do.
+    /// What the client that sent the request may do.
     ///
-    /// - Throws: `RequestFailure` with `refused` if it needs a token and carries none that is good.
+    /// - Throws: `RequestFailure` with `refused` if a token is needed and the request has no valid one.
     func permit(for request: Request, _ parameters: Parameters) throws(RequestFailure) -> Permit {
         let parameter = parameters[Dialect.of(parameters).token]
         if request.method == .delete, let deleteToken, deleteToken.matches(parameter ?? request.bearerToken ?? "") {
@@ -37,14 +37,14 @@ package struct Authorization: Sendable {
         }
         guard let tokens else { return Permit() }
         guard let token = parameter ?? request.bearerToken, !token.isEmpty else {
-            throw RequestFailure(.refused("An upload token is needed, and must stand before the file", because: .token))
+            throw RequestFailure(.refused("An upload token is needed, and must come before the file", because: .token))
         }
         do throws(TokenError) { return try tokens.permit(token, now: now()) } catch {
             throw RequestFailure(Authorization.outcome(of: error), note: error.description)
         }
     }
 
-    /// What the person is told who uploads: enough to know whether a new token would help.
+    /// The answer tells the person who uploads only whether a new token would help.
     private static func outcome(of error: TokenError) -> Outcome {
         switch error {
         case .expired: .refused("The upload token has expired; please get a new one", because: .token)
@@ -55,7 +55,7 @@ package struct Authorization: Sendable {
 }
 
 extension Request {
-    /// The token of the header `Authorization`; nil where there is none of that kind.
+    /// The bearer token of the header `Authorization`; nil if there is none.
     fileprivate var bearerToken: String? {
         authorization.flatMap { value in
             let parts = value.split(separator: " ", maxSplits: 1)

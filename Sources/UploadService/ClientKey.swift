@@ -1,14 +1,15 @@
 import Glibc
 import HTTP
+import Linux
 import UploadModel
 
-/// Who sends a request, as far as limits go.
+/// The client that a request counts against, as far as limits go.
 struct ClientKey: Sendable, Equatable {
-    /// What one sender's requests have in common; empty where nothing is known of him.
+    /// The same for all requests of one client; empty if nothing is known of the client.
     let name: String
 
-    /// The subject of the token, where there is one; else the client's address. Of an IPv6 address the first 64 bits: the
-    /// rest is for each client to choose (RFC 4291, section 2.5.1), and would let one pass for any number.
+    /// The subject of the token if there is one, else the client's address. Of an IPv6 address it is the first 64 bits:
+    /// each client chooses the rest itself (RFC 4291, section 2.5.1), so one client could pass for any number of them.
     init(_ request: Request, _ permit: Permit) {
         guard permit.owner.subject.isEmpty else {
             name = "subject " + permit.owner.subject
@@ -20,9 +21,9 @@ struct ClientKey: Sendable, Equatable {
             return
         }
         let bytes = withUnsafeBytes(of: &address) { Array($0) }
-        // An IPv4 address in the guise of IPv6 (RFC 4291, section 2.5.5.2) is one client's.
+        // An IPv4-mapped address (RFC 4291, section 2.5.5.2) belongs to one client.
         let isMapped = bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
         let network = isMapped ? bytes : Array(bytes.prefix(8))
-        name = network.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        name = network.map(\.hexDigits).joined()
     }
 }

@@ -1,21 +1,21 @@
 import CMagic
 import Linux
 
-/// Tells from its first bytes what a file is, by libmagic's database of signatures.
+/// Finds the type of a file by its first bytes, with libmagic's database of signatures.
 package final class ContentSniffer: Sendable {
-    /// How many bytes it wants to see: enough for nearly all signatures, and little to keep.
+    /// How many of a file's first bytes are looked at: enough for nearly all signatures, and little to keep in memory.
     static let wanted = 4096
 
-    /// What it found.
+    /// The type of a file.
     struct Finding: Equatable {
-        /// A media type; `application/octet-stream` where the bytes say nothing.
+        /// The media type; `application/octet-stream` if no signature matches.
         var media: String
-        /// The endings that such files have; empty where the database names none.
+        /// The file name extensions of this type, without dots; empty if the database names none.
         var endings: [String]
     }
 
-    /// libmagic's handle. It is for one thread at a time, and large; as only a file's first chunk is looked at, one is
-    /// enough.
+    /// libmagic's handle. It serves one thread at a time and is large. One is enough, because only a file's first chunk
+    /// is looked at.
     private final class Cookie: @unchecked Sendable {
         let pointer: OpaquePointer
 
@@ -35,7 +35,7 @@ package final class ContentSniffer: Sendable {
         self.cookie = Lock(cookie)
     }
 
-    /// What the bytes are. Where libmagic fails they are nothing that is known.
+    /// The type of the bytes. If libmagic fails, it is unknown.
     func look(at bytes: [UInt8]) -> Finding {
         cookie.withLock { cookie in
             let media = answer(bytes, MAGIC_MIME_TYPE, cookie)
@@ -46,7 +46,7 @@ package final class ContentSniffer: Sendable {
         }
     }
 
-    /// The database's word for a kind without known endings.
+    /// What libmagic answers for a type without known extensions.
     private static let noEndings = "???"
 
     private func answer(_ bytes: [UInt8], _ kind: Int32, _ cookie: Cookie) -> String? {

@@ -3,7 +3,7 @@ import Multipart
 import UploadModel
 import UploadStore
 
-// What each failure means for the client. The texts are for the person who uploads, and tell nothing of the inside.
+// The outcome of each failure. The texts are read by the person who uploads, and tell nothing internal.
 
 extension Outcome {
     init(_ error: ParameterError) {
@@ -27,18 +27,18 @@ extension Outcome {
     }
 
     init(_: BodyError) {
-        self = .retry("The chunk was cut short on its way; please send it again", after: 1)
+        self = .retry("The chunk was cut short in transit; please send it again", after: 1)
     }
 
     init(_ error: StoreError) {
         self =
             switch error {
             case .tooShort(let received, let lengths):
-                .retry("The chunk was cut short: \(received) of \(lengths[0]) bytes came", after: 1)
+                .retry("The chunk was cut short: \(received) of \(lengths[0]) bytes arrived", after: 1)
             case .wrongLength(_, let lengths):
                 .malformed("The chunk must have \(lengths.map(String.init).joined(separator: " or ")) bytes")
             case .sizeDiffers(let known):
-                .malformed("This upload was begun with a size of \(known) bytes")
+                .malformed("This upload was begun with a file of \(known) bytes; please upload the changed file anew")
             case .tooLarge(let limit):
                 Outcome(ParameterError.fileTooLarge(limit: limit))
             case .neverFits:
@@ -47,16 +47,16 @@ extension Outcome {
                 .refused("There is another file of this name already", because: .nameTaken)
             case .quotaUsedUp(let limit):
                 .refused(
-                    "The upload token is good for \(limit == 1 ? "one file" : "\(limit) files"), and no more",
+                    "This upload token is valid for \(limit == 1 ? "one file" : "\(limit) files") only",
                     because: .token)
             case .nameReserved:
                 .refused("This path is used by the server itself", because: .nameReserved)
             case .finished:
-                .refused("The file is complete already", because: .finished)
+                .refused("The file is complete and cannot be removed any more", because: .finished)
             case .notAdmitted(let reason):
                 .refused(reason, because: .notAdmitted)
             case .undecided:
-                .retry("The server cannot say at the moment whether it takes this file", after: 5)
+                .retry("The server cannot check at the moment whether it may take this file", after: 5)
             case .postponed(let reason, let seconds):
                 .retry(reason, after: seconds)
             case .busy:
@@ -66,20 +66,20 @@ extension Outcome {
             case .failed, .noMemory:
                 .retry("The server cannot write at the moment", after: 10)
             case .untrusted:
-                // "Again" for this chunk alone would be a lie: all of the file is needed once more.
+                // Sending this chunk again would not be enough: all of the file is needed.
                 .refused("The server could not save the file; please upload it again", because: .lost)
             }
     }
 }
 
-/// Anything that ends a request early, as the outcome it leads to.
+/// A failure that ends a request early, with the outcome that it leads to.
 struct RequestFailure: Error {
     let outcome: Outcome
-    /// What went wrong in the server, for the log.
+    /// The fault of the server, for the log.
     let cause: String?
-    /// What was wrong with the store, if anything was.
+    /// The fault of the store, if there was one.
     let fault: StoreFault?
-    /// Why the client's request was not good enough, where that is not for the client to know.
+    /// The reason of a refusal that is logged but not told to the client.
     let note: String?
 
     init(_ outcome: Outcome, cause: String? = nil, note: String? = nil) {
@@ -97,7 +97,7 @@ struct RequestFailure: Error {
     }
 }
 
-/// Runs a step of a request, and turns its failure into the outcome.
+/// Runs a step of a request, and turns its error into a failure of the request.
 func step<Result, Failure: Error>(
     _ outcome: (Failure) -> RequestFailure, _ work: () throws(Failure) -> Result
 ) throws(RequestFailure) -> Result {

@@ -1,13 +1,14 @@
 import HTTP
+import Linux
 import Multipart
 import UploadModel
 import UploadStore
 
-/// Takes a multipart form apart: fields become parameters, the file's bytes go to the store as they come.
+/// Takes a multipart form apart: fields become parameters, and the file's bytes go to the store as they arrive.
 ///
 /// Clients send the fields first, so the chunk's place is known when its bytes begin. Where they don't, the bytes wait
-/// in a spool until the form is over: only then it is sure that no field behind the file says something else.
-struct FormReceiver {
+/// in a spool until the form is over: only then is it certain that no later field says something else.
+struct FormReceiver: BodyReceiver {
     private enum File {
         case none
         case writing(SniffingWriter)
@@ -16,78 +17,41 @@ struct FormReceiver {
         case spooled(any Spool)
     }
 
-    /// What the bytes of the part at hand are for.
+    /// The part that is being read.
     private enum Part {
         case between
         case field(name: String, value: [UInt8])
         case file
-        /// A file in a part of another name: nobody asked for it.
+        /// A file in a part of another name.
         case ignored
     }
 
+    var buffer: ChunkBuffer
     private let request: Request
     private var parser: MultipartParser
     private var parameters: Parameters
-    private let settings: UploadSettings
-    private let store: any ChunkStore
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let admission: ChunkAdmission
     private var file = File.none
-    /// The file's first bytes, in the buffer, while they wait for those behind them.
-    private var waiting: UnsafeRawBufferPointer?
-    /// What the sender may do; known when the file begins.
+    /// What the client may do; known when the file begins.
     private var permit = Permit()
-    /// The parameters that have to stand before the file, as they were then.
+    /// The parameters that must stand before the file, as they were when it began.
     private var early: [String: String] = [:]
-    /// True once a field has come behind the file: only then something may differ from what it said.
+    /// True once a field has come after the file: only then can anything contradict what the file was stored by.
     private var hasLateFields = false
     private var digest: DigestCheck?
     private var part = Part.between
 
-    /// - Parameters:
-    ///   - parameters: those of the query string.
-    ///   - buffer: memory to work with when the form is over.
+    /// - Parameter parameters: those of the query.
     init(
-        _ request: Request, boundary: Boundary, parameters: Parameters, settings: UploadSettings, store: any ChunkStore,
-        buffer: UnsafeMutableRawBufferPointer
+        _ request: Request, boundary: Boundary, parameters: Parameters, admission: ChunkAdmission, buffer: ChunkBuffer
     ) {
         self.request = request
-        parser = MultipartParser(boundary: boundary, limits: settings.form)
+        parser = MultipartParser(boundary: boundary, limits: admission.settings.form)
         self.parameters = parameters
-        self.settings = settings
-        self.store = store
+        self.admission = admission
         self.buffer = buffer
     }
 
-    /// How large the pieces are in which the fields before the file are looked for: larger than all of them usually are.
-    private static let fieldsPiece = 4096
-
-    /// What of a buffer is filled at once with a chunk's bytes. The rest is for the fields before them, where it is large
-    /// enough to spare that.
-    static func stride(of buffer: UnsafeMutableRawBufferPointer) -> Int {
-        buffer.count > 2 * fieldsPiece ? buffer.count - fieldsPiece : buffer.count
-    }
-
-    /// Where in the buffer the next piece goes. Where the file begins is not known before, and from then on what is
-    /// written ends with multiples of one length in the chunk: written across these, it would lie in the kernel's page
-    /// cache in smaller parts, which costs a tenth of the processor time. For the same reason the file's first bytes, which
-    /// came with the fields, wait for those behind them.
-    var room: Range<Int> {
-        let stride = FormReceiver.stride(of: buffer)
-        switch file {
-        case .none:
-            return 0..<min(FormReceiver.fieldsPiece, buffer.count)
-        case .writing(let intake):
-            guard let waiting, let first = waiting.baseAddress, let begin = buffer.baseAddress else {
-                return 0..<stride - Int(intake.received % UInt64(stride))
-            }
-            let start = first - UnsafeRawPointer(begin) + waiting.count
-            return start..<start + stride - waiting.count
-        case .spooling, .taken, .spooled:
-            return 0..<stride
-        }
-    }
-
-    /// Takes the next bytes of the body.
     mutating func take(_ bytes: UnsafeRawBufferPointer) throws(RequestFailure) {
         var offset = 0
         while let event = try nextEvent(bytes, &offset) {
@@ -95,13 +59,9 @@ struct FormReceiver {
             case .partBegan(let header):
                 try begin(header)
             case .data(let range):
-                try add(UnsafeRawBufferPointer(rebasing: bytes[range]), mayWait: range.upperBound == bytes.count)
+                try add(UnsafeRawBufferPointer(rebasing: bytes[range]), at: range)
             case .heldData(let held):
-                var failure: RequestFailure?
-                held.withUnsafeBytes { bytes in
-                    do throws(RequestFailure) { try add(bytes, mayWait: false) } catch { failure = error }
-                }
-                if let failure { throw failure }
+                try held.withBytes { bytes throws(RequestFailure) in try add(bytes, at: nil) }
             case .partEnded:
                 try end()
             case .ended:
@@ -110,7 +70,6 @@ struct FormReceiver {
         }
     }
 
-    /// Ends the form: the chunk is held when this returns.
     mutating func finish() throws(RequestFailure) -> Receipt {
         try step({ RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
         if hasLateFields {
@@ -120,20 +79,19 @@ struct FormReceiver {
         }
         switch file {
         case .none, .writing, .spooling:
-            throw RequestFailure(.malformed("The form has no part named \(settings.fileParameter)"))
-        case .taken(let intake):
+            throw RequestFailure(.malformed("The form has no part named \(admission.settings.fileParameter)"))
+        case .taken(let writer):
             if hasLateFields {
-                let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
-                guard chunk.agrees(with: intake.chunk) else {
-                    throw RequestFailure(.malformed("Parameters behind the file contradict those before it"))
+                let chunk = try admission.chunk(parameters, for: .upload, permit, of: request)
+                guard chunk.agrees(with: writer.chunk) else {
+                    throw RequestFailure(.malformed("Parameters after the file contradict those before it"))
                 }
             }
-            return try intake.commit()
+            return try writer.commit()
         case .spooled(let spool):
-            let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
-            let intake = try SniffingWriter(chunk, into: store, settings, permit)
-            try spool.replay(through: buffer, failing: { RequestFailure($0) }, intake.write)
-            return try intake.commit()
+            let writer = try admission.writer(for: parameters, permit, of: request)
+            try spool.replay(through: buffer.memory, failing: { RequestFailure($0) }, writer.write)
+            return try writer.commit()
         }
     }
 
@@ -150,17 +108,8 @@ struct FormReceiver {
             throw RequestFailure(.malformed("The name of a part is not valid UTF-8"))
         }
         if isFile(name) {
-            let dialect = Dialect.of(parameters)
             guard !hasFile else { throw RequestFailure(.malformed("The form has more than one part named \(name)")) }
-            parser.treatPartAsFile()
-            part = .file
-            permit = try settings.authorization.permit(for: request, parameters)
-            for name in FormReceiver.early(dialect) { early[name] = parameters[name] }
-            digest = try parameters[dialect.chunkDigest].flatMap { text throws(RequestFailure) in
-                try DigestCheck(text, name: dialect.chunkDigest)
-            }
-            if dialect == .dropzone { try takeName(of: header) }
-            file = try destination()
+            try beginFile(header)
         } else if header.filename != nil {
             part = .ignored
         } else {
@@ -168,44 +117,57 @@ struct FormReceiver {
         }
     }
 
+    private mutating func beginFile(_ header: PartHeader) throws(RequestFailure) {
+        let dialect = Dialect.of(parameters)
+        parser.treatPartAsFile()
+        part = .file
+        permit = try admission.permit(for: request, parameters)
+        for name in FormReceiver.early(dialect) { early[name] = parameters[name] }
+        digest = try parameters[dialect.chunkDigest].flatMap { text throws(RequestFailure) in
+            try DigestCheck(text, name: dialect.chunkDigest)
+        }
+        if dialect.namesFileInPart { try takeName(of: header, as: dialect.filename) }
+        file = try destination(dialect)
+        if case .writing = file { buffer.beginChunk() } else { buffer.endAlignment() }
+    }
+
     /// True once the file has begun.
     private var hasFile: Bool { if case .none = file { false } else { true } }
 
-    /// True for the part that holds the chunk: clients with a namespace put it in front here, too.
+    /// True for the part that holds the chunk. Clients with a namespace put it before this name, too.
     private func isFile(_ name: String) -> Bool {
-        // Nearly all names end otherwise.
-        guard let namespace = name.prefix(before: settings.fileParameter) else { return false }
+        // Nearly all names end differently.
+        guard let namespace = name.prefix(before: admission.settings.fileParameter) else { return false }
         return namespace.isEmpty || namespace.utf8.elementsEqual(Dialect.of(parameters).namespace.utf8)
     }
 
     /// The parameters that are needed before the file's first byte.
     private static func early(_ dialect: Dialect) -> [String] { [dialect.chunkDigest, dialect.token] }
 
-    /// Dropzone sends the file's name with the file and nowhere else.
-    private mutating func takeName(of header: PartHeader) throws(RequestFailure) {
-        guard parameters[Dialect.dropzone.filename] == nil, let filename = header.filenameText else { return }
+    /// Takes the file's name from the header of its part, unless a parameter has it.
+    private mutating func takeName(of header: PartHeader, as parameter: String) throws(RequestFailure) {
+        guard parameters[parameter] == nil, let filename = header.filenameText else { return }
         try step(
             { RequestFailure(Outcome($0)) },
-            { () throws(ParameterError) in
-                try parameters.add(Dialect.dropzone.filename, filename, from: .fields)
-            })
+            { () throws(ParameterError) in try parameters.add(parameter, filename, from: .fields) })
     }
 
-    /// Where the file's bytes go: to their place, if the fields so far tell it without help from the query (which a
-    /// field to come would overrule).
-    private func destination() throws(RequestFailure) -> File {
-        // Nearly always they repeat all that the query says.
-        let isRepeated = parameters.fieldsRepeatQuery(for: Dialect.of(parameters))
-        let told = isRepeated ? parameters : parameters.fieldsOnly
-        guard let chunk = try? settings.chunk(told, for: .upload, permit, of: request) else {
-            return .spooling(try step({ RequestFailure($0) }, { () throws(StoreError) in try store.spool() }))
+    /// Where the file's bytes go: straight to their place, if the fields so far describe it without the query, which a
+    /// later field could overrule.
+    private func destination(_ dialect: Dialect) throws(RequestFailure) -> File {
+        // Nearly always the fields repeat everything in the query.
+        let isRepeated = parameters.fieldsRepeatQuery(for: dialect)
+        let fields = isRepeated ? parameters : parameters.fieldsOnly
+        guard let placed = try? admission.chunk(fields, for: .upload, permit, of: request) else {
+            let spool = try step({ RequestFailure($0) }, { () throws(StoreError) in try admission.store.spool() })
+            return .spooling(spool)
         }
-        let whole = isRepeated ? chunk : try settings.chunk(parameters, for: .upload, permit, of: request)
-        return .writing(try SniffingWriter(whole, into: store, settings, permit))
+        let chunk = isRepeated ? placed : try admission.chunk(parameters, for: .upload, permit, of: request)
+        return .writing(try admission.writer(for: chunk, permit))
     }
 
-    /// - Parameter mayWait: true if more come right behind them, in the buffer, too.
-    private mutating func add(_ bytes: UnsafeRawBufferPointer, mayWait: Bool) throws(RequestFailure) {
+    /// - Parameter range: where the bytes are in those that were read last; nil if they came earlier.
+    private mutating func add(_ bytes: UnsafeRawBufferPointer, at range: Range<Int>?) throws(RequestFailure) {
         switch part {
         case .field(let name, var value):
             // Taken out first, so that the bytes are not copied with each piece.
@@ -215,30 +177,18 @@ struct FormReceiver {
         case .file:
             digest?.update(bytes)
             switch file {
-            case .writing(let intake): try hand(bytes, to: intake, mayWait: mayWait)
+            case .writing(let writer):
+                if let range {
+                    try buffer.pass(range, to: writer.write)
+                } else {
+                    try buffer.pass(outside: bytes, to: writer.write)
+                }
             case .spooling(let spool):
                 try step({ RequestFailure($0) }, { () throws(StoreError) in try spool.write(bytes) })
             case .none, .taken, .spooled: break
             }
         case .between, .ignored:
             break
-        }
-    }
-
-    private mutating func hand(
-        _ bytes: UnsafeRawBufferPointer, to intake: SniffingWriter, mayWait: Bool
-    ) throws(RequestFailure) {
-        guard let first = waiting else {
-            let isRoomLeft = FormReceiver.stride(of: buffer) < buffer.count
-            if mayWait && intake.received == 0 && isRoomLeft { waiting = bytes } else { try intake.write(bytes) }
-            return
-        }
-        waiting = nil
-        if let start = first.baseAddress, start + first.count == bytes.baseAddress {
-            try intake.write(UnsafeRawBufferPointer(start: start, count: first.count + bytes.count))
-        } else {
-            try intake.write(first)
-            try intake.write(bytes)
         }
     }
 
@@ -255,10 +205,9 @@ struct FormReceiver {
         case .file:
             try digest?.finish()
             switch file {
-            case .writing(let intake):
-                if let first = waiting { try intake.write(first) }
-                waiting = nil
-                file = .taken(intake)
+            case .writing(let writer):
+                try buffer.endChunk(to: writer.write)
+                file = .taken(writer)
             case .spooling(let spool): file = .spooled(spool)
             case .none, .taken, .spooled: break
             }

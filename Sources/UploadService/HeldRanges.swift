@@ -1,17 +1,17 @@
 import UploadModel
 import UploadStore
 
-/// The JSON that tells all that is held (contract, "Requests"):
+/// The JSON of a test (PROTOCOL.md, The JSON of a test):
 /// `{"size": 10485761, "held": [[0, 1048576], [3145728, 4194304]], "complete": false}`.
 struct HeldRanges {
-    /// The most ranges that are told. A client sends again what it isn't told of, so leaving some out costs only time.
+    /// The most ranges that are listed. A client sends the others again, which is safe and costs only time.
     static let maximumCount = 65_536
 
     private let size: UInt64?
     private let held: ArraySlice<ByteRange>
     private let complete: Bool
 
-    /// - Parameter status: nil where nothing is known of the upload.
+    /// - Parameter status: nil if the store doesn't know the upload.
     init(_ chunk: ChunkRequest, _ status: UploadStatus?) {
         if case .sized(let total, _, _) = chunk.place { size = total } else { size = status?.size }
         complete = status?.complete ?? false
@@ -22,8 +22,8 @@ struct HeldRanges {
         }
     }
 
-    /// The text's bytes, put down one by one: anybody may ask for it, and a string for each range costs several times as
-    /// much time and memory.
+    /// The text's bytes. They are written one by one: any client may ask for them, and a string for each range would
+    /// take several times as much time and memory.
     var json: [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(64 + held.count * 2 * 12)

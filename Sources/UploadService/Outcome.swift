@@ -1,26 +1,26 @@
 import HTTP
 import UploadStore
 
-/// Every answer there is (contract, "Status codes"). This is the one table from what happened to what the client hears:
-/// 200 means "done", 415, 500 and 501 mean "give this file up", 404 on a test and 503 mean "send it, send it again".
+/// Every answer of the upload service (PROTOCOL.md, Status codes), and the one table from outcomes to status codes. 200
+/// means "done"; 415, 500 and 501 mean "give this file up"; 404 on a test and 503 mean "send this chunk".
 enum Outcome {
-    /// The chunk was taken.
+    /// The chunk that was sent is held.
     case stored(Receipt)
-    /// The chunk that is asked for is there.
+    /// The chunk that is tested is held.
     case held(Receipt)
-    /// The upload was given up.
+    /// The upload was removed.
     case removed(Removal)
-    /// The chunk that is asked for is not there. `quietly`, with 204, to clients that would give the file up on 404.
+    /// The chunk that is tested is not held. `quietly`: with 204, for clients that would give the file up on 404.
     case missing(quietly: Bool)
     /// The request breaks the rules; the text says which.
     case malformed(String)
     /// The file will never be accepted; the text says why.
     case refused(String, because: Refusal = .other)
-    /// The route doesn't speak this method or content type.
+    /// The route doesn't support this method or content type.
     case unsupported(String)
     /// It may work in so many seconds; the text says what to wait for.
     case retry(String, after: Int)
-    /// The answer to OPTIONS: what the route speaks.
+    /// The answer to OPTIONS: the methods that the route supports.
     case allowed(methods: String)
 
     /// The outcome's name, its status code and its line for people.
@@ -39,7 +39,7 @@ enum Outcome {
         }
     }
 
-    /// The answer as it goes out, with the line as its body.
+    /// The response, with the line as its body.
     var response: Response {
         let row = row
         var response = Response(status: row.status, headers: [.init("X-Upload-Outcome", row.name.rawValue)])
@@ -58,32 +58,32 @@ enum Outcome {
     }
 }
 
-/// What an outcome is called, in the answer's header `X-Upload-Outcome` and wherever outcomes are counted.
+/// The name of an outcome, in the header `X-Upload-Outcome`, in logs and in metrics.
 package enum OutcomeName: String, Sendable, CaseIterable {
     case stored, held, removed, missing, malformed, refused, unsupported, retry, allowed
 }
 
 /// Why a file will never be accepted.
 package enum Refusal: String, Sendable, CaseIterable {
-    /// It is larger than is accepted.
+    /// It is larger than the server accepts.
     case size
     /// The disk is smaller than the file.
     case noRoom = "no_room"
-    /// Another file has its name.
+    /// Another file has its name, and is not to be replaced.
     case nameTaken = "name_taken"
-    /// Its path belongs to the server.
+    /// Its path leads into the store's own folder.
     case nameReserved = "name_reserved"
-    /// Its type, as the client says it or by its first bytes.
+    /// Its type is not accepted: the declared one, or that of its first bytes.
     case type
-    /// The page that sends it is of an origin that may not.
+    /// The page that sends it is of an origin that is not allowed.
     case origin
-    /// Its sender has no token that allows it.
+    /// The client has no token that permits it.
     case token
-    /// It is complete, so it can't be given up.
+    /// It is complete, so the upload cannot be removed.
     case finished
-    /// Who was asked about it said no.
+    /// The receiver of `--on-begin-url` refused it.
     case notAdmitted = "not_admitted"
-    /// What was held of it was lost to a failed sync.
+    /// A failed sync lost the bytes that were held of it.
     case lost
     /// Anything else.
     case other

@@ -2,25 +2,25 @@ package import HTTP
 import UploadModel
 package import UploadStore
 
-/// What became of one request, for whoever watches over the service: counters and logs.
+/// One request and its outcome, for metrics and logs.
 package struct RequestReport: Sendable {
-    /// What was asked.
+    /// The request, without its body.
     package let request: Request
-    /// What the client was told.
+    /// Its outcome.
     package let outcome: OutcomeName
-    /// The line that it was told.
+    /// The line of text in the response.
     package let line: String
-    /// Why its file will never be accepted; nil if nothing says so.
+    /// Why its file will never be accepted; nil for other outcomes.
     package let refusal: Refusal?
-    /// The file that was refused, in its sender's words; nil for other requests, and where nothing was said of it.
+    /// The file that was refused, as the client describes it; nil for other requests, and if the client doesn't.
     package let file: (name: String?, size: UInt64?)?
-    /// What its chunk did to the upload; nil if it brought none that was taken.
+    /// The effect of its chunk on the upload; nil if no chunk was stored.
     package let effect: Receipt.Effect?
-    /// What was wrong with the store; nil if nothing was.
+    /// The fault of the store; nil if there was none.
     package let fault: StoreFault?
     /// How many bytes of the body were read.
     package let received: UInt64
-    /// From the request's head to the answer.
+    /// From the request's head to the response.
     package let duration: Duration
 
     init(
@@ -40,10 +40,10 @@ package struct RequestReport: Sendable {
     }
 }
 
-/// Is told of each request when its answer is known, on the thread that answers: must be quick.
+/// Called for each request once its response is known, on the thread that answers it: must be quick.
 package typealias RequestObserver = @Sendable (RequestReport) -> Void
 
-/// A body that counts what is read of it.
+/// A body that counts the bytes that are read from it.
 struct CountedBody<Body: RequestBody>: RequestBody {
     private(set) var body: Body
     /// In bytes.

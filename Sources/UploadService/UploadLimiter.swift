@@ -1,54 +1,57 @@
-import Glibc
 import Linux
 package import UploadModel
 package import UploadStore
 
-/// Keeps the number of uploads under way within bounds: the store asks it before it begins one (`Admission`) and tells it
-/// what becomes of them (`StoreObserver`).
+/// Limits the uploads that are unfinished and those that begin: the store asks it before it begins an upload
+/// (`Admission`) and reports the uploads that were begun, finished and removed (`StoreObserver`).
 ///
-/// The book is this process's. Where several share a root, each hears of its own uploads only, so before an upload is
-/// refused the store itself is counted, if that hasn't been done for a while. Whose an upload is stands in the book alone:
-/// the limits of a single sender hold for each process, and begin anew with it.
+/// The counts are this process's. Processes that share a root each learn of their own uploads only, so before an upload
+/// is refused the store's uploads are listed, unless that was done a short while ago. The client of an upload is known
+/// to these counts alone: limits per client hold for each process, and begin anew with it.
 package final class UploadLimiter: Sendable {
-    /// How often the store is counted at most, in seconds: that reads all journals.
+    /// The shortest time between two listings of the store, in seconds: each reads all journals.
     static let countSeconds: UInt64 = 60
-    /// When a sender may ask again while there is no room.
+    /// The `Retry-After` of a refusal for too many unfinished uploads, in seconds.
     static let waitSeconds = 30
 
     private struct State {
-        var ledger: UploadCounts
-        var counted: UInt64 = 0
+        var counts: UploadCounts
+        /// When the store was listed; nil before the first time.
+        var counted: UInt64?
     }
 
     private let state: Lock<State>
     private let now: @Sendable () -> UInt64
-    private let underWay: Lock<@Sendable () -> [UploadID]?>
+    private let unfinished: Lock<@Sendable () -> [UploadID]?>
 
-    /// - Parameter now: the time in Unix seconds.
-    package init(_ limits: UploadLimits, now: @escaping @Sendable () -> UInt64) {
-        state = Lock(State(ledger: UploadCounts(limits)))
+    /// - Parameter now: the time in seconds, by a clock that is not set: an adjustment of the system time must neither
+    ///   lift the limits nor keep clients out.
+    package init(
+        _ limits: UploadLimits, now: @escaping @Sendable () -> UInt64 = { MonotonicClock.seconds }
+    ) {
+        state = Lock(State(counts: UploadCounts(limits)))
         self.now = now
-        underWay = Lock { nil }
+        unfinished = Lock { nil }
     }
 
-    /// Counts what is under way now, and again when it has to.
+    /// Lists the store's uploads now, and again when an upload would be refused.
     ///
-    /// - Parameter underWay: tells all uploads of the store that are under way; nil where it can't.
-    package func count(_ underWay: @escaping @Sendable () -> [UploadID]?) {
-        self.underWay.withLock { $0 = underWay }
+    /// - Parameter unfinished: all unfinished uploads of the store; nil if they cannot be listed.
+    package func count(_ unfinished: @escaping @Sendable () -> [UploadID]?) {
+        self.unfinished.withLock { $0 = unfinished }
         recount()
     }
 
-    /// What the store asks before it begins an upload.
+    /// Called by the store before it begins an upload.
     ///
     /// - Throws: `StoreError.postponed`.
     package func admit(_ chunk: ChunkRequest) throws(StoreError) {
         let key = UploadKey(chunk.upload)
-        var refusal = enter(key, chunk.sender)
+        var refusal = admit(key, chunk.clientKey)
         if let error = refusal, error.isAboutCount, isCountDue() {
-            // Perhaps others have finished what this process takes to be under way.
+            // Another process may have finished some of the uploads that are counted here.
             recount()
-            refusal = enter(key, chunk.sender)
+            refusal = admit(key, chunk.clientKey)
         }
         switch refusal {
         case nil: return
@@ -61,20 +64,20 @@ package final class UploadLimiter: Sendable {
         }
     }
 
-    /// What the store tells.
+    /// Called by the store when something happened to an upload.
     package func record(_ event: StoreEvent) {
         switch event {
-        case .begun(let upload): state.withLock { $0.ledger.begun(UploadKey(upload.id)) }
-        case .finished(let upload), .removed(let upload, _): state.withLock { $0.ledger.ended(UploadKey(upload.id)) }
+        case .begun(let upload): state.withLock { $0.counts.begun(UploadKey(upload.id)) }
+        case .finished(let upload), .removed(let upload, _): state.withLock { $0.counts.ended(UploadKey(upload.id)) }
         case .forgotten, .recovered, .notice: break
         }
     }
 
-    private func enter(_ key: UploadKey, _ sender: String) -> UploadLimitReached? {
+    private func admit(_ key: UploadKey, _ client: String) -> UploadLimitReached? {
         let time = now()
         return state.withLock { state in
             do throws(UploadLimitReached) {
-                try state.ledger.admit(key, from: sender, at: time)
+                try state.counts.admit(key, from: client, at: time)
                 return nil
             } catch {
                 return error
@@ -85,19 +88,19 @@ package final class UploadLimiter: Sendable {
     private func isCountDue() -> Bool {
         let time = now()
         return state.withLock { state in
-            guard state.counted + UploadLimiter.countSeconds <= time else { return false }
-            // Marked at once, so that of many requests one counts.
+            if let counted = state.counted, time < counted + UploadLimiter.countSeconds { return false }
+            // Set at once, so that of many requests only one lists the store.
             state.counted = time
             return true
         }
     }
 
     private func recount() {
-        let (time, known) = (now(), state.withLock { $0.ledger.keys })
-        guard let uploads = underWay.withLock({ $0 })() else { return }
+        let (time, known) = (now(), state.withLock { $0.counts.keys })
+        guard let uploads = unfinished.withLock({ $0 })() else { return }
         state.withLock { state in
             state.counted = time
-            state.ledger.settle(underWay: Set(uploads.map(UploadKey.init)), known: known)
+            state.counts.reconcile(unfinished: Set(uploads.map(UploadKey.init)), known: known)
         }
     }
 }

@@ -4,24 +4,24 @@ import Multipart
 import UploadModel
 package import UploadStore
 
-/// The steward: finds out what a request wants, has the store do it, and puts the outcome into words.
+/// Answers requests on the upload routes: reads the request, calls the store, and turns the outcome into a response.
 package struct UploadService: RequestHandler {
-    /// The paths that the service answers on (seed: the Flask backend's, and the client's example).
+    /// The paths that the service answers on (PROTOCOL.md, Requests).
     package static let routes: Set<String> = ["/resumable_upload", "/api/photo/redeem-upload-token"]
 
     private let store: any ChunkStore
     private let settings: UploadSettings
+    private let admission: ChunkAdmission
     private let log: Logger
     private let observe: RequestObserver
 
-    /// A service over that store.
-    ///
-    /// - Parameter observe: is told what became of each request.
+    /// - Parameter observe: called with the outcome of each request.
     package init(
         store: any ChunkStore, settings: UploadSettings, log: Logger, observe: @escaping RequestObserver = { _ in }
     ) {
         self.store = store
         self.settings = settings
+        admission = ChunkAdmission(settings: settings, store: store)
         self.log = log
         self.observe = observe
     }
@@ -44,7 +44,7 @@ package struct UploadService: RequestHandler {
     private func answer(
         _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
     ) -> (Outcome, Response, RequestFailure?) {
-        func whole(_ outcome: Outcome) -> (Outcome, Response, RequestFailure?) { (outcome, outcome.response, nil) }
+        func answered(_ outcome: Outcome) -> (Outcome, Response, RequestFailure?) { (outcome, outcome.response, nil) }
         do throws(RequestFailure) {
             guard UploadService.routes.contains(request.path) else {
                 throw RequestFailure(.unsupported("There is no upload service at this address"))
@@ -57,11 +57,11 @@ package struct UploadService: RequestHandler {
                 let (outcome, response) = try test(request)
                 return (outcome, response, nil)
             case .post, .put, .patch:
-                return whole(try upload(request, &body, buffer))
+                return answered(try upload(request, &body, buffer))
             case .options:
-                return whole(.allowed(methods: methods))
+                return answered(.allowed(methods: methods))
             case .delete where settings.authorization.allowsRemoval:
-                return whole(try remove(request))
+                return answered(try remove(request))
             case .delete, .other:
                 throw RequestFailure(.unsupported("This method is not supported; send GET or POST"))
             }
@@ -71,14 +71,14 @@ package struct UploadService: RequestHandler {
         }
     }
 
-    /// Is this chunk held? Who asks for JSON is told all that is.
+    /// Answers whether a chunk is held; with all ranges that are held, for a client that asks for JSON.
     private func test(_ request: Request) throws(RequestFailure) -> (Outcome, Response) {
-        let parameters = try parameters(of: request)
-        let permit = try settings.authorization.permit(for: request, parameters)
-        let chunk = try settings.chunk(parameters, for: .test, permit, of: request)
+        let parameters = try admission.queryParameters(of: request)
+        let permit = try admission.permit(for: request, parameters)
+        let chunk = try admission.chunk(parameters, for: .test, permit, of: request)
         let status = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         let wantsJSON = request.accepts("application/json")
-        // Who asks for JSON knows this server, and an answer with 204 has no body that could tell it anything.
+        // A client that asks for JSON is written for this server and knows 404; an answer with 204 could have no body.
         let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
         let outcome = status?.receipt.map { Outcome.held($0) } ?? .missing(quietly: quietly)
         guard wantsJSON else { return (outcome, outcome.response) }
@@ -87,17 +87,17 @@ package struct UploadService: RequestHandler {
         return (outcome, response.with(HeldRanges(chunk, status).json, type: "application/json"))
     }
 
-    /// What the route speaks (RFC 9110, section 10.2.1).
+    /// The methods that the route supports, for the header `Allow` (RFC 9110, section 10.2.1).
     private var methods: String {
         "GET, HEAD, POST, PUT, PATCH, " + (settings.authorization.allowsRemoval ? "DELETE, " : "") + "OPTIONS"
     }
 
-    /// The upload is given up.
+    /// Removes an unfinished upload.
     private func remove(_ request: Request) throws(RequestFailure) -> Outcome {
-        let parameters = try parameters(of: request)
-        let permit = try settings.authorization.permit(for: request, parameters)
+        let parameters = try admission.queryParameters(of: request)
+        let permit = try admission.permit(for: request, parameters)
         guard permit.mayRemove else {
-            throw RequestFailure(.refused("The token does not allow to delete uploads", because: .token))
+            throw RequestFailure(.refused("The token does not allow deleting uploads", because: .token))
         }
         let upload = try step(
             { RequestFailure(Outcome($0)) },
@@ -106,94 +106,68 @@ package struct UploadService: RequestHandler {
         return .removed(removal)
     }
 
-    /// Here is a chunk.
+    /// Takes a chunk.
     private func upload(
-        _ request: Request, _ body: inout some RequestBody, _ buffer: UnsafeMutableRawBufferPointer
+        _ request: Request, _ body: inout some RequestBody, _ memory: UnsafeMutableRawBufferPointer
     ) throws(RequestFailure) -> Outcome {
-        let parameters = try parameters(of: request)
+        let parameters = try admission.queryParameters(of: request)
         guard let contentType = request.contentType else {
             throw RequestFailure(.unsupported("The request has no Content-Type; send multipart/form-data"))
         }
         let type = try step(
             { RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try MediaType(contentType.utf8) })
-        let digest = try request.contentDigest.flatMap { value throws(RequestFailure) in
-            try DigestCheck(value, name: "Content-Digest")
-        }
-        let receipt: Receipt
+        guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw UploadService.tooLarge }
+        let buffer = ChunkBuffer(memory)
         switch type.essence {
         case "multipart/form-data":
             let boundary = try step(
                 { RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
             var form = FormReceiver(
-                request, boundary: boundary, parameters: parameters, settings: settings, store: store, buffer: buffer)
-            try pull(&body, of: request, into: buffer, first: form.room) { bytes throws(RequestFailure) in
-                digest?.update(bytes)
-                try form.take(bytes)
-                return form.room
-            }
-            try digest?.finish()
-            receipt = try form.finish()
+                request, boundary: boundary, parameters: parameters, admission: admission, buffer: buffer)
+            return .stored(try read(&body, of: request, into: &form))
         case "application/octet-stream":
-            let permit = try settings.authorization.permit(for: request, parameters)
-            let chunk = try settings.chunk(parameters, for: .upload, permit, of: request)
-            let intake = try SniffingWriter(chunk, into: store, settings, permit)
-            let room = 0..<FormReceiver.stride(of: buffer)
-            try pull(&body, of: request, into: buffer, first: room) { bytes throws(RequestFailure) in
-                digest?.update(bytes)
-                try intake.write(bytes)
-                return room
-            }
-            try digest?.finish()
-            receipt = try intake.commit()
+            var octets = try OctetReceiver(
+                request, parameters: parameters, admission: admission, buffer: buffer)
+            return .stored(try read(&body, of: request, into: &octets))
         default:
             throw RequestFailure(.unsupported("This Content-Type is not supported; send multipart/form-data"))
         }
-        return .stored(receipt)
     }
 
-    /// Reads a body to its end, piece by piece. One that is too large is not read at all if it says so.
-    ///
-    /// - Parameters:
-    ///   - first: where in the buffer the first piece goes: it has so many bytes, if so many come.
-    ///   - take: takes a piece, and says where the next one goes.
-    private func pull(
-        _ body: inout some RequestBody, of request: Request, into buffer: UnsafeMutableRawBufferPointer,
-        first: Range<Int>, _ take: (UnsafeRawBufferPointer) throws(RequestFailure) -> Range<Int>
-    ) throws(RequestFailure) {
-        let tooLarge = RequestFailure(.refused("The chunk is larger than this server accepts", because: .size))
-        guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw tooLarge }
+    private static var tooLarge: RequestFailure {
+        RequestFailure(.refused("The chunk is larger than this server accepts", because: .size))
+    }
+
+    /// Reads a body to its end.
+    private func read(
+        _ body: inout some RequestBody, of request: Request, into receiver: inout some BodyReceiver
+    ) throws(RequestFailure) -> Receipt {
+        let digest = try request.contentDigest.flatMap { value throws(RequestFailure) in
+            try DigestCheck(value, name: "Content-Digest")
+        }
         var received: UInt64 = 0
-        var room = first
         while true {
             var count = 0
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[room])
-            do throws(BodyError) { count = try body.read(into: piece) } catch { throw RequestFailure(Outcome(error)) }
-            guard count > 0 else { return }
+            do throws(BodyError) { count = try body.read(into: receiver.buffer.target) } catch {
+                throw RequestFailure(Outcome(error))
+            }
+            guard count > 0 else { break }
             received += UInt64(count)
-            guard received <= settings.maximumBodySize else { throw tooLarge }
-            room = try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            guard received <= settings.maximumBodySize else { throw UploadService.tooLarge }
+            let bytes = receiver.buffer.filled(count)
+            digest?.update(bytes)
+            try receiver.take(bytes)
         }
+        try digest?.finish()
+        return try receiver.finish()
     }
 
-    private func parameters(of request: Request) throws(RequestFailure) -> Parameters {
-        let pairs = try step(
-            { RequestFailure(Outcome($0)) },
-            { () throws(QueryError) in
-                try QueryString.parse(request.query, maximumCount: settings.parameters.count)
-            })
-        var parameters = Parameters(limits: settings.parameters)
-        for pair in pairs {
-            try step(
-                { RequestFailure(Outcome($0)) },
-                { () throws(ParameterError) in try parameters.add(pair.name, pair.value, from: .query) })
-        }
-        return parameters
-    }
-
-    /// The file that a refused request was about: what of it keeps to the rules, since it may have been refused before
-    /// anybody looked.
+    /// Name and size of the file that a refused request was about, as far as they are valid: the request may have been
+    /// refused before they were read.
     private func file(of request: Request, _ failure: RequestFailure) -> (name: String?, size: UInt64?)? {
-        guard case .refused = failure.outcome, let parameters = try? parameters(of: request) else { return nil }
+        guard case .refused = failure.outcome, let parameters = try? admission.queryParameters(of: request) else {
+            return nil
+        }
         let dialect = Dialect.of(parameters)
         let name = parameters[dialect.filename].flatMap { try? FileName($0, parameter: dialect.filename) }
         return (name?.text, parameters[dialect.totalSize].flatMap { UInt64($0) })

@@ -1,33 +1,31 @@
-import HTTP
 package import Multipart
 package import UploadModel
-import UploadStore
 
-/// What an operator may set about uploads.
+/// An operator's settings for uploads.
 package struct UploadSettings: Sendable {
-    /// How many bytes a file may have.
+    /// The largest file, in bytes.
     package var maximumFileSize: UInt64
-    /// How many bytes a chunk may have; the last of a file, which may take the remainder with it, less than twice as many.
-    /// At most 2^40 (contract, `resumableChunkSize`).
+    /// The largest chunk, in bytes. The last chunk of a file may include the remainder, and then has less than twice as
+    /// many. At most 2^40 (PROTOCOL.md, Parameters).
     package var maximumChunkSize: UInt64
     /// The name of the form's part that holds the chunk.
     package var fileParameter: String
-    /// Bounds on parameters.
+    /// Limits on parameters.
     package var parameters: ParameterLimits
-    /// Bounds on the form.
+    /// Limits on forms.
     package var form: MultipartLimits
-    /// Which pages may send.
+    /// The pages that may send requests.
     package var origins: OriginPolicy
-    /// Which types of file are accepted; nil: all.
+    /// The accepted types of file; nil: all.
     package var types: TypePolicy?
-    /// Looks at a file's first bytes, to hold them against `types`; nil: names and the client's word are enough.
+    /// Checks a file's first bytes against `types`; nil: its name and declared type are enough.
     package var sniffer: ContentSniffer?
-    /// How a test of a chunk that is missing is answered, where the client's dialect doesn't decide.
+    /// The answer to a test of a missing chunk, where the client's dialect doesn't decide.
     package var missingStatus: MissingStatus
-    /// Who may do what.
+    /// Decides what a client may do.
     package var authorization: Authorization
 
-    /// Settings; the defaults are those of the README.
+    /// Settings; the defaults are those of the program's options.
     package init(
         maximumFileSize: UInt64 = 1 << 40,
         maximumChunkSize: UInt64 = 256 << 20,
@@ -52,46 +50,15 @@ package struct UploadSettings: Sendable {
         self.authorization = authorization
     }
 
-    /// How many bytes a request's body may have: the largest chunk, and 64 KiB for the form around it. `deploy/nginx-conf`
-    /// gives nginx the same number.
+    /// The largest body of a request, in bytes: the largest chunk, and 64 KiB for the form around it.
+    /// `deploy/nginx-conf` gives nginx the same number.
     var maximumBodySize: UInt64 { 2 * maximumChunkSize + 64 << 10 }
-
-    /// What a request says about its chunk, held against the limits and what its sender may do.
-    func chunk(
-        _ parameters: Parameters, for purpose: ChunkRequest.Purpose, _ permit: Permit, of request: Request
-    ) throws(RequestFailure) -> ChunkRequest {
-        var chunk = try step(
-            { RequestFailure(Outcome($0)) },
-            { () throws(ParameterError) in
-                try ChunkRequest(parameters, for: purpose, permit: permit, maximumFileSize: maximumFileSize)
-            })
-        chunk.sender = ClientKey(request, permit).name
-        // What is cut into larger chunks is no worse for it as long as it has only a small one.
-        if case .sized(_, let chunkSize, let layout) = chunk.place, chunkSize > maximumChunkSize,
-            layout.range.length > maximumChunkSize
-        {
-            throw RequestFailure(
-                .refused("Chunks of at most \(maximumChunkSize) bytes are accepted here", because: .size))
-        }
-        for types in types(permit) {
-            switch types.judge(name: chunk.upload.filename, type: parameters[chunk.dialect.type]) {
-            case .accepted: break
-            case .undecided where sniffer != nil: break
-            case .undecided, .refused:
-                throw RequestFailure(.refused("Files of this type are not accepted here (\(types))", because: .type))
-            }
-        }
-        return chunk
-    }
-
-    /// The rules that a file's type must obey: the server's and the permit's.
-    func types(_ permit: Permit) -> [TypePolicy] { [types, permit.types].compactMap(\.self) }
 }
 
-/// The status code that says that a chunk isn't there yet (contract, `missing`).
+/// The status code for a missing chunk (PROTOCOL.md, Status codes).
 package enum MissingStatus: Int, Sendable, CaseIterable {
-    /// As the Flask backend says it.
+    /// The Flask backend's.
     case notFound = 404
-    /// For clients that take 404 for the end of the file.
+    /// For clients that give a file up on 404.
     case noContent = 204
 }

@@ -170,7 +170,7 @@ struct Serve: ParsableCommand {
         _ log: Logger
     ) throws -> any ManagedStore & EventStore {
         let admissionHook = try events.admissionHook(log)
-        let limiter = UploadLimiter(limits.quota) { UInt64(time(nil)) }
+        let limiter = UploadLimiter(limits.quota)
         // A thread that delivers events needs as many files as one that answers requests.
         let openUploads = OpenFiles.uploads(
             limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
@@ -233,7 +233,7 @@ struct Serve: ParsableCommand {
                 nextSweep = .now + sweepInterval
             }
             if let patience = manager.watchdogSeconds {
-                if responder.isAlive(patience: patience) {
+                if responder.isAlive(within: patience) {
                     manager.alive()
                 } else {
                     log.critical("no thread has finished a request for long", metadata: ["seconds": "\(patience)"])

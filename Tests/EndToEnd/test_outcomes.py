@@ -186,7 +186,7 @@ def test_malformed_another_size_than_the_upload_has(page_at):
     page = page_at()
     page.send("sized")
     for answer in (page.test("sized", resumableTotalSize=SIZE + 1), page.send("sized", resumableTotalSize=SIZE + 1)):
-        check(answer, "malformed", line=f"This upload was begun with a size of {SIZE} bytes")
+        check(answer, "malformed", line=f"This upload was begun with a file of {SIZE} bytes; please upload the changed file anew")
 
 
 def test_malformed_the_body_is_not_what_its_type_says(page_at):
@@ -288,7 +288,7 @@ def test_retry_an_error_of_the_disk_and_it_goes_on_when_it_is_over(page_at):
 def test_retry_the_body_was_cut_short(page_at):
     page = page_at()
     check(page.send("short", content=bytes(CHUNK - 1)), "retry",
-          line=f"The chunk was cut short: {CHUNK - 1} of {CHUNK} bytes came")
+          line=f"The chunk was cut short: {CHUNK - 1} of {CHUNK} bytes arrived")
     check(page.test("short"), "missing")
 
 

@@ -165,7 +165,7 @@ def test_a_check_makes_neither_root_nor_socket(tmp_path):
     (["--min-free", "1000T"], "make room"),
     (["--delete-token", "/no/such/file"], "/no/such/file"),
     (["--socket", "/nowhere/at/all/socket"], "make the folder"),
-    (["--socket", "/dev/null"], "something else than a socket"),
+    (["--socket", "/dev/null"], "is not a socket"),
     (["--socket", "/tmp/" + 200 * "x"], "must have 1 to 107 bytes"),
     (["--listen", "192.0.2.1:1"], "192.0.2.1"),
 ])

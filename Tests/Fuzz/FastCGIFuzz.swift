@@ -26,10 +26,10 @@ func fuzzRequestHead(_ bytes: UnsafeRawBufferPointer) -> String? {
     guard case .whole(let end) = verdict else { return nil }
     if end > input.count || end > RequestHead.maximumBytes { return "it ends at \(end)" }
 
-    let written = requestHead.written
+    let encoded = requestHead.encoded
     var again = RequestHead()
-    guard written.withUnsafeBytes({ again.judge($0) }) == .whole(length: written.count) else { return "\(written)" }
-    if again.written != written || again.request != requestHead.request { return "written again it differs" }
-    // The input's parameter records may be shorter ones, but their total is never smaller.
-    return written.count <= end ? nil : "\(written.count) bytes of \(end)"
+    guard encoded.withUnsafeBytes({ again.judge($0) }) == .whole(length: encoded.count) else { return "\(encoded)" }
+    if again.encoded != encoded || again.request != requestHead.request { return "a second encoding differs" }
+    // The records of the parameters may have been shorter, never fewer bytes in all.
+    return encoded.count <= end ? nil : "\(encoded.count) bytes of \(end)"
 }

@@ -16,94 +16,94 @@ private func key(_ name: String) throws -> UploadKey {
 struct UploadLedgerTests {
     @Test("has room for so many in all, and again when one has ended")
     func total() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
-        try ledger.admit(key("a"), from: "x", at: 0)
-        try ledger.admit(key("b"), from: "y", at: 0)
-        #expect(throws: UploadLimitReached.tooManyUploads) { try ledger.admit(key("c"), from: "z", at: 0) }
-        try ledger.ended(key("a"))
-        try ledger.admit(key("c"), from: "z", at: 0)
-        #expect(ledger.count == 2)
+        var counts = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
+        try counts.admit(key("a"), from: "x", at: 0)
+        try counts.admit(key("b"), from: "y", at: 0)
+        #expect(throws: UploadLimitReached.tooManyUploads) { try counts.admit(key("c"), from: "z", at: 0) }
+        try counts.ended(key("a"))
+        try counts.admit(key("c"), from: "z", at: 0)
+        #expect(counts.count == 2)
     }
 
     @Test("has room for so many of one sender, whatever the others have")
     func perSender() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 2))
-        try ledger.admit(key("a"), from: "x", at: 0)
-        try ledger.admit(key("b"), from: "x", at: 0)
-        #expect(throws: UploadLimitReached.tooManyOfClient) { try ledger.admit(key("c"), from: "x", at: 0) }
-        try ledger.admit(key("d"), from: "y", at: 0)
-        try ledger.ended(key("b"))
-        try ledger.admit(key("c"), from: "x", at: 0)
+        var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 2))
+        try counts.admit(key("a"), from: "x", at: 0)
+        try counts.admit(key("b"), from: "x", at: 0)
+        #expect(throws: UploadLimitReached.tooManyOfClient) { try counts.admit(key("c"), from: "x", at: 0) }
+        try counts.admit(key("d"), from: "y", at: 0)
+        try counts.ended(key("b"))
+        try counts.admit(key("c"), from: "x", at: 0)
     }
 
     @Test("admits again what it has admitted, as often as it is asked")
     func again() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 1, uploadsPerClient: 1, newPerMinute: 1))
-        for _ in 0..<3 { try ledger.admit(key("a"), from: "x", at: 0) }
-        try ledger.begun(key("a"))
-        try ledger.admit(key("a"), from: "x", at: 5)
-        #expect(ledger.count == 1)
+        var counts = UploadCounts(UploadLimits(uploads: 1, uploadsPerClient: 1, newPerMinute: 1))
+        for _ in 0..<3 { try counts.admit(key("a"), from: "x", at: 0) }
+        try counts.begun(key("a"))
+        try counts.admit(key("a"), from: "x", at: 5)
+        #expect(counts.count == 1)
     }
 
     @Test("strikes out what was admitted and never begun, after a minute and not before")
     func neverBegun() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
-        try ledger.admit(key("begun"), from: "x", at: 100)
-        try ledger.begun(key("begun"))
-        try ledger.admit(key("failed"), from: "x", at: 100)
-        #expect(throws: UploadLimitReached.tooManyUploads) { try ledger.admit(key("c"), from: "x", at: 159) }
-        try ledger.admit(key("c"), from: "x", at: 160)
-        #expect(throws: UploadLimitReached.tooManyUploads) { try ledger.admit(key("d"), from: "x", at: 161) }
+        var counts = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
+        try counts.admit(key("begun"), from: "x", at: 100)
+        try counts.begun(key("begun"))
+        try counts.admit(key("failed"), from: "x", at: 100)
+        #expect(throws: UploadLimitReached.tooManyUploads) { try counts.admit(key("c"), from: "x", at: 159) }
+        try counts.admit(key("c"), from: "x", at: 160)
+        #expect(throws: UploadLimitReached.tooManyUploads) { try counts.admit(key("d"), from: "x", at: 161) }
     }
 
     @Test("lets a sender begin so many at once, and then evenly as many in a minute")
     func rate() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 3))
-        for name in ["a", "b", "c"] { try ledger.admit(key(name), from: "x", at: 1000) }
+        var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 3))
+        for name in ["a", "b", "c"] { try counts.admit(key(name), from: "x", at: 1000) }
         // Three in a minute are one in twenty seconds.
-        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try ledger.admit(key("d"), from: "x", at: 1000) }
-        #expect(throws: UploadLimitReached.tooManyNew(seconds: 1)) { try ledger.admit(key("d"), from: "x", at: 1019) }
-        try ledger.admit(key("d"), from: "x", at: 1020)
-        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try ledger.admit(key("e"), from: "x", at: 1020) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try counts.admit(key("d"), from: "x", at: 1000) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 1)) { try counts.admit(key("d"), from: "x", at: 1019) }
+        try counts.admit(key("d"), from: "x", at: 1020)
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try counts.admit(key("e"), from: "x", at: 1020) }
         // An hour's rest saves up no more than a minute's.
-        for name in ["e", "f", "g"] { try ledger.admit(key(name), from: "x", at: 5000) }
-        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try ledger.admit(key("h"), from: "x", at: 5000) }
-        try ledger.admit(key("h"), from: "y", at: 5000)
+        for name in ["e", "f", "g"] { try counts.admit(key(name), from: "x", at: 5000) }
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 20)) { try counts.admit(key("h"), from: "x", at: 5000) }
+        try counts.admit(key("h"), from: "y", at: 5000)
     }
 
     @Test("doesn't count what nobody is known to have sent against anybody")
     func unknownSender() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1, newPerMinute: 1))
-        for name in ["a", "b", "c"] { try ledger.admit(key(name), from: "", at: 0) }
-        #expect(ledger.count == 3)
+        var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1, newPerMinute: 1))
+        for name in ["a", "b", "c"] { try counts.admit(key(name), from: "", at: 0) }
+        #expect(counts.count == 3)
     }
 
     @Test("agrees with the store after it was looked at, and keeps what came meanwhile")
     func settling() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1))
-        for name in ["stays", "gone", "about to begin"] { try ledger.admit(key(name), from: name, at: 0) }
-        try ledger.begun(key("stays"))
-        try ledger.begun(key("gone"))
-        let known = ledger.keys
-        try ledger.admit(key("meanwhile"), from: "m", at: 0)
-        try ledger.begun(key("meanwhile"))
-        try ledger.settle(underWay: [key("stays"), key("another's")], known: known)
+        var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1))
+        for name in ["stays", "gone", "about to begin"] { try counts.admit(key(name), from: name, at: 0) }
+        try counts.begun(key("stays"))
+        try counts.begun(key("gone"))
+        let known = counts.keys
+        try counts.admit(key("meanwhile"), from: "m", at: 0)
+        try counts.begun(key("meanwhile"))
+        try counts.reconcile(unfinished: [key("stays"), key("another's")], known: known)
         let expected = try Set(["stays", "about to begin", "meanwhile", "another's"].map(key))
-        #expect(ledger.keys == expected)
+        #expect(counts.keys == expected)
         // Whose place is free again may begin another one.
-        try ledger.admit(key("next"), from: "gone", at: 0)
-        #expect(throws: UploadLimitReached.tooManyOfClient) { try ledger.admit(key("more"), from: "stays", at: 0) }
+        try counts.admit(key("next"), from: "gone", at: 0)
+        #expect(throws: UploadLimitReached.tooManyOfClient) { try counts.admit(key("more"), from: "stays", at: 0) }
     }
 
     @Test("doesn't grow with the number of senders that come by")
     func manySenders() throws {
-        var ledger = UploadCounts(UploadLimits(uploads: 10, uploadsPerClient: 0, newPerMinute: 60))
+        var counts = UploadCounts(UploadLimits(uploads: 10, uploadsPerClient: 0, newPerMinute: 60))
         for number in 0..<(UploadCounts.maximumBuckets + 10) {
             let key = try key("\(number)")
-            try ledger.admit(key, from: "\(number)", at: 0)
-            ledger.ended(key)
+            try counts.admit(key, from: "\(number)", at: 0)
+            counts.ended(key)
         }
-        #expect(ledger.senders <= UploadCounts.maximumBuckets)
+        #expect(counts.clients <= UploadCounts.maximumBuckets)
     }
 }
 
