@@ -6,6 +6,6 @@ import sys
 def application(root: str):
     # The backend takes its folder from the command line, as it is started there.
     sys.argv = ["flask_backend.py", root]
-    import flask_backend
+    from support import flask_backend
 
     return flask_backend.app

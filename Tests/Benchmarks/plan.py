@@ -10,7 +10,7 @@ import pathlib
 import struct
 import subprocess
 
-from client import ROUTE, Chunk, layout, multipart, parameters, query, random_bytes
+from support.client import ROUTE, Chunk, layout, multipart, parameters, query, random_bytes
 
 MIB = 1024 * 1024
 # As load.c reads and writes them.

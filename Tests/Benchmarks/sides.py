@@ -14,8 +14,8 @@ import sys
 
 import measure
 import plan
-from client import ROUTE
-from server import REPOSITORY, Server
+from support.client import ROUTE
+from support.server import REPOSITORY, Server
 
 CHUNK_SIZE = 1 << 20
 # The upload location of the example, from its first line to its last.

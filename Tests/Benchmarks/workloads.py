@@ -10,7 +10,7 @@ import time
 
 import measure
 import plan
-from client import MIB
+from support.client import MIB
 from sides import Side
 
 KIB, GIB = 1024, 1024 * MIB

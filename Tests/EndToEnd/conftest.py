@@ -2,9 +2,9 @@
 
 import pytest
 
-from browser import open_browser
-from event_site import KEY
-from server import Server
+from support.browser import open_browser
+from support.server import Server
+from support.webhook_receiver import KEY
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from client import MIB, Chunk, layout, multipart, parameters, query, random_bytes
+from support.client import MIB, Chunk, layout, multipart, parameters, query, random_bytes
 
 CHUNK = 1000
 SIZE = 3 * CHUNK

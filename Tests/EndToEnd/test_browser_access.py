@@ -7,10 +7,10 @@ import pytest
 from axe_core_python.selenium import Axe
 from selenium.webdriver.common.keys import Keys
 
-from browser import Browser, open_browser
-from client import MIB, random_bytes
-from media import png
-from server import wait_until
+from support.browser import Browser, open_browser
+from support.client import MIB, random_bytes
+from support.media import png
+from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 

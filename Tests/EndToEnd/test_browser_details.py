@@ -2,9 +2,9 @@
 
 import pytest
 
-from client import MIB, random_bytes
-from media import png, record_film
-from server import wait_until
+from support.client import MIB, random_bytes
+from support.media import png, record_film
+from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 

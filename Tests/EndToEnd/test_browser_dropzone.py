@@ -6,11 +6,11 @@ import pathlib
 
 import pytest
 
-import pages
-from browser import ROUTES, open_browser
-from client import MIB, random_bytes
-from media import png
-from server import Server, wait_until
+from support import pages
+from support.browser import ROUTES, open_browser
+from support.client import MIB, random_bytes
+from support.media import png
+from support.server import Server, wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-from client import MIB, random_bytes
-from server import wait_until
+from support.client import MIB, random_bytes
+from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -5,9 +5,9 @@ import hashlib
 import pytest
 from selenium.common.exceptions import NoAlertPresentException
 
-from browser import open_browser
-from client import MIB, random_bytes
-from server import wait_until
+from support.browser import open_browser
+from support.client import MIB, random_bytes
+from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 

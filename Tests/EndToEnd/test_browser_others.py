@@ -12,10 +12,11 @@ import sys
 
 import pytest
 
-import pages
-from browser import open_browser
-from client import MIB, random_bytes
-from server import Server, free_port, wait_until
+from support import pages
+from support.browser import open_browser
+from support.client import MIB, random_bytes
+from support.flask_server import BACKEND
+from support.server import Server, free_port, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -108,7 +109,7 @@ def flask(server, tmp_path):
     port = free_port()
     with open(tmp_path / "flask.log", "wb") as log:
         program = subprocess.Popen(
-            [sys.executable, pathlib.Path(__file__).with_name("flask_backend.py"), folder, str(port)],
+            [sys.executable, BACKEND, folder, str(port)],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from client import layout, parameters, random_bytes
-from server import wait_until
+from support.client import layout, parameters, random_bytes
+from support.server import wait_until
 from test_browser_access import look
 
 pytestmark = pytest.mark.browser

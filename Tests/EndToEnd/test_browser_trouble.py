@@ -9,8 +9,8 @@ import resource
 
 import pytest
 
-from client import MIB, random_bytes
-from server import wait_until
+from support.client import MIB, random_bytes
+from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 

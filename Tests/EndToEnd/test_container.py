@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from server import REPOSITORY
+from support.server import REPOSITORY
 
 CONTAINER = REPOSITORY / "deploy/container"
 DOCKERFILE = (CONTAINER / "Dockerfile").read_text()

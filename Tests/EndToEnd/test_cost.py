@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-import disks
-from client import MIB, Chunk, layout, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from journal import Journal
-from server import Server
+from support import disks
+from support.client import MIB, Chunk, layout, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.journal import Journal
+from support.server import Server
 
 GIB = 1024 * MIB
 

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from client import layout, parameters, query, random_bytes
-from server import PROGRAM, Server, run_program
+from support.client import layout, parameters, query, random_bytes
+from support.server import PROGRAM, Server, run_program
 
 TOKEN = "kept-in-a-file-of-mode-0600"
 CHUNK = 10_000

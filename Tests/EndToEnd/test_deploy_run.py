@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from client import Client, random_bytes
-from server import REPOSITORY, free_port, wait_until
+from support.client import Client, random_bytes
+from support.server import REPOSITORY, free_port, wait_until
 
 RUN = REPOSITORY / "deploy/run"
 

@@ -8,9 +8,9 @@ import os
 import random
 import time
 
-from event_site import Reply, Site, all_delivered, pending, told
-from load import Load
-from server import wait_until
+from support.load import Load
+from support.server import wait_until
+from support.webhook_receiver import Reply, WebhookReceiver, all_delivered, pending, told
 
 KILLS = int(os.environ.get("EVENT_KILLS", "30"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
@@ -32,7 +32,7 @@ def test_killed_at_random_it_tells_of_every_finished_file_and_no_other(key, tmp_
         return Reply(choice.choice([204] * 8 + [500, 503]))
 
     left = 0
-    with Site(reply) as site:
+    with WebhookReceiver(reply) as site:
         with told(site, key, root) as server:
             with Load(server, SEED) as load:
                 for kill in range(KILLS):

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from client import layout, parameters
-from event_site import all_delivered, pending, send
-from server import Server, run_program, wait_until
+from support.client import layout, parameters
+from support.server import Server, run_program, wait_until
+from support.webhook_receiver import all_delivered, pending, send
 
 # Writes down all that it was given, one file a run.
 WITNESS = """#!/usr/bin/python3

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from client import layout, parameters
-from event_site import DATA, Reply, Site, all_delivered, pending, send, told
-from server import Server, run_program, wait_until
+from support.client import layout, parameters
+from support.server import Server, run_program, wait_until
+from support.webhook_receiver import DATA, Reply, WebhookReceiver, all_delivered, pending, send, told
 
 @pytest.fixture
 def site():
-    with Site() as site:
+    with WebhookReceiver() as site:
         yield site
 
 
@@ -41,7 +41,7 @@ def test_a_finished_file_is_told_with_all_that_is_known_of_it(site, key, tmp_pat
 
 
 def test_a_site_that_is_dead_for_a_while_is_told_of_everything_when_it_is_back(key, tmp_path):
-    site = Site()
+    site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         for number in range(6):
             send(server, f"{number}.bin")
@@ -68,7 +68,7 @@ def test_a_site_that_answers_500_is_told_again_with_the_same_id(site, key, tmp_p
 
 
 def test_what_could_not_be_told_is_told_after_a_restart(key, tmp_path):
-    site = Site()
+    site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
         wait_until(lambda: pending(server)[0]["receivers"][0]["attempts"], 10, "it was tried")
@@ -108,7 +108,7 @@ def test_redirects_are_not_followed(site, key, tmp_path):
 
 
 def test_uploads_of_one_name_are_told_in_their_order(key, tmp_path):
-    site = Site()
+    site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         sizes = list(range(1000, 13_000, 1000))
         for size in sizes:
@@ -183,7 +183,7 @@ def test_two_processes_on_one_root_tell_each_event_once(site, key, tmp_path):
 
 
 def test_an_operator_retries_and_drops(key, tmp_path):
-    site = Site()
+    site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
         send(server, "b.bin")
@@ -230,7 +230,7 @@ def test_settings_that_cannot_work_are_said_at_the_start(option, value, tmp_path
 # --- before an upload begins
 
 
-def asked(site: Site, key, root) -> Server:
+def asked(site: WebhookReceiver, key, root) -> Server:
     return Server(root, options=("--on-begin-url", site.url, "--event-key", str(key)))
 
 

@@ -16,11 +16,11 @@ import subprocess
 
 import pytest
 
-import disks
-from client import MIB, layout, parameters, random_bytes
-from disks import as_root, fill, read_from_disk
-from faults import Faults
-from server import Server, run_program
+from support import disks
+from support.client import MIB, layout, parameters, random_bytes
+from support.disks import as_root, fill, read_from_disk
+from support.faults import Faults
+from support.server import Server, run_program
 
 # Larger than one piece of the program's reading, so that each chunk is written in several calls, and a whole number of
 # blocks, so that no chunk ends in the block where another begins.

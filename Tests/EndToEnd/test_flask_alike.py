@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from client import Chunk, layout, parameters, random_bytes
-from flask_differences import DIFFERENCES, ERROR_PAGE, LARGEST_FILE, Request, World, is_path, is_test_of_empty_file, is_too_long_for_flask, size
-from flask_server import Flask
-from server import Server
+from support.client import Chunk, layout, parameters, random_bytes
+from support.flask_differences import DIFFERENCES, ERROR_PAGE, LARGEST_FILE, Request, World, is_path, is_test_of_empty_file, is_too_long_for_flask, size
+from support.flask_server import Flask
+from support.server import Server
 
 settings.register_profile(
     "short",

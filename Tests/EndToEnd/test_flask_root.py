@@ -12,11 +12,11 @@ import time
 
 import pytest
 
-import disks
-from client import MIB, Client, layout, parameters, random_bytes
-from faults import Faults
-from flask_server import Flask
-from server import Server, run_program
+from support import disks
+from support.client import MIB, Client, layout, parameters, random_bytes
+from support.faults import Faults
+from support.flask_server import Flask
+from support.server import Server, run_program
 
 CHUNK = 100_000
 

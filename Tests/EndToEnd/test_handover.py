@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from client import Chunk, layout, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from server import PROGRAM, Server, run_program, wait_until
+from support.client import Chunk, layout, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.server import PROGRAM, Server, run_program, wait_until
 
 CHUNK = 50_000
 

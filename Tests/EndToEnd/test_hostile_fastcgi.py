@@ -15,10 +15,10 @@ import socket
 import struct
 import threading
 
-from client import Chunk, parameters, query
-from fastcgi import BEGIN_REQUEST, PARAMS, STDIN, Request, upload_params
-from load import Load
-from server import Server, run_program, wait_until
+from support.client import Chunk, parameters, query
+from support.fastcgi import BEGIN_REQUEST, PARAMS, STDIN, Request, upload_params
+from support.load import Load
+from support.server import Server, run_program, wait_until
 
 # The default of --threads.
 THREADS = 8

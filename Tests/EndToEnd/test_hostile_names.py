@@ -13,9 +13,9 @@ import re
 
 import pytest
 
-from client import Chunk, parameters
-from hostile_names import hostile_names
-from server import Server
+from support.client import Chunk, parameters
+from support.hostile_names import hostile_names
+from support.server import Server
 
 # At the same time: what takes time is the disk, which makes each file durable.
 SENDERS = 16

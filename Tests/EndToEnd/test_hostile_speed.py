@@ -16,10 +16,10 @@ import time
 
 import pytest
 
-from client import MIB, Chunk, layout, parameters, random_bytes
-from hostile_crowd import GARBAGE, LONG_LIST, RAW, head, hostile_crowd, list_request, manners, upload_fields
-from journal import Journal
-from server import Server, run_program, wait_until
+from support.client import MIB, Chunk, layout, parameters, random_bytes
+from support.hostile_clients import GARBAGE, LONG_LIST, RAW, head, hostile_crowd, list_request, manners, upload_fields
+from support.journal import Journal
+from support.server import Server, run_program, wait_until
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 # A page sends three chunks at a time.

@@ -8,8 +8,8 @@ import os
 import random
 import time
 
-from load import Load
-from server import Server, run_program
+from support.load import Load
+from support.server import Server, run_program
 
 KILLS = int(os.environ.get("KILLS", "200"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))

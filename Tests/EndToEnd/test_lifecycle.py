@@ -6,9 +6,9 @@ import socket
 import stat
 import time
 
-from client import Chunk, layout, multipart, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from server import wait_until
+from support.client import Chunk, layout, multipart, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.server import wait_until
 
 CHUNK = 100_000
 DATA = random_bytes(5 * CHUNK)

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from client import MIB, Chunk, layout, parameters, query, random_bytes
-from server import PROGRAM, REPOSITORY, Server
+from support.client import MIB, Chunk, layout, parameters, query, random_bytes
+from support.server import PROGRAM, REPOSITORY, Server
 
 CHUNK = 1000
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from metrics import scrape
-from server import REPOSITORY
+from support.metrics import scrape
+from support.server import REPOSITORY
 
 FOLDER = REPOSITORY / "deploy/monitoring"
 # Names that Prometheus makes itself, and words of its language.

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from client import Chunk, parameters, random_bytes
-from server import REPOSITORY, Server
+from support.client import Chunk, parameters, random_bytes
+from support.server import REPOSITORY, Server
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from client import MIB, Chunk, layout, multipart, parameters, random_bytes
-from fastcgi import Request, upload_params
-from faults import Faults
-from metrics import Metrics, scrape
-from server import PROGRAM, Server, wait_until
+from support.client import MIB, Chunk, layout, multipart, parameters, random_bytes
+from support.fastcgi import Request, upload_params
+from support.faults import Faults
+from support.metrics import Metrics, scrape
+from support.server import PROGRAM, Server, wait_until
 
 DATA = random_bytes(5 * 64 * 1024, seed=5)
 CHUNK = 64 * 1024

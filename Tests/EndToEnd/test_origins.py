@@ -4,8 +4,8 @@ every answer there is, is in test_outcomes.py.
 
 import pytest
 
-from client import Chunk, parameters, query
-from cors import APP, OpenServer, expect_readable
+from support.client import Chunk, parameters, query
+from support.cors import APP, OpenServer, expect_readable
 
 CHUNK = 1000
 

@@ -19,11 +19,11 @@ import time
 
 import pytest
 
-import journal
-from client import MIB, Chunk, multipart, parameters, query
-from cors import APP, OpenServer, expect_readable
-from faults import Faults
-from server import Server, wait_until
+from support import journal
+from support.client import MIB, Chunk, multipart, parameters, query
+from support.cors import APP, OpenServer, expect_readable
+from support.faults import Faults
+from support.server import Server, wait_until
 
 CHUNK = 1000
 SIZE = 3 * CHUNK

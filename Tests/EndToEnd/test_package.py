@@ -17,10 +17,10 @@ import tempfile
 
 import pytest
 
-from browser import open_browser
-from client import MIB, Client, random_bytes
-from load import Load
-from server import REPOSITORY, free_port, wait_until
+from support.browser import open_browser
+from support.client import MIB, Client, random_bytes
+from support.load import Load
+from support.server import REPOSITORY, free_port, wait_until
 
 pytestmark = [
     pytest.mark.package,

@@ -14,11 +14,11 @@ import uuid
 
 import pytest
 
-import disks
-from client import MIB
-from faults import Faults
-from load import Load
-from server import Server, run_program
+from support import disks
+from support.client import MIB
+from support.faults import Faults
+from support.load import Load
+from support.server import Server, run_program
 
 POWER_CUTS = int(os.environ.get("POWER_CUTS", "20"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))

@@ -11,8 +11,8 @@ import urllib.parse
 
 import pytest
 
-from event_site import KEY, all_delivered
-from server import PROGRAM, REPOSITORY, Server, free_port, wait_until
+from support.server import PROGRAM, REPOSITORY, Server, free_port, wait_until
+from support.webhook_receiver import KEY, all_delivered
 
 sys.path.insert(0, str(REPOSITORY / "Tests/Benchmarks"))
 import readme  # noqa: E402

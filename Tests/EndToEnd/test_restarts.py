@@ -12,8 +12,8 @@ import subprocess
 
 import pytest
 
-from load import Load
-from server import PROGRAM, Server, run_program
+from support.load import Load
+from support.server import PROGRAM, Server, run_program
 
 RESTARTS = int(os.environ.get("RESTARTS", "20"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from server import PROGRAM, Server, wait_until
+from support.server import PROGRAM, Server, wait_until
 
 
 def definitions(command: str = "serve") -> list[dict]:

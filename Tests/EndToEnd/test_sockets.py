@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import os
 import pathlib
 import resource
 import signal
@@ -12,9 +11,9 @@ import time
 
 import pytest
 
-from client import layout, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from server import PROGRAM, free_port, wait_until
+from support.client import layout, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.server import PROGRAM, free_port, wait_until
 
 DATA = random_bytes(1000)
 (ONLY,) = layout(len(DATA), len(DATA), False)

@@ -9,8 +9,8 @@ import subprocess
 import termios
 import unicodedata
 
-from client import layout, parameters, random_bytes
-from server import PROGRAM, wait_until
+from support.client import layout, parameters, random_bytes
+from support.server import PROGRAM, wait_until
 
 CHUNK = 10_000
 DATA = random_bytes(4 * CHUNK, seed=5)

@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from client import layout, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from journal import Journal, key
-from server import PROGRAM, Server, run_program, wait_until
+from support.client import layout, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.journal import Journal, key
+from support.server import PROGRAM, Server, run_program, wait_until
 
 CHUNK = 10_000
 DATA = random_bytes(4 * CHUNK, seed=5)

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from client import layout, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from journal import key
-from server import Server, run_program
+from support.client import layout, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.journal import key
+from support.server import Server, run_program
 
 CHUNK = 10_000
 DATA = random_bytes(3 * CHUNK, seed=6)

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from client import MIB, layout, multipart, parameters, query, random_bytes
-from server import REPOSITORY, Server, wait_until
+from support.client import MIB, layout, multipart, parameters, query, random_bytes
+from support.server import REPOSITORY, Server, wait_until
 
 CHUNK = MIB
 OFF = ("--buffering", "off")

@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from client import layout, parameters, query, random_bytes
-from fastcgi import Request, upload_params
-from server import PROGRAM, REPOSITORY, run_program, wait_until
+from support.client import layout, parameters, query, random_bytes
+from support.fastcgi import Request, upload_params
+from support.server import PROGRAM, REPOSITORY, run_program, wait_until
 
 UNITS = REPOSITORY / "deploy/systemd"
 README = (REPOSITORY / "deploy/README.md").read_text()

@@ -8,8 +8,8 @@ import time
 import jwt
 import pytest
 
-from client import layout, parameters, query, random_bytes
-from server import REPOSITORY, Server, run_program
+from support.client import layout, parameters, query, random_bytes
+from support.server import REPOSITORY, Server, run_program
 
 SECRET = "a secret that nobody else knows, of some length"
 README = (REPOSITORY / "deploy/README.md").read_text()

@@ -5,8 +5,8 @@ import zlib
 
 import pytest
 
-from client import layout, parameters, random_bytes
-from server import Server
+from support.client import layout, parameters, random_bytes
+from support.server import Server
 
 
 def png() -> bytes:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from client import MIB, Chunk, layout, parameters, query, random_bytes
+from support.client import MIB, Chunk, layout, parameters, query, random_bytes
 
 CHUNK = 10_000
 SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, 2 * CHUNK, 10 * CHUNK + 1]

@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from line_coverage import COVERAGE
+from support.line_coverage import COVERAGE
 
 pytestmark = pytest.mark.browser
 

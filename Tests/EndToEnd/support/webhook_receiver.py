@@ -13,8 +13,8 @@ import threading
 import cloudevents.http
 import standardwebhooks
 
-from client import layout, parameters, random_bytes
-from server import Server, free_port, run_program
+from support.client import layout, parameters, random_bytes
+from support.server import Server, free_port, run_program
 
 DATA = random_bytes(50_000)
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -42,7 +42,7 @@ class Reply:
     body: bytes = b""
 
 
-class Site:
+class WebhookReceiver:
     """`reply` is asked for each request, and may take its time. `received` has all requests in order."""
 
     def __init__(self, reply=lambda received: Reply()):
@@ -57,7 +57,7 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/events"
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> "WebhookReceiver":
         self.open()
         return self
 
@@ -115,7 +115,7 @@ class Site:
             return [each.id for each in self.received]
 
 
-def told(site: Site, key, root, *options: str) -> Server:
+def told(site: WebhookReceiver, key, root, *options: str) -> Server:
     """A server that tells the site."""
     return Server(
         root, options=("--on-complete-url", site.url, "--event-key", str(key), "--event-timeout", "2s", *options))

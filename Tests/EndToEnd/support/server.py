@@ -14,9 +14,9 @@ import subprocess
 import tempfile
 import time
 
-from client import Client
+from support.client import Client
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("RESUMABLED", str(REPOSITORY / ".build/release/resumabled"))
 # A JSON Web Token, or what stands for one in a query string.
 TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.|upload_token=")

@@ -4,7 +4,7 @@ They run in a process of their own, so that honest clients don't share an interp
 real ones would not run on the server at all. They come from many loopback addresses, because a crowd that the limit for
 a single address holds back would prove little.
 
-    python hostile_crowd.py PORT     prints a line when all have come, and a line of JSON when its input ends
+    python -m support.hostile_clients PORT     prints a line when all have come, and a line of JSON when its input ends
 
 Theory of operation: one loop over all connections. Each is opened with some bytes at once and then sends a piece every
 second. When the server closes it, or its time is over, it is opened again. Answers are read and their status codes
@@ -17,6 +17,7 @@ import dataclasses
 import heapq
 import json
 import os
+import pathlib
 import re
 import resource
 import select
@@ -26,7 +27,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from client import MIB, ROUTE, Chunk, parameters, query
+from support.client import MIB, ROUTE, Chunk, parameters, query
 
 # Below the limit of nginx.conf.example for one address (limit_conn).
 CONNECTIONS_PER_ADDRESS = 40
@@ -238,7 +239,9 @@ class Crowd:
 def hostile_crowd(port: int) -> Iterator[dict[str, collections.Counter]]:
     """The crowd at a server on this port. What it gives is filled with the crowd's counts when the crowd has left."""
     process = subprocess.Popen(
-        [sys.executable, __file__, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        [sys.executable, "-m", "support.hostile_clients", str(port)],
+        cwd=pathlib.Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
     counts: dict[str, collections.Counter] = {}
     try:
         assert process.stdout.readline() == "here\n", "the crowd did not get there"

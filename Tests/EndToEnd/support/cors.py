@@ -1,6 +1,6 @@
 """A server that lets the pages of one more origin upload, and what such a page must find in every answer."""
 
-from server import Server
+from support.server import Server
 
 APP = "https://app.example.org"
 

@@ -5,8 +5,8 @@ import socket
 import subprocess
 import sys
 
-from client import Client
-from server import free_port, wait_until
+from support.client import Client
+from support.server import free_port, wait_until
 
 BACKEND = pathlib.Path(__file__).with_name("flask_backend.py")
 

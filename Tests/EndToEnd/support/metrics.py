@@ -2,7 +2,7 @@
 
 import re
 
-from client import Client
+from support.client import Client
 
 SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')

@@ -3,7 +3,7 @@
 import pathlib
 import signal
 
-from server import Server, wait_until
+from support.server import Server, wait_until
 
 # Where the example configuration begins to speak of its own page.
 LANDMARK = "        # --- The page: plain files"

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 
-from client import Answer, Client, query
+from support.client import Answer, Client, query
 
 #: `--max-file-size`, as the README has it.
 LARGEST_FILE = 1 << 40

@@ -17,8 +17,8 @@ import urllib.parse
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from line_coverage import COVERAGE
-from server import Server, wait_until
+from support.line_coverage import COVERAGE
+from support.server import Server, wait_until
 
 # Looks into the database of resumable-recovery.js.
 REMEMBERED = """

@@ -7,8 +7,8 @@ import random
 import threading
 import time
 
-from client import Chunk, Client, layout, parameters, random_bytes
-from server import Server, wait_until
+from support.client import Chunk, Client, layout, parameters, random_bytes
+from support.server import Server, wait_until
 
 SENDERS = 16
 # In seconds. A restart takes a few hundredths.

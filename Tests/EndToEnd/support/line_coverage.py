@@ -8,7 +8,7 @@ import json
 import pathlib
 import subprocess
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 WEB = REPOSITORY / "Sources/Web"
 
 
