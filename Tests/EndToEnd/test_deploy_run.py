@@ -139,7 +139,7 @@ def test_if_one_dies_it_says_so_and_stops_the_other(running, word, name):
     os.kill(running.pid_of(word), signal.SIGKILL)
     assert running.process.wait(10) == 1
     running.reader.join(10)
-    assert any(f"{name} has ended unexpectedly" in line for line in running.lines), running.lines
+    assert any(f"{name} ended unexpectedly" in line for line in running.lines), running.lines
     running.expect_nothing_left()
 
 

@@ -86,7 +86,7 @@ def test_a_refusal_arrives_though_the_client_is_still_sending(streaming):
 
 def test_another_word_than_on_and_off_is_an_error():
     done = subprocess.run([REPOSITORY / "deploy/nginx-conf", "--buffering", "maybe"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "") and "--buffering needs on or off" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "") and "--buffering must be on or off" in done.stderr
 
 
 def test_a_client_that_is_sending_holds_a_thread(tmp_path):
