@@ -1,6 +1,7 @@
 // swift-tools-version: 6.2
-// The targets stand in the order of one request's way: the door, the words, the unpacking, the rules, the cellar, the
-// steward, the program. An arrow (dependency) only points to rooms that know less.
+// The targets are listed in the order in which a request passes through them. Dependencies point one way: HTTP,
+// Multipart and UploadModel know nothing of the other modules, the store knows the model, and the service knows all of
+// these.
 
 import PackageDescription
 
@@ -17,35 +18,34 @@ let package = Package(
         .executable(name: "resumabled", targets: ["resumabled"])
     ],
     dependencies: [
-        // The command line: parsing, help texts, completion scripts.
+        // Parses the command line, and generates help texts and completion scripts.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        // The log's interface, so that what is said stays apart from how it is written.
+        // The logging interface. The program chooses how the messages are written.
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     ],
     targets: [
         // libfcgi: the FastCGI protocol.
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
-        // xxHash: checksums of chunks and journal records, at memory speed.
+        // xxHash: checksums of chunks and journal records, at the speed of memory.
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
-        // OpenSSL's libcrypto: SHA-256, for a client's identifier as a file name nobody can forge, and for chunks'
-        // digests.
+        // OpenSSL's libcrypto: SHA-256, which turns identifiers into file names, and checks the digests of chunks.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        // libmagic: what a file is by its first bytes.
+        // libmagic: detects a file's type by its first bytes.
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
-        // libcurl: sends events to a site.
+        // libcurl: sends events to a webhook.
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        // cjose, with jansson for the JSON: upload tokens (JWT, JWS, JWK). Measured: no build time, 20 KB in the
-        // binary; jwt-kit takes 100 s and 7 MB, and its calls are async.
+        // cjose, with jansson for JSON: upload tokens (JWT, JWS, JWK). It adds no build time and 20 KB to the binary.
+        // jwt-kit was measured at 100 s and 7 MB, and its calls are async.
         .systemLibrary(name: "CJOSE", pkgConfig: "cjose", providers: [.apt(["libcjose-dev", "libjansson-dev"])]),
-        // The Linux calls that Swift's Glibc module leaves out (they stand behind _GNU_SOURCE).
+        // The Linux calls that Swift's Glibc module lacks, because they need _GNU_SOURCE.
         .target(name: "CLinux"),
-        // What each room that talks to Linux needs: who closes a descriptor, how an errno reads.
+        // Descriptors, locks, threads and the texts of errors, for all modules that call Linux.
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
 
-        // What JSON we write.
+        // Writes JSON.
         .target(name: "JSON", swiftSettings: strict),
 
-        // What is counted, and the text that Prometheus reads.
+        // Counters, and their text format for Prometheus.
         .target(name: "Metrics", swiftSettings: strict),
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CLinux", "HTTP", "Linux"], swiftSettings: strict),
@@ -131,7 +131,7 @@ let package = Package(
     ]
 )
 
-// The fuzzers. Only `Tests/fuzz` asks for them: what they are linked with brings a main function of its own.
+// The fuzzers. They are built by `Tests/fuzz` only, because libFuzzer, with which they are linked, has its own main().
 if Context.environment["RESUMABLED_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
