@@ -23,6 +23,20 @@ TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.|upload_token=")
 CRASH = re.compile(r"Fatal error|Program crashed|\*\*\* |Sanitizer|runtime error|Segmentation")
 
 
+def handle_ignored_signals() -> None:
+    """Lets child processes start with default signals, however this process was started.
+
+    A shell starts background jobs with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. Children inherit ignored
+    signals, but not handlers. So an empty handler takes the place of each ignored signal."""
+    # Python itself ignores these two, and Popen restores them in children.
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+handle_ignored_signals()
+
+
 def free_port() -> int:
     """A loopback port that nobody uses at the moment; whoever wants it must bind it soon."""
     with socket.socket() as probe:
