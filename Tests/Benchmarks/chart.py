@@ -1,4 +1,4 @@
-"""The chart: how fast and how dear each side is, in relation to nginx's own PUT."""
+"""Draws the chart: the speed and the processor time of each side, relative to nginx's own PUT."""
 
 import pathlib
 
@@ -10,30 +10,30 @@ import matplotlib.pyplot as pyplot
 from report import Spread
 from sides import SIDES
 
-# Told apart by people who see few colours, and in print: Okabe and Ito's.
+# Okabe and Ito's palette, which colour-blind people can distinguish.
 COLOURS = {"dav": "#999999", "ours": "#0072b2", "streaming": "#009e73", "unsynced": "#56b4e9", "flask": "#e69f00"}
 PANELS = {
-    "speed": "Speed (nginx DAV PUT = 1, more is better)",
-    "cpu": "Processor time (nginx DAV PUT = 1, less is better)",
+    "speed": "Speed (nginx DAV PUT = 1, higher is better)",
+    "cpu": "Processor time (nginx DAV PUT = 1, lower is better)",
 }
 
 
-# Of a bar, where the workloads are 1 apart.
+# The width of a bar. The distance between two workloads is 1.
 WIDTH = 0.2
 
 
 def offset(side: str, sides: dict) -> float:
-    """From the middle of a workload's bars to that side's."""
+    """The distance from the middle of a workload's bars to the bar of that side."""
     present = [each for each in COLOURS if each in sides]
     return (present.index(side) - (len(present) - 1) / 2) * WIDTH
 
 
 def draw(summaries: dict[str, dict[str, dict[str, Spread]]], path: pathlib.Path) -> None:
-    """Of the uploads that were measured with both nginx's PUT and others; nothing if there are none."""
+    """Writes the chart of the workloads that were measured with nginx's PUT and another side, if there are any."""
     shown = {name: each for name, each in summaries.items() if any("cpu / dav" in side for side in each.values())}
     if not shown:
         return
-    # The same figures give the same file, and text stays text.
+    # The same figures give the same file, and text is not converted to paths.
     matplotlib.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})
     figure, axes = pyplot.subplots(len(PANELS), 1, figsize=(9, 7), layout="constrained")
     for axis, (quantity, title) in zip(axes, PANELS.items()):

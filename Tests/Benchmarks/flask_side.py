@@ -1,10 +1,10 @@
-"""Hands the Flask backend of the end-to-end tests to gunicorn."""
+"""The WSGI application for gunicorn: the Flask backend of the end-to-end tests."""
 
 import sys
 
 
 def application(root: str):
-    # The backend takes its folder from the command line, as it is started there.
+    # The backend reads its folder from the command line.
     sys.argv = ["flask_backend.py", root]
     from support import flask_backend
 

@@ -1,21 +1,23 @@
-// The benchmark's load generator: sends prepared requests over kept HTTP/1.1 connections and notes how long each took.
+// The benchmark's load generator. It sends prepared requests over persistent HTTP/1.1 connections and records how long
+// each took.
 //
 //     load PLAN POOL PORT SECONDS RESULTS
 //
-// It knows nothing of uploads, and does no statistics: plan.py writes the requests into PLAN and reads RESULTS. One
-// thread serves all connections (epoll), and the bodies are slices of POOL, which is mapped, so that it takes little of
-// the processors that it shares with what is measured. Ends with status 1 and a line if not all is done within SECONDS.
+// The generator has no knowledge of uploads and computes no statistics: plan.py writes the requests to PLAN and reads
+// RESULTS. It shares the processors with the server that is measured, so it must use little of them: one thread serves
+// all connections (epoll), and the bodies are slices of POOL, which is mapped. If requests are still unanswered after
+// SECONDS, it prints a line and exits with status 1.
 //
-// PLAN is a sequence of groups, each followed by its requests; numbers are little-endian and not padded:
+// PLAN is a sequence of groups, each followed by its requests. Numbers are little-endian and not padded:
 //
 //     group:    u32 connections, u32 requests, u32 source, u32 delay, u64 rate
-//               source: address of the first connection's own end, the others count up from it; 0: the kernel's choice
+//               source: local address of the first connection, the others count up from it; 0: the kernel's choice
 //               delay: milliseconds before the group begins
-//               rate: bytes a second of one connection; 0: as fast as it goes
+//               rate: bytes a second of one connection; 0: unlimited
 //     request:  u32 head length, u32 tail length, u64 body offset, u64 body length, head, tail
-//               what is sent is the head, the body's slice of POOL, the tail
+//               the bytes sent are the head, the body's slice of POOL, and the tail
 //
-// The connections of a group take its requests in order. RESULTS has one entry for each request, in the plan's order:
+// The connections of a group take its requests in order. RESULTS has one entry for each request, in the order of PLAN:
 //
 //     u32 status (0: the connection broke), u64 begin, u64 end (nanoseconds of CLOCK_MONOTONIC)
 
@@ -40,12 +42,12 @@
 #include <unistd.h>
 
 enum {
-    // The longest head of an answer.
+    // The longest response head.
     ANSWER_BYTES = 16 << 10,
-    // How often connections with a rate are looked after.
+    // How often connections with a rate are served.
     TICK_MILLISECONDS = 10,
-    // The least that such a connection sends at once, but for the rest: what one packet holds.
-    MORSEL = 1448,
+    // The least that a connection with a rate sends at once, except at the end of a request: the payload of a packet.
+    MINIMUM_SEND = 1448,
 };
 
 struct __attribute__((packed)) group_header {
@@ -71,7 +73,7 @@ struct request {
 struct group {
     struct group_header header;
     uint32_t taken;
-    // In the arrays of all requests and results.
+    // The index of its first request in `requests` and `results`.
     size_t first;
 };
 
@@ -79,11 +81,11 @@ struct connection {
     struct group *group;
     int socket;
     uint32_t number;
-    // The request under way; meaningful only while `busy`.
+    // The index of the request under way. It is meaningful only while `busy`.
     size_t request;
     int busy;
     uint64_t sent;
-    // The answer: its head as far as it came, then how many bytes of its body are missing.
+    // The part of the response's head that has arrived, and the number of bytes that its body still lacks.
     char answer[ANSWER_BYTES + 1];
     size_t answered;
     int has_head, closes;
@@ -104,7 +106,7 @@ static void give_up(const char *what, const char *why) {
     exit(1);
 }
 
-// For a system call that failed.
+// Reports a system call that failed, and exits.
 static void fail(const char *what) { give_up(what, strerror(errno)); }
 
 static uint64_t now(void) {
@@ -124,7 +126,7 @@ static const char *map(const char *path, size_t *length) {
     return bytes;
 }
 
-// The next bytes of the plan.
+// Returns the next bytes of the plan, and advances it.
 static const char *take(const char **plan, const char *end, size_t length) {
     if ((size_t)(end - *plan) < length) give_up("the plan", "ends in the middle of a request");
     const char *bytes = *plan;
@@ -173,10 +175,11 @@ static void open_connection(struct connection *connection) {
         source.sin_addr.s_addr = htonl(group->source + connection->number);
         if (bind(connection->socket, (struct sockaddr *)&source, sizeof source) != 0) fail("bind");
     }
-    // On the loopback this doesn't wait, except for a full queue.
+    // On a loopback address this waits only if the server's queue is full.
     if (connect(connection->socket, (struct sockaddr *)&server, sizeof server) != 0) fail("connect");
     fcntl(connection->socket, F_SETFL, O_NONBLOCK);
-    // Edge-triggered: set up once for both directions. What has a rate is woken by the clock to send.
+    // The events are edge-triggered, so they are set up once for both directions. Connections with a rate send by the
+    // clock.
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
     if (!group->rate) event.events |= EPOLLOUT;
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->socket, &event) != 0) fail("epoll_ctl");
@@ -190,7 +193,7 @@ static void end_request(struct connection *connection) {
     unfinished--;
 }
 
-// Gives an idle connection the next request of its group; false if there is none.
+// Gives an idle connection the next request of its group. Returns false if there is none.
 static int begin_request(struct connection *connection) {
     struct group *group = connection->group;
     if (group->taken == group->header.requests) return 0;
@@ -209,16 +212,16 @@ static void break_off(struct connection *connection) {
     connection->socket = -1;
 }
 
-// How many bytes of the request may have been sent by now.
+// Returns how many bytes of the request the connection's rate permits by now.
 static uint64_t allowance(const struct connection *connection) {
     uint64_t length = requests[connection->request].length, rate = connection->group->header.rate;
     if (!rate) return length;
     uint64_t earned = (now() - results[connection->request].begin) / 1000 * rate / 1000000;
     if (earned >= length) return length;
-    return earned - connection->sent >= MORSEL ? earned : connection->sent;
+    return earned - connection->sent >= MINIMUM_SEND ? earned : connection->sent;
 }
 
-// Sends as much as goes; false if the connection is broken.
+// Sends as much as possible. Returns false if the connection is broken.
 static int send_more(struct connection *connection) {
     const struct request *request = &requests[connection->request];
     uint64_t limit = allowance(connection);
@@ -245,7 +248,7 @@ static int send_more(struct connection *connection) {
     return 1;
 }
 
-// The value of a header of the answer, or NULL.
+// Returns the value of a header of the response, or NULL.
 static const char *header(const struct connection *connection, const char *name) {
     const char *line = connection->answer;
     while ((line = strstr(line, "\r\n")) && strncmp(line, "\r\n\r\n", 4) != 0) {
@@ -258,7 +261,7 @@ static const char *header(const struct connection *connection, const char *name)
     return NULL;
 }
 
-// Reads the answer; false if the connection is at its end.
+// Reads the response. Returns false if the connection has ended.
 static int receive(struct connection *connection) {
     static char body[64 << 10];
     while (1) {
@@ -270,7 +273,7 @@ static int receive(struct connection *connection) {
                 if (count <= 0) return count < 0 && errno == EAGAIN;
                 connection->missing -= count;
             }
-            // An answer that came before the request was sent leaves a connection of no more use.
+            // A connection cannot be used again if the response came before the whole request was sent.
             int whole = connection->sent == requests[connection->request].length;
             end_request(connection);
             if (!whole || connection->closes) return 0;
@@ -289,21 +292,21 @@ static int receive(struct connection *connection) {
         connection->has_head = 1;
         connection->status = atoi(connection->answer + strcspn(connection->answer, " "));
         const char *length = header(connection, "Content-Length"), *persistence = header(connection, "Connection");
-        // Without a length only these two have a known end (RFC 9112, section 6.3).
-        if (!length && connection->status != 204 && connection->status != 304) give_up("an answer", "without a length");
+        // Without a length, the end of the body is known for these two only (RFC 9112, section 6.3).
+        if (!length && connection->status != 204 && connection->status != 304) give_up("a response", "has no length");
         uint64_t came = connection->answer + connection->answered - (end + 4);
         connection->missing = length ? strtoull(length, NULL, 10) : 0;
-        if (came > connection->missing) give_up("an answer", "longer than announced");
+        if (came > connection->missing) give_up("a response", "is longer than announced");
         connection->missing -= came;
         connection->closes = persistence && strncasecmp(persistence, "close", 5) == 0;
     }
 }
 
-// Does what can be done without waiting.
+// Sends and receives as much as possible without waiting.
 static void serve(struct connection *connection) {
     while (1) {
         if (!connection->busy && !begin_request(connection)) return;
-        // The answer may be there although nothing can be sent any more.
+        // The response may have arrived even if nothing more can be sent.
         int can_send = send_more(connection), can_receive = receive(connection);
         if (can_send && can_receive) return;
         if (connection->busy) {
@@ -346,7 +349,7 @@ int main(int count, char **arguments) {
                     (uintmax_t)seconds);
             return 1;
         }
-        // What waits for its group's beginning, or for its rate.
+        // Serve the connections that wait for the beginning of their group, or for their rate.
         if (passed - ticked >= TICK_MILLISECONDS * 1000000ull || ticked == 0) {
             ticked = passed;
             for (struct connection *each = table; each < next; each++) {

@@ -1,4 +1,4 @@
-"""What processes cost, by what the kernel counts of them."""
+"""The resources that processes use, by the kernel's counters."""
 
 import contextlib
 import dataclasses
@@ -12,13 +12,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """Of some processes, since they began."""
+    """The resources that some processes have used since their start."""
 
-    # Processor time in seconds, the kernel's on their behalf included; what it writes back later is nobody's.
+    # Processor time in seconds, in user and kernel mode. The kernel's write-back in the background is not included.
     cpu: float
-    # Bytes of the pages that they made the kernel write (write_bytes in proc(5)): not what goes through sockets.
+    # Bytes of the pages that the processes made the kernel write (write_bytes in proc(5)), without sockets.
     written: int
-    # The most resident memory in bytes. Of several processes the sum, in which shared pages count several times.
+    # The peak of resident memory in bytes. It is the sum over the processes, so shared pages count several times.
     peak: int
 
     def since(self, earlier: "Usage") -> "Usage":
@@ -26,11 +26,11 @@ class Usage:
 
 
 def usage(*roots: int) -> Usage:
-    """Of these processes and their children."""
+    """The usage of these processes and their descendants."""
     cpu = written = peak = 0
     for pid in families(roots):
         folder = pathlib.Path(f"/proc/{pid}")
-        # The name, in brackets, may have blanks in it. User and system time are fields 14 and 15.
+        # The name, in parentheses, can contain spaces. User and system time are fields 14 and 15.
         fields = (folder / "stat").read_text().rpartition(")")[2].split()
         cpu += (int(fields[11]) + int(fields[12])) / TICKS
         written += int(re.search(r"^write_bytes: (\d+)$", (folder / "io").read_text(), re.M)[1])
@@ -39,7 +39,7 @@ def usage(*roots: int) -> Usage:
 
 
 def families(roots) -> list[int]:
-    """The processes, their children, and so on."""
+    """The ids of these processes and their descendants."""
     found = []
     for pid in roots:
         found.append(pid)
@@ -49,21 +49,21 @@ def families(roots) -> list[int]:
 
 
 def dirty_bytes() -> int:
-    """What the whole machine holds in memory that is not on a disk yet."""
+    """The bytes in the memory of the whole machine that are not on a disk yet."""
     return _memory("Dirty") + _memory("Writeback")
 
 
-# Of free page reporting, by which a virtual machine returns free memory to its host: the smallest blocks that it returns,
-# as a power of two of pages.
+# A virtual machine returns free memory to its host (free page reporting). This is the size of the smallest blocks that
+# it returns, as a power of two of pages.
 REPORTED_ORDER = pathlib.Path("/sys/module/page_reporting/parameters/page_reporting_order")
-# Linux has no larger blocks than 2^10 pages.
+# Linux has no blocks of more than 2^10 pages, so this value turns it off.
 NEVER_REPORTED = "11"
 
 
 @contextlib.contextmanager
 def kept_memory():
-    """Has a virtual machine keep its memory meanwhile, all of it filled once: then nobody who is measured pays for what
-    was returned to the host (see `touch_memory`). Only root may: says whether it could."""
+    """Makes a virtual machine fill all its memory once, and keep it during the measurement, so that no measured process
+    has to get memory back from the host (see `touch_memory`). Yields whether it worked; it needs root."""
     try:
         before = REPORTED_ORDER.read_text()
         REPORTED_ORDER.write_text(NEVER_REPORTED)
@@ -78,17 +78,17 @@ def kept_memory():
 
 
 def touch_memory(count: int) -> None:
-    """Has the kernel fill so many bytes of memory, nine tenths of what is available at most, and gives them back.
+    """Allocates `count` bytes of memory, at most nine tenths of what is available, and frees them.
 
-    A virtual machine may have returned its free memory to the host. The first to use a GiB of that pays more than two
-    seconds of a processor, several times what an upload takes: that must not be whoever happens to be measured.
+    A virtual machine may have returned its free memory to the host. The first process to use a GiB of it spends more
+    than two seconds of a processor, several times as much as an upload. That process must not be one that is measured.
     """
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
     mmap.mmap(-1, min(count, _memory("MemAvailable") * 9 // 10), flags=flags).close()
 
 
 def _memory(name: str) -> int:
-    """One line of /proc/meminfo, in bytes."""
+    """The value of one line of /proc/meminfo, in bytes."""
     text = pathlib.Path("/proc/meminfo").read_text()
     return int(re.search(rf"^{name}:\s+(\d+) kB$", text, re.M)[1]) * 1024
 
@@ -101,5 +101,5 @@ def file_system(path: pathlib.Path) -> str:
         fields, _, rest = line.partition(" - ")
         if fields.split()[2] == wanted:
             return rest.split()[0]
-    # btrfs gives each subvolume a device number of its own, which is not listed.
+    # The device numbers of btrfs subvolumes are not listed.
     return "unknown"

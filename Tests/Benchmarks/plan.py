@@ -1,4 +1,5 @@
-"""What is sent: files made of slices of one pool of random bytes, the requests for them, and the run of load.c."""
+"""The files that are sent, which consist of slices of a pool of random bytes, the requests for them, and the run of the
+load generator (load.c)."""
 
 import dataclasses
 import functools
@@ -13,18 +14,18 @@ import subprocess
 from support.client import ROUTE, Chunk, layout, multipart, parameters, query, random_bytes
 
 MIB = 1024 * 1024
-# As load.c reads and writes them.
+# The formats that load.c reads and writes.
 GROUP = struct.Struct("<4IQ")
 REQUEST = struct.Struct("<2I2Q")
 RESULT = struct.Struct("<I2Q")
 
 
 class Pool:
-    """Random bytes, larger than the processors' caches. Each slice of it has a beginning of its own, so that no two
-    chunks are the same and one that lands in the wrong place shows."""
+    """Random bytes, more than the processors' caches hold. Each slice starts at another place, so all chunks differ and
+    a chunk in the wrong place is noticed."""
 
     SIZE = 64 * MIB
-    # A prime, so that it takes long until a beginning comes again.
+    # A prime, so that the places repeat as late as possible.
     STEP = 1_000_003
 
     def __init__(self, path: pathlib.Path):
@@ -43,7 +44,7 @@ class File:
     name: str
     size: int
     chunk_size: int
-    # The number of its first slice in the pool; the following ones are its too.
+    # The number of its first slice in the pool. Its other slices follow.
     first: int
 
     @functools.cached_property
@@ -77,7 +78,7 @@ def files(count: int, size: int, chunk_size: int, name: str = "file") -> list[Fi
 @dataclasses.dataclass(frozen=True)
 class Request:
     head: bytes
-    # The slice of the pool that follows it.
+    # The slice of the pool that follows the head.
     offset: int = 0
     length: int = 0
     tail: bytes = b""
@@ -91,7 +92,7 @@ def _head(method: str, target: str, length: int = 0, content_type: str = "") -> 
 
 
 def form_post(file: File, chunk: Chunk, pool: Pool) -> Request:
-    """As Resumable.js sends a chunk: all parameters in the query string and in the form."""
+    """The upload of a chunk as by Resumable.js, with all parameters in the query string and in the form."""
     fields = file.fields(chunk)
     mark = b"the content"
     content_type, body = multipart(fields, mark)
@@ -103,41 +104,41 @@ def form_post(file: File, chunk: Chunk, pool: Pool) -> Request:
 
 
 def put(file: File, chunk: Chunk, pool: Pool) -> Request:
-    """A chunk as a file of its own."""
+    """A PUT that stores the chunk as a separate file."""
     offset, length = file.place(pool, chunk)
     head = _head("PUT", f"{ROUTE}/{piece(file, chunk)}", length, "application/octet-stream")
     return Request(head, offset, length)
 
 
 def piece(file: File, chunk: Chunk) -> str:
-    """The name of that file."""
+    """The name of the separate file of a chunk."""
     return f"{file.name}.{chunk.number}"
 
 
 def test(file: File, chunk: Chunk) -> Request:
-    """The question whether a chunk is held."""
+    """A test: is this chunk held?"""
     return Request(_head("GET", f"{ROUTE}?{query(file.fields(chunk))}"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Requests that some connections share out among themselves, in order."""
+    """Requests in order, each of which is sent by the next of some connections that is idle."""
 
     requests: list[Request]
     connections: int
-    # Bytes a second of one connection; 0: as fast as it goes.
+    # Bytes a second of one connection; 0: unlimited.
     rate: int = 0
-    # Milliseconds before it begins.
+    # Milliseconds before the group begins.
     delay: int = 0
-    # The address of the first connection's own end, as a number; the others count up. 0: 127.0.0.1.
+    # The local address of the first connection as a number, the others count up from it; 0: 127.0.0.1.
     source: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    # 0 where the connection broke.
+    # 0 if the connection broke.
     status: int
-    # Seconds on one clock.
+    # Seconds on a monotonic clock.
     began: float
     ended: float
 
@@ -148,7 +149,7 @@ class Run:
 
     # The answers to each group's requests, in their order.
     groups: list[list[Answer]]
-    # What the generator itself took, in seconds of a processor.
+    # The processor time of the generator itself in seconds.
     cpu: float
 
     @property
@@ -161,17 +162,17 @@ class Run:
 
     @property
     def failures(self) -> int:
-        """How many were not answered with success."""
+        """The number of requests without a 2xx answer."""
         return sum(not 200 <= answer.status < 300 for answer in self.answers)
 
 
 def duration(answers: list[Answer]) -> float:
-    """From the first beginning to the last end."""
+    """The seconds from the first beginning to the last end."""
     return max(answer.ended for answer in answers) - min(answer.began for answer in answers)
 
 
 class Load:
-    """The load generator, which is compiled already."""
+    """The compiled load generator."""
 
     def __init__(self, program: pathlib.Path, pool: Pool, folder: pathlib.Path):
         self.program = program

@@ -1,4 +1,4 @@
-"""From samples to figures: medians over the rounds with minimum and maximum, a table, JSON, and what was promised."""
+"""Computes figures from samples, as medians with minimum and maximum over the rounds, and compares them to targets."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import statistics
 from sides import SIDES
 from workloads import GIB, MIB, Sample, Workload
 
-# What the project holds itself to: workload, side, figure, what it must be, how much.
+# The project's targets: workload, side, figure, comparison, value.
 TARGETS = [
     *(target for side in ("ours", "streaming") for target in (
         ("W1", side, "speed / dav", ">=", 0.48),
@@ -56,7 +56,7 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 def figures(workload: Workload, sample: Sample) -> dict[str, float]:
-    """What one round says by itself."""
+    """The figures of one round of one side."""
     found = {}
     if workload.speed:
         amount = sample.bytes / MIB if workload.speed == "bytes" else sample.requests
@@ -66,7 +66,7 @@ def figures(workload: Workload, sample: Sample) -> dict[str, float]:
         for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1)):
             found[f"{name} ms"] = percentile(ordered, share) * 1000
     if sample.program_cpu is not None:
-        # Where no bytes are sent, so many requests stand for a GiB.
+        # The time is given for a GiB, or for 10,000 requests if no bytes are sent.
         amount = sample.bytes / GIB if sample.bytes else sample.requests / 10_000
         found["program cpu"] = sample.program_cpu / amount
         found["nginx cpu"] = sample.nginx_cpu / amount
@@ -81,7 +81,7 @@ def figures(workload: Workload, sample: Sample) -> dict[str, float]:
 
 
 def summarize(single: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, Spread]]:
-    """The figures of single rounds, by side and name, made one. Sides are compared within each round."""
+    """The spread of each figure over the rounds, by side and name. Ratios of two sides are computed within a round."""
     summary = {}
     for side in single[0]:
         summary[side] = {
@@ -111,7 +111,7 @@ def spread(value: Spread | None) -> str:
 
 
 def table(workload: Workload, summary: dict[str, dict[str, Spread]]) -> str:
-    """For people, in Markdown."""
+    """The workload's figures as Markdown tables."""
     speed = "MiB/s" if workload.speed == "bytes" else "requests/s"
     unit = "GiB" if any("written per byte" in each for each in summary.values()) else "10,000 requests"
     columns = {
@@ -146,7 +146,7 @@ def grid(rows: list[list[str]]) -> list[str]:
 
 
 class Results:
-    """All that was measured so far."""
+    """All measurements so far."""
 
     def __init__(self, machine: dict[str, str | int]):
         self.machine = machine
@@ -155,7 +155,7 @@ class Results:
         self.tables: list[str] = []
 
     def add(self, workload: Workload, rounds: list[dict[str, Sample]]) -> str:
-        """Takes in a workload's rounds, by side; returns its table."""
+        """Adds a workload's rounds and returns its tables."""
         single = [{side: figures(workload, sample) for side, sample in turn.items()} for turn in rounds]
         self.rounds[workload.name] = single
         self.summaries[workload.name] = summarize(single)
@@ -163,7 +163,7 @@ class Results:
         return self.tables[-1]
 
     def verdicts(self) -> list[tuple[str, bool]]:
-        """What was promised and measured: a line for each target, and whether it is met."""
+        """A line for each target that was measured, and whether it is met."""
         verdicts = []
         for workload, side, name, comparison, target in TARGETS:
             found = self.summaries.get(workload, {}).get(side, {}).get(name)
@@ -171,7 +171,7 @@ class Results:
                 continue
             is_met = COMPARE[comparison](found.median, float(target))
             verdicts.append((
-                f"{workload}, {SIDES[side].title}: {name} {spread(found)}, to be {comparison} {target:g}", is_met))
+                f"{workload}, {SIDES[side].title}: {name} {spread(found)}, target {comparison} {target:g}", is_met))
         return verdicts
 
     def save(self, folder: pathlib.Path) -> None:
@@ -182,5 +182,5 @@ class Results:
             "summary": self.summaries,
             "targets": [{"target": line, "met": is_met} for line, is_met in self.verdicts()],
         }
-        # What json doesn't know are the spreads.
+        # `default` converts the spreads.
         (folder / "results.json").write_text(json.dumps(document, indent=1, default=dataclasses.asdict) + "\n")

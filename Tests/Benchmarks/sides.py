@@ -1,7 +1,7 @@
-"""What is measured against each other, each behind the same nginx.
+"""The servers that are compared ("sides"), each behind the same nginx.
 
-The configuration is that of `deploy/nginx-conf`, the one that people are told to use. Where it names the program,
-nginx's own PUT or the Flask backend takes its place; nothing else is changed.
+The configuration of nginx is that of `deploy/nginx-conf`, which is recommended to operators. In the location for
+uploads, nginx's own PUT or the Flask backend replaces the program. Nothing else differs.
 """
 
 import hashlib
@@ -24,26 +24,26 @@ METER = struct.Struct("2Q")
 
 
 class Side(Server):
-    """One of them, from its start to its end. Its processes are new, so what they have used is for this run alone."""
+    """A server for one round. Its processes are new, so all that they have used is for this round."""
 
-    # In results, on the command line, and for people.
+    # The name on the command line and in the results, and the title in tables.
     name: str
     title: str
-    # False for the one that is known to spoil files: they are counted.
+    # False for the side that is known to damage files. Its wrong files are counted and do not end the benchmark.
     is_right = True
 
     def __init__(self, folder: pathlib.Path, tools: pathlib.Path, chunk_size: int = CHUNK_SIZE):
-        """`folder`: an empty one for files and for nginx's temporary ones, which must be on one disk. `tools`: what was
-        compiled."""
+        """`folder`: an empty folder for uploads and for nginx's temporary files, which must be on one disk. `tools`:
+        the folder of the compiled tools."""
         (folder / "files").mkdir()
         super().__init__(folder / "files", nginx_options=("--chunk-size", str(chunk_size)))
         self.folder = folder
         self.tools = tools
 
     def close(self) -> None:
-        """The files are emptied; they are removed after the last round. ext4 without a journal, which virtual machines
-        often have, passes over each inode that was freed in the last minutes whenever it makes a file, and the rounds
-        to come would pay for that."""
+        """Stops the server and empties its files. They are removed after the last round: ext4 without a journal, which
+        virtual machines often have, skips all inodes that were freed in the last minutes whenever it creates a file,
+        which would slow down the following rounds."""
         try:
             super().close()
         finally:
@@ -54,13 +54,13 @@ class Side(Server):
     # --- nginx
 
     def configuration(self, text: str) -> str:
-        """The example, with temporary files beside the others."""
+        """The example, with nginx's temporary files on the disk of the uploads, and without its rate limit."""
         setting = "client_body_temp_path"
         text = replace(text, f'{setting} "{self.state}/nginx-body"', f'{setting} "{self.folder}/body"')
-        # All load comes from a few addresses; what is measured is not how well they are slowed down.
+        # All load comes from a few addresses, which the rate limit would slow down.
         text = replace(text, "rate=500r/s", "rate=1000000r/s")
         text, count = LOCATION.subn(lambda match: self.location(match[0]), text)
-        assert count == 1, "the example has one location for uploads"
+        assert count == 1, "the example must have one location for uploads"
         return text
 
     def location(self, block: str) -> str:
@@ -80,11 +80,11 @@ class Side(Server):
         return [plan.form_post(file, chunk, pool) for chunk in file.chunks]
 
     def paths(self, file: plan.File) -> list[pathlib.Path]:
-        """What the finished file is made of."""
+        """The files on the disk that the uploaded file consists of."""
         return [self.root / file.name]
 
     def sha256(self, file: plan.File) -> str | None:
-        """Of the finished file; None if it isn't there."""
+        """The digest of the uploaded file; None if it does not exist."""
         sha256 = hashlib.sha256()
         try:
             for path in self.paths(file):
@@ -97,7 +97,7 @@ class Side(Server):
 
 
 def replace(text: str, wanted: str, value: str) -> str:
-    assert text.count(wanted) == 1, f"the configuration no longer says {wanted!r}"
+    assert text.count(wanted) == 1, f"the configuration no longer has {wanted!r}"
     return text.replace(wanted, value)
 
 
@@ -118,13 +118,12 @@ class Resumabled(Side):
             }
 
     def sync_seconds(self) -> float:
-        """How long the program has waited for the disk."""
+        """How many seconds the program has spent in syncs."""
         return METER.unpack(self.meter.read_bytes())[1] / 1e9
 
 
 class Unsynced(Resumabled):
-    """Not a way to run it. Shows what the promise costs that a finished file is on the disk: nginx's PUT and Flask
-    promise nothing of the kind."""
+    """Shows what the syncs cost. nginx's PUT and Flask sync nothing. The program has no such mode."""
 
     name = "unsynced"
     title = "resumabled without syncs"
@@ -132,7 +131,7 @@ class Unsynced(Resumabled):
 
 
 class Streaming(Resumabled):
-    """With nginx handing bodies on as they come: for clients that are all fast."""
+    """nginx passes bodies on as they arrive, which suits fast clients only."""
 
     name = "streaming"
     title = "resumabled, streaming"
@@ -163,7 +162,7 @@ class Dav(Side):
 
 
 class Flask(Side):
-    """The backend that this program takes the place of, with gunicorn's usual number of workers for two processors."""
+    """The backend that this program replaces, with a worker of gunicorn for each of two processors."""
 
     name = "flask"
     title = "Flask (gunicorn)"
@@ -179,7 +178,7 @@ class Flask(Side):
             )
 
     def location(self, block: str) -> str:
-        """With the settings of the example, under the names they have for a proxy."""
+        """The settings of the example, under their names for a proxy."""
         block = re.sub(r"(?m)^ *fastcgi_(param|keep_conn) .*\n", "", block)
         block = replace(block, "fastcgi_pass resumabled;", "proxy_pass http://resumabled;")
         return re.sub(r"(?m)^( *)fastcgi_", r"\1proxy_", block)

@@ -1,6 +1,6 @@
-// Tells how long a program waits for the disk, by LD_PRELOAD: the calls that sync are counted and timed in the file
-// that the environment variable SYNC_METER names (sides.py reads it). With SYNC_SKIP=1 they return at once and sync
-// nothing: what is left is the work of the program itself. Only for measuring.
+// A library for LD_PRELOAD that measures how long a program waits for syncs. It counts and times fsync and fdatasync in
+// the file that the environment variable SYNC_METER names (sides.py reads it). With SYNC_SKIP=1 the calls return at
+// once and sync nothing, which leaves the time of the program itself. It is for measuring only.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-"""What is measured: the workloads W1 to W8, each as one round with one side."""
+"""The workloads W1 to W8. Each runs one round with one side."""
 
 import dataclasses
 import ipaddress
@@ -14,41 +14,42 @@ from support.client import MIB
 from sides import Side
 
 KIB, GIB = 1024, 1024 * MIB
-# Of the processes' addresses, which are all this machine's: one client must not stand for a thousand (limit_conn).
+# The first loopback address of the slow clients. They have different ones, because nginx limits the requests of one
+# address (limit_conn).
 SLOW_CLIENTS = int(ipaddress.ip_address("127.1.0.1"))
 
 
 @dataclasses.dataclass
 class Sample:
-    """One round with one side. What a workload doesn't measure is None."""
+    """The measurements of one round with one side. None stands for what the workload does not measure."""
 
     seconds: float | None = None
     requests: int = 0
-    # Bytes of the files that were uploaded while it was measured.
+    # The size of the files that were uploaded during the measurement.
     bytes: int = 0
-    # Seconds from the first byte of each request to the last of its answer.
+    # Seconds from the first byte of each request to the last byte of its answer.
     latencies: list[float] = dataclasses.field(default_factory=list)
-    # Processor seconds of the program, of nginx, and of the load generator.
+    # Processor time in seconds of the program, of nginx, and of the load generator.
     program_cpu: float | None = None
     nginx_cpu: float | None = None
     load_cpu: float | None = None
-    # The program's, in bytes.
+    # Peak memory of the program in bytes.
     peak: int | None = None
-    # By program and nginx, in bytes.
+    # Bytes that the program and nginx wrote to the disk.
     written: int | None = None
-    # Requests without success, and files that are not what was sent.
+    # The number of requests that failed, and of files that differ from what was sent.
     failures: int = 0
     wrong: int = 0
-    # What only this workload has: a time in milliseconds, or a ratio.
+    # Further figures of this workload: times in milliseconds, or ratios.
     figures: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Bench:
-    """What all rounds share."""
+    """The state that all rounds share."""
 
     def __init__(self, load: plan.Load, work: pathlib.Path, tools: pathlib.Path, settles: bool, touches: bool):
-        """`work`: for what is uploaded. `tools`: what was compiled. `settles`: whether it is for the figures. `touches`:
-        whether memory has to be touched before each turn."""
+        """`work`: the folder for uploads. `tools`: the folder of the compiled tools. `settles`: whether to sync the
+        disk before each turn. `touches`: whether to touch the machine's memory before each turn."""
         self.load = load
         self.pool = load.pool
         self.work = work
@@ -62,21 +63,21 @@ class Bench:
         return side(folder, self.tools, **options)
 
     def settle(self) -> None:
-        """Nobody is to pay for what the one before left to be written."""
+        """Writes the dirty pages of the last turn to the disk, so that they do not slow down the next one."""
         if self.settles:
             os.sync()
 
     def check(self, sample: Sample, server: Side, files: list[plan.File]) -> None:
-        """Counts the files that are not what was sent."""
+        """Counts the files that differ from what was sent."""
         for file in files:
             if file not in self._expected:
                 self._expected[file] = file.sha256(self.pool)
             sample.wrong += server.sha256(file) != self._expected[file]
 
     def measured(self, sample: Sample, server: Side, groups: list[plan.Group]) -> plan.Run:
-        """Runs the load, and notes in `sample` what it took."""
+        """Runs the load, and records its time and resources in `sample`."""
         if self.touches:
-            # The Flask backend fills three times as much.
+            # The Flask backend uses three times the size of the files.
             measure.touch_memory(4 * max(sample.bytes, 16 * MIB))
         program, nginx = server.program_usage(), server.nginx_usage()
         run = self.load.run(groups, server.port)
@@ -92,18 +93,18 @@ class Bench:
         return run
 
     def prepare(self, sample: Sample, server: Side, requests: list[plan.Request], connections: int) -> None:
-        """Sends what has to be there before the measured part."""
+        """Sends the requests that must come before the measured part."""
         sample.failures += self.load.run([plan.Group(requests, connections)], server.port).failures
 
 
 class Workload:
     name: str
-    # In the table and the chart.
+    # The heading of its tables.
     title: str
     sides: tuple[str, ...] = ("dav", "ours", "flask")
-    # Which figure says how fast it is: "bytes" or "requests" a second, or None.
+    # The unit of its speed: "bytes" or "requests" a second, or None if it has none.
     speed: str | None = "bytes"
-    # About how many seconds one round of all its sides takes on two processors that do nothing else.
+    # About how many seconds one round of all its sides takes on two idle processors.
     estimate: int
 
     def run(self, bench: Bench, side: type[Side]) -> Sample:
@@ -111,7 +112,7 @@ class Workload:
 
 
 class Upload(Workload):
-    """Files, each by connections of its own or all by the same."""
+    """Uploads of files, either each over its own connections (`apart`) or all over the same."""
 
     estimate = 30
 
@@ -135,7 +136,7 @@ class Upload(Workload):
 
 
 class Tests(Workload):
-    """Questions for chunks that are held, of a file of which only the last is missing."""
+    """Tests of the held chunks of a file of which only the last chunk is missing."""
 
     name = "W5"
     estimate = 10
@@ -163,7 +164,7 @@ class Tests(Workload):
 
 
 class Resume(Workload):
-    """The one request by which our client learns what is held."""
+    """The request with which the project's client asks for all held ranges of a file."""
 
     name = "W6"
     estimate = 15
@@ -187,7 +188,7 @@ class Resume(Workload):
                 ranges = edges if what == "every second missing" else [[0, edges[-1][1]]]
                 expected = {"size": self.file.size, "held": ranges, "complete": False}
                 times = [self.ask(sample, server, expected) for _ in range(self.REQUESTS)]
-                # The answer is then read from the disk's journal.
+                # After a restart, the program reads the journal from the disk.
                 server.stop_program()
                 server.start_program()
                 sample.figures[f"{what}: median ms"] = sorted(times)[len(times) // 2]
@@ -200,7 +201,7 @@ class Resume(Workload):
         return sample
 
     def ask(self, sample: Sample, server: Side, expected: dict) -> float:
-        """Milliseconds, over a new connection."""
+        """The milliseconds of one request over a new connection."""
         with server.client() as client:
             began = time.perf_counter()
             answer = client.test(self.file.fields(self.file.chunks[0]), headers={"Accept": "application/json"})
@@ -210,7 +211,7 @@ class Resume(Workload):
 
 
 class Completion(Workload):
-    """The last chunk of a file, with all that its answer waits for."""
+    """The last chunk of a file, whose answer waits until the file is published."""
 
     name = "W7"
     estimate = 75
@@ -240,8 +241,8 @@ class Completion(Workload):
                 bench.check(sample, server, [file])
                 sample.peak = max(sample.peak or 0, server.program_usage().peak)
             sample.figures[f"{human(size)}: MiB not on the disk before"] = dirty / MIB
-            # As the program has the kernel write early, little is left to be synced. So there are two to compare with:
-            # the sync of that little, and that of whoever only writes.
+            # The program starts write-back early, so little is left to sync. Two plain syncs are measured for
+            # comparison: one of as many bytes as were left, and one of the whole file.
             sample.figures[f"{human(size)}: ms of a plain fsync of as many"] = plain_sync(bench, dirty) * 1000
             plain = plain_sync(bench, size)
             sample.figures[f"{human(size)}: ms of a plain fsync of the whole"] = plain * 1000
@@ -250,7 +251,7 @@ class Completion(Workload):
 
 
 def plain_sync(bench: Bench, count: int) -> float:
-    """How many seconds the fsync takes behind so many bytes that were just written to a new file."""
+    """The seconds of an fsync of a new file to which `count` bytes were just written."""
     bench.settle()
     path = bench.work / "plain"
     with open(path, "wb", buffering=0) as file, memoryview(bench.pool.bytes) as view:
@@ -264,14 +265,14 @@ def plain_sync(bench: Bench, count: int) -> float:
 
 
 class SlowClients(Workload):
-    """One client with a fast line: alone, beside many with slow ones, and alone again."""
+    """One client with a fast connection: alone, beside many slow clients, and alone again."""
 
     name = "W8"
     estimate = 45
     sides = ("ours", "dav")
     CONNECTIONS = 3
     RATE = 10 * KIB
-    # They don't come in one moment, and the fast one comes when all are there.
+    # The slow clients connect in waves, and the fast one after the last wave.
     WAVES, WAVE_MILLISECONDS = 20, 50
 
     def __init__(self, clients: int, seconds: int, size: int):
@@ -299,9 +300,9 @@ class SlowClients(Workload):
             sample.seconds = plan.duration(fast)
             sample.requests = len(fast)
             sample.latencies = [answer.ended - answer.began for answer in fast]
-            # Of all clients, and so of no use beside the bytes of one.
+            # These include the slow clients, so they cannot be related to the bytes of the fast one.
             sample.program_cpu = sample.nginx_cpu = sample.written = None
-            # It is nginx that holds what slow clients have sent so far.
+            # nginx holds what the slow clients have sent so far.
             sample.figures["nginx: peak MiB"] = server.nginx_usage().peak / MIB
             slow = [answer for group in run.groups[:-1] for answer in group]
             sample.figures["the fast one's speed, of that alone"] = (
@@ -340,7 +341,7 @@ def _uploads(big: int, few: int, many: int, chunk: int) -> list[Workload]:
 
 
 def full() -> list[Workload]:
-    """As they are measured."""
+    """The workloads with the sizes that are measured."""
     return [
         *_uploads(GIB, 128 * MIB, 2000, GIB),
         Tests(1024, turns=10), Resume(10_000), Completion(10 * MIB, GIB, 10 * GIB),
@@ -349,7 +350,7 @@ def full() -> list[Workload]:
 
 
 def small() -> list[Workload]:
-    """All of it, too small to say anything of speed: to see whether the tool works."""
+    """The workloads with small sizes, which check the tool and say nothing about speed."""
     return [
         *_uploads(16 * MIB, 2 * MIB, 64, 32 * MIB),
         Tests(64, turns=2), Resume(200), Completion(3 * MIB, 16 * MIB),
