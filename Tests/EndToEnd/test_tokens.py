@@ -169,7 +169,7 @@ def test_no_log_has_a_token_in_it(tmp_path, key_file):
                 upload(server, f"q{number}", b"x" * 1000, lambda: token)
                 upload(server, f"h{number}", b"x" * 1000, lambda: token, header=True)
                 with server.client() as client:
-                    client.request("GET", f"{client.route}?upload_token={token}&" + "x" * 40_000)
+                    client.request("GET", f"{client.route}?upload_token={token}&" + "x" * 70_000)
                     client.request("POST", f"{client.route}?upload_token={token}", bytes(5 << 20))
         server.start_program()
         logs = server.program_log() + server.nginx_log() + "\n".join(server.access_log())
