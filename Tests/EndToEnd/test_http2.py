@@ -187,6 +187,13 @@ def test_a_full_head_with_many_headers_fits_into_the_request_to_the_program(shar
     check(answer, 404, "missing")
 
 
+@pytest.mark.parametrize("name, status", [("localhost", 200), ("rebound.example.com", 403)])
+def test_the_operators_paths_answer_only_under_the_servers_own_names(shared_server, name, status):
+    with HTTP2Client(shared_server.port, shared_server.certificate, authority=name) as client:
+        for path in ("/healthz", "/metrics", "/resumable/status.json", "/resumable/status"):
+            assert client.request("GET", path).status == status
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_request_without_tls_is_malformed(shared_server, allowed):
     with Client(shared_server.port) as client:

@@ -52,6 +52,51 @@ def test_the_operators_paths_are_for_this_machine_only(server):
             connection.close()
 
 
+class NamedServer(Server):
+    """The operator has added the server's name to those of the loopback interface."""
+
+    def configuration(self, text: str) -> str:
+        line = "# upload.example.org 1;"
+        assert text.count(line) == 1
+        return text.replace(line, line[2:])
+
+
+OPERATORS_PATHS = ("/healthz", "/readyz", "/metrics", "/resumable/status.json", "/resumable/status")
+OWN_NAMES = ["localhost", "LocalHost:80", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "upload.example.org"]
+# A name whose owner lets it resolve to this server, and names that look like own ones.
+FOREIGN_NAMES = [
+    "rebound.example.com", "localhost.example.com", "127.0.0.1.example.com", "upload.example.org.example.com",
+    "127.0.0.2", "[::2]",
+]
+
+
+@pytest.fixture(scope="module")
+def named_server(tmp_path_factory):
+    with NamedServer(tmp_path_factory.mktemp("named") / "root") as server:
+        yield server
+
+
+@pytest.mark.parametrize("name, status", [(name, 200) for name in OWN_NAMES] + [(name, 403) for name in FOREIGN_NAMES])
+def test_the_operators_paths_answer_only_under_the_servers_own_names(named_server, name, status):
+    with named_server.client() as client:
+        for path in OPERATORS_PATHS:
+            answer = client.request("GET", path, headers={"Host": name})
+            assert answer.status == status, path
+            # The page itself has all names.
+            assert client.request("GET", "/resumable", headers={"Host": name}).status == 200
+
+
+def test_the_name_in_an_absolute_target_counts_before_that_in_the_header(named_server):
+    with named_server.client() as client:
+        for name, status in (("localhost", 200), ("rebound.example.com", 403)):
+            answer = client.request("GET", f"http://{name}/healthz", headers={"Host": "localhost"})
+            assert answer.status == status
+
+
+def test_the_servers_own_name_has_to_be_added(client):
+    assert client.request("GET", "/healthz", headers={"Host": "upload.example.org"}).status == 403
+
+
 def test_a_store_that_cannot_be_written_is_alive_but_not_ready(tmp_path):
     faults = Faults(tmp_path)
     with Server(tmp_path / "root", environment=faults.environment) as server, server.client() as client:
