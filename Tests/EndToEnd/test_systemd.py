@@ -41,6 +41,29 @@ def test_the_service_is_as_little_exposed_as_the_readme_says():
     assert f"exposure level of {exposure} " in README
 
 
+def settings(text: str) -> dict[str, list[str]]:
+    """The settings of a unit, each with its values."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", text, re.M):
+        found.setdefault(name, []).extend(value.split())
+    return found
+
+
+def test_the_service_waits_for_the_disk_of_its_root_and_for_the_clock():
+    unit = settings((UNITS / "resumabled.service").read_text())
+    (root,) = [value.removeprefix("RESUMABLED_ROOT=") for value in unit["Environment"]]
+    assert unit["RequiresMountsFor"] == [root] and root == "/var/lib/" + unit["StateDirectory"][0]
+    assert "time-sync.target" in unit["After"]
+    # The services that synchronize the clock pull the target in, see systemd.special(7).
+    assert "time-sync.target" not in unit.get("Wants", []) + unit["Requires"]
+
+
+def test_the_comment_says_what_another_root_needs():
+    comment = re.sub(r"^#( {5})?", "", (UNITS / "resumabled.service").read_text(), flags=re.M)
+    named = settings(comment.partition("[Unit]")[2].partition("A TCP socket")[0])
+    assert named == {"RequiresMountsFor": ["/srv/uploads"], "ReadWritePaths": ["/srv/uploads"]}
+
+
 def allowed_calls() -> set[str]:
     """The system calls that the unit's filter leaves, by systemd's own lists."""
 
