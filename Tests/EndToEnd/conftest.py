@@ -1,4 +1,4 @@
-"""Fixtures: a running server, and a client that is connected to it."""
+"""Fixtures: a running server, and a client with a connection to it."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from support.webhook_receiver import KEY
 
 @pytest.fixture
 def server(tmp_path):
-    """A server of this test's own, with an empty root. Its closing is part of the test."""
+    """A server for this test only, with an empty root. Closing it checks its behaviour."""
     with Server(tmp_path / "root") as server:
         yield server
 
@@ -22,7 +22,7 @@ def client(server):
 
 @pytest.fixture
 def key(tmp_path):
-    """A file with the key that the tests' site knows."""
+    """A file with the key that the tests' webhook receiver knows."""
     path = tmp_path / "key"
     path.write_text(KEY + "\n")
     return path
@@ -30,7 +30,7 @@ def key(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory):
-    """One server for all tests of a module, for tests that leave nothing behind that another one could see."""
+    """One server for all tests of a module, for tests that leave nothing behind that could affect others."""
     with Server(tmp_path_factory.mktemp("shared") / "root") as server:
         yield server
 
@@ -51,7 +51,7 @@ def browser(server, tmp_path, request):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows what the program and nginx had to say."""
+    """Adds the logs of the program and of nginx to the report of a failure."""
     report = (yield).get_result()
     if report.failed:
         for name in ("server", "shared_server"):

@@ -1,7 +1,7 @@
-"""A small uploader, the reference for what a client of the wire contract sends.
+"""A small uploader: the reference for the requests of a client (Sources/PROTOCOL.md).
 
-It shares nothing with the program: requests come from http.client, and the multipart body is put together here, the way
-browsers do it (RFC 7578, and the HTML standard for how names are escaped).
+It shares no code with the program. http.client sends the requests, and multipart bodies are built here as browsers
+build them (RFC 7578, and the HTML standard for the escaping of names).
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """A numbered part of a file: the bytes from `start` up to `end`."""
+    """A numbered part of a file: the bytes from `start` up to, but not including, `end`."""
 
     number: int
     start: int
@@ -35,7 +35,7 @@ class Chunk:
 
 
 def layout(size: int, chunk_size: int, force: bool) -> list[Chunk]:
-    """How Resumable.js cuts a file: the last chunk takes in the remainder, unless forceChunkSize is on."""
+    """Cuts a file as Resumable.js does: the last chunk includes the remainder, unless forceChunkSize is on."""
     total = max(-(-size // chunk_size) if force else size // chunk_size, 1)
     edges = [number * chunk_size for number in range(total)] + [size]
     return [Chunk(number + 1, edges[number], edges[number + 1], total) for number in range(total)]
@@ -48,7 +48,7 @@ def random_bytes(size: int, seed: int = 1) -> bytes:
 def parameters(
     chunk: Chunk, *, identifier: str, filename: str, size: int, chunk_size: int, **more: str | bytes | int | None
 ) -> dict[str, str | bytes]:
-    """All parameters that Resumable.js sends. A keyword of their name replaces one, None leaves it out."""
+    """All parameters that Resumable.js sends. A keyword argument replaces the parameter of that name; None omits it."""
     fields: dict[str, str | bytes | int | None] = {
         "resumableChunkNumber": chunk.number,
         "resumableChunkSize": chunk_size,
@@ -79,8 +79,8 @@ def multipart(
     part: str = "file",
     more_files: tuple[bytes, ...] = (),
 ) -> tuple[str, bytes]:
-    """A multipart/form-data body and its content type. `fields` is a mapping or a list of pairs; `more_files` follow
-    the first in parts of the same name."""
+    """A multipart/form-data body and its content type. `fields` is a mapping or a list of pairs. `more_files` follow
+    the first file in parts of the same name."""
     boundary = "----ReferenceClientBoundary7MA4YWxkTrZu0gW"
     files = [] if content is None else [content, *more_files]
     assert not any(boundary.encode() in each for each in files)
@@ -104,7 +104,7 @@ def multipart(
 
 
 class Client:
-    """Speaks HTTP with the server on one connection, and opens another one if that has been closed."""
+    """Sends HTTP requests on one connection, and opens a new one if the connection was closed."""
 
     def __init__(self, port: int, route: str = ROUTE, timeout: float = 30):
         self.route = route
@@ -117,7 +117,7 @@ class Client:
         self.connection.close()
 
     def request(self, method: str, target: str, body=None, headers=None) -> Answer:
-        """One request and its answer. Any answer leaves the connection fit for the next request, or closed."""
+        """One request and its answer. After any answer the connection is either usable or closed."""
         for attempt in (1, 2):
             fresh = self.connection.sock is None
             try:
@@ -126,7 +126,7 @@ class Client:
                 return Answer(response.status, response.headers, response.read())
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 self.connection.close()
-                # The server may close an idle connection at any time; a new one must work.
+                # The server may close an idle connection at any time. A new connection must work.
                 if fresh or attempt == 2:
                     raise
         raise AssertionError("unreachable")
@@ -143,7 +143,7 @@ class Client:
         return self.request(method, f"{self.route}?{query(fields)}", content, headers)
 
     def upload(self, data: bytes, *, filename: str, identifier: str, chunk_size: int = MIB, force: bool = False):
-        """Uploads a whole file in order, as Resumable.js does: asks for each chunk first, sends it if it is missing."""
+        """Uploads a whole file in order, as Resumable.js does: tests each chunk, and sends it if it is missing."""
         answers = []
         for chunk in layout(len(data), chunk_size, force):
             fields = parameters(

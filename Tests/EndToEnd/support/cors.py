@@ -1,4 +1,4 @@
-"""A server that lets the pages of one more origin upload, and what such a page must find in every answer."""
+"""A server that allows uploads from the pages of another origin, and a check of the answers that such a page reads."""
 
 from support.server import Server
 
@@ -6,7 +6,7 @@ APP = "https://app.example.org"
 
 
 class OpenServer(Server):
-    """The origin is allowed in the two places where the example says it. The limits are low enough to run into."""
+    """Allows the origin in the two places that the example has for it. Its limits are low, so tests can reach them."""
 
     def configuration(self, text: str) -> str:
         line = f"# {APP} $http_origin;"
@@ -23,7 +23,7 @@ class OpenServer(Server):
 
 
 def expect_readable(headers, outcome: str) -> None:
-    """A script of the other page gets to see the answer, and what it says: each header is there, and once."""
+    """Checks that a script on the other origin can read the answer: each header is there, and exactly once."""
     assert headers.get_all("Access-Control-Allow-Origin") == [APP]
     assert headers.get_all("Access-Control-Allow-Credentials") == ["true"]
     assert headers.get_all("Access-Control-Expose-Headers") == ["X-Upload-Outcome, Retry-After"]

@@ -1,4 +1,4 @@
-"""Small file systems of a test's own, mounted for as long as it lasts. That takes root, or sudo without a password."""
+"""Small file systems that a test mounts for its own use. Mounting needs root, or sudo without a password."""
 
 import contextlib
 import os
@@ -24,10 +24,10 @@ def mounted(folder: pathlib.Path, *what):
     try:
         as_root("mount", *what, folder)
     except (OSError, subprocess.CalledProcessError):
-        # On a developer's machine; continuous integration may not leave the proof out.
+        # A developer's machine may lack the rights. Continuous integration must run these tests.
         if os.geteuid() == 0 or "CI" in os.environ:
             raise
-        pytest.skip("mounting takes root or sudo")
+        pytest.skip("mounting needs root or sudo without a password")
     try:
         as_root("chown", os.geteuid(), folder)
         yield folder
@@ -36,7 +36,7 @@ def mounted(folder: pathlib.Path, *what):
 
 
 def unmount(folder: pathlib.Path) -> None:
-    """The kernel may take a moment to close the files of a process that is gone."""
+    """Unmounts the folder. The kernel may take a moment to close the files of a process that has ended."""
     for _ in range(50):
         with contextlib.suppress(subprocess.CalledProcessError):
             return as_root("umount", folder)
@@ -49,7 +49,7 @@ def tmpfs(folder: pathlib.Path, size: int):
 
 
 def image(folder: pathlib.Path, kind: str, size: int, *options: str, file: pathlib.Path | None = None):
-    """A file system of that kind in a sparse file (beside the folder, if nothing is said), through a loop device."""
+    """A file system of that kind on a loop device. `file`: its sparse image, by default a file beside the folder."""
     file = file or folder.with_suffix(f".{kind}")
     with open(file, "wb") as sparse:
         sparse.truncate(size)
@@ -58,8 +58,8 @@ def image(folder: pathlib.Path, kind: str, size: int, *options: str, file: pathl
 
 
 def cut_power(folder: pathlib.Path) -> None:
-    """Takes everything from an ext4 image that was not synced, as it is when the machine's power fails: its journal is
-    thrown away, and so is what was written in memory only. Then it is mounted again."""
+    """Discards everything on an ext4 image that was not synced, as a power failure does: the file system's journal and
+    all data that is only in memory. Mounts the image again afterwards."""
     # EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH.
     shutdown = "import fcntl, os, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, b'\\2\\0\\0\\0')"
     as_root(sys.executable, "-c", shutdown, folder)
@@ -68,19 +68,19 @@ def cut_power(folder: pathlib.Path) -> None:
 
 
 def read_from_disk(file: pathlib.Path) -> bytes:
-    """What the medium has of a file, and not what is left of it in memory."""
+    """The file's content on the medium. The page cache is dropped first."""
     with open(file, "rb") as content:
         os.posix_fadvise(content.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return content.read()
 
 
 def fill(file: pathlib.Path, leave: int = 0) -> None:
-    """Takes all room of the file's file system but `leave` bytes."""
+    """Allocates all space of the file's file system but `leave` bytes."""
     space = os.statvfs(file.parent)
     with open(file, "wb", buffering=0) as filler:
         os.posix_fallocate(filler.fileno(), 0, space.f_bavail * space.f_frsize - leave)
         if leave == 0:
-            # What statvfs(3) says is not exact to the block.
+            # statvfs(3) is not exact to the block.
             filler.seek(0, os.SEEK_END)
             with contextlib.suppress(OSError):
                 while True:

@@ -1,7 +1,7 @@
-"""The client's side of FastCGI (specification 1.0), to speak with the program where nginx would be in the way.
+"""The client's side of FastCGI (specification 1.0), for tests that talk to the program without nginx.
 
-nginx takes a request in whole before it passes it on. To see what the program does with a body that stops half way, or
-with SIGTERM in the middle of a request, a test has to hold the other end of the socket itself.
+nginx receives a whole request before it passes it on. A test that stops in the middle of a body, or sends SIGTERM in
+the middle of a request, has to hold the other end of the program's socket itself.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ LARGEST_RECORD = 65535
 
 
 class Request:
-    """One request on a connection of its own. The body is written piece by piece by the test."""
+    """One request on a connection of its own. The test writes the body piece by piece."""
 
     def __init__(self, address: pathlib.Path | tuple, params: dict[str, str], timeout: float = 20):
         """`address`: the path of a Unix socket, or host and port."""
@@ -71,7 +71,7 @@ class Request:
 
 
 def upload_params(method: str, query: str, content_type: str = "", length: int | None = None) -> dict[str, str]:
-    """What nginx.conf.example sends for a request to the upload route."""
+    """The parameters that nginx.conf.example sends for a request to the upload route."""
     params = {
         "GATEWAY_INTERFACE": "CGI/1.1",
         "REQUEST_METHOD": method,

@@ -1,8 +1,8 @@
 // Makes system calls of a running program fail (LD_PRELOAD; faults.py is the other end).
 //
-// The file that the environment variable FAULTS names is mapped, and whoever holds the other mapping of it (faults.py)
-// arms and disarms the faults while the program runs. A fault is met by the call's name and the end of the file's name:
-// that of the link in /proc/self/fd for descriptors, the name as it was given for calls that take one.
+// The file that the environment variable FAULTS names is mapped. The process with the other mapping of it (faults.py) arms
+// and disarms the faults while the program runs. A fault is selected by the name of the call and the end of the file's
+// name: the link in /proc/self/fd for descriptors, the given name for calls that take one.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,14 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// As faults.py packs it.
+// faults.py packs it.
 struct fault {
     int armed;
-    // What errno becomes. 0 makes a write end half way instead.
+    // The errno to set. 0 makes a write stop half way instead.
     int error;
-    // How many calls still pass.
+    // The number of calls that still succeed.
     int passes;
-    // How many calls have met it.
+    // The number of calls that have met the fault.
     int met;
     char call[16];
     char ending[48];
@@ -46,9 +46,9 @@ static int ends_with(const char *name, const char *ending) {
     return length >= wanted && strcmp(name + length - wanted, ending) == 0;
 }
 
-// The fault that this call meets, if one does.
+// The fault for this call, or NULL.
 static struct fault *fault_of(const char *call, const char *name) {
-    // The library's constructors may open files before ours has run.
+    // The constructors of other libraries may open files before ours has run.
     if (!faults) return NULL;
     for (struct fault *fault = faults; fault < faults + FAULTS; fault++) {
         if (!__atomic_load_n(&fault->armed, __ATOMIC_ACQUIRE)) continue;
@@ -68,7 +68,7 @@ static struct fault *fault_on(const char *call, int descriptor) {
     return fault_of(call, name);
 }
 
-// Defines the library's function CALL anew: it fails where FOUND is a fault, and else does what it always did.
+// Replaces the library's function CALL: it fails if FOUND is a fault, and otherwise calls the original.
 #define FAILING(RESULT, CALL, FOUND, PARAMETERS, ...)                             \
     RESULT CALL PARAMETERS {                                                      \
         struct fault *met = FOUND;                                                \
@@ -106,7 +106,7 @@ ssize_t pwrite(int file, const void *bytes, size_t size, off_t at) {
     return real(file, bytes, met && size > 1 ? size / 2 : size, at);
 }
 
-// The program sees by this id whether the machine was off. BOOT_ID names a file that stands in for it.
+// The program recognises a restart of the machine by this id. BOOT_ID names a file that replaces it.
 int open(const char *name, int flags, ...) {
     va_list more;
     va_start(more, flags);

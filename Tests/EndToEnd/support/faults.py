@@ -1,4 +1,4 @@
-"""System calls of the program that fail when a test wants it: the control of fault_shim.c."""
+"""Makes system calls of the program fail on demand. The other half is fault_shim.c."""
 
 import contextlib
 import errno
@@ -14,10 +14,10 @@ COUNT = 4
 
 
 class Faults:
-    """For one program, which has to be started with `environment`."""
+    """Faults for one program, which has to be started with `environment`."""
 
     def __init__(self, folder: pathlib.Path):
-        """`folder`: the test's own; the shim is compiled once for all tests of a run, beside it."""
+        """`folder`: the test's own. The shim is compiled once a run, beside that folder."""
         library = folder.parent / "fault_shim.so"
         if not library.exists():
             subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, SHIM], check=True)
@@ -29,9 +29,9 @@ class Faults:
 
     @contextlib.contextmanager
     def armed(self, call: str, ending: str, code: int, *, passes: int = 0, slot: int = 0):
-        """While it lasts, `call` on files whose name ends so fails with that errno, after so many that pass.
+        """In the context, `call` fails with this errno on files whose names end with `ending`, after `passes` calls.
 
-        It must have been met: a fault that no call ran into proves nothing.
+        The program has to run into the fault: a fault that no call met proves nothing.
         """
         at = slot * FAULT.size
         self.memory[at : at + FAULT.size] = FAULT.pack(0, code, passes, 0, call.encode(), ending.encode())

@@ -1,9 +1,9 @@
-"""The Flask backend that resumabled takes the place of (the project's seed), as far as Python 3 lets it be itself.
+"""The Flask backend that resumabled replaces, with as few changes as Python 3 allows.
 
     flask_backend.py ROOT PORT [LIMIT]
 
-Changed are what doesn't compile today (0777), the folder and port, and the page, which is not there. With LIMIT the
-kernel kills the process when it makes a file larger than so many bytes: that is how it dies in the middle of saving.
+The changes: a literal that no longer compiles (0777), the folder and the port, and the page, which is removed. With
+LIMIT the kernel kills the process when it makes a file larger than this number of bytes, in the middle of saving.
 """
 
 import os
@@ -59,7 +59,7 @@ def get_chunk_name(uploaded_filename, chunk_number):
 
 if __name__ == "__main__":
     if len(sys.argv) > 3:
-        # Python turns the signal into an exception unless told otherwise.
+        # Python turns the signal into an exception by default.
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
     app.run("127.0.0.1", int(sys.argv[2]), threaded=True)

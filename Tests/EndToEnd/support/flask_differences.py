@@ -1,8 +1,8 @@
-"""In what resumabled and the Flask backend differ on purpose: the one list, DIFFERENCES, with the reasons.
+"""The deliberate differences between resumabled and the Flask backend, with their reasons, in one list: DIFFERENCES.
 
-Each entry says which requests it is about, by the request and by what has happened before, never by an answer; and what
-both sides answer to them. What no entry is about has to be the same on both sides. The rules that a request is held
-against are the contract's, written down here once more: nothing is taken from the program.
+Each entry selects requests by the request itself and by earlier requests, never by an answer, and states the answers of
+both sides. Requests that no entry selects must get the same answer from both sides. The rules are those of
+Sources/PROTOCOL.md, written a second time here: no code comes from the program.
 """
 
 import dataclasses
@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 
 from support.client import Answer, Client, query
 
-#: `--max-file-size`, as the README has it.
+#: The default of `--max-file-size`, as documented.
 LARGEST_FILE = 1 << 40
-#: What every request needs, and a test besides.
+#: The parameters that every upload needs are the first two; a test needs the third as well.
 NEEDED = ["resumableIdentifier", "resumableFilename", "resumableChunkNumber"]
 NUMBERS = {
     "resumableTotalChunks": (0, 2**31 - 1),
@@ -25,16 +25,16 @@ NUMBERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One request to the upload route, as both sides get it."""
+    """One request to the upload route, sent to both sides."""
 
     method: str
     fields: tuple[tuple[str, str | bytes], ...]
-    #: The contents of the form's parts with a file. They are named `part`.
+    #: The contents of the form's file parts. Their name is `part`.
     files: tuple[bytes, ...] = ()
     part: str = "file"
-    #: Whether the parameters stand in the query string, as in a test, or in the form.
+    #: Whether the parameters are in the query string, as in a test, or in the form.
     in_query: bool = False
-    #: The type of a body that is no form.
+    #: The type of a body that is not a form.
     content_type: str | None = None
 
     def send(self, client: Client) -> Answer:
@@ -55,7 +55,7 @@ class Request:
     def is_upload(self) -> bool:
         return self.method in ("POST", "PUT", "PATCH")
 
-    # --- what it says, by the contract
+    # --- the request's meaning (PROTOCOL.md, Parameters)
 
     @property
     def values(self) -> dict[str, str | bytes]:
@@ -70,7 +70,7 @@ class Request:
         return value if isinstance(value, str) else None
 
     def is_valid(self, name: str, first: int, last: int) -> bool:
-        """True if a parameter isn't there, or is a whole number in decimal digits within the range."""
+        """True if a parameter is missing, or is a whole number in decimal digits within the range."""
         value = self.values.get(name, "")
         if name not in self.values:
             return True
@@ -94,7 +94,7 @@ class Request:
 
     @property
     def number(self) -> int | None:
-        # Who sends a chunk may leave it out.
+        # A chunk may come without its number.
         if self.is_upload and "resumableChunkNumber" not in self.values:
             return 1
         return self.integer("resumableChunkNumber")
@@ -105,13 +105,13 @@ class Request:
 
     @property
     def sizes(self) -> tuple[int, int] | None:
-        """The size of the file and of its chunks, if the request tells both."""
+        """The size of the file and of its chunks, if the request states both."""
         total, chunk = self.integer("resumableTotalSize"), self.integer("resumableChunkSize")
         return None if total is None or chunk is None else (total, chunk)
 
     @property
     def lengths(self) -> list[int]:
-        """The lengths that the chunk may have, if the sizes are there; none if it lies beside the file."""
+        """The lengths that the chunk may have, if the sizes are stated. Empty if the chunk lies outside the file."""
         (total, chunk), number = self.sizes or (0, 1), self.number
         offset = ((number or 0) - 1) * chunk
         if not number or offset < 0 or (offset >= total and (offset, total) != (0, 0)):
@@ -123,18 +123,18 @@ class Request:
 
     @property
     def settled_lengths(self) -> list[int]:
-        """The same, when the length that the client states has settled it."""
+        """The possible lengths, narrowed by the length that the client states."""
         stated = self.integer("resumableCurrentChunkSize")
         return self.lengths if stated is None else [stated] if stated in self.lengths else []
 
     @property
     def has_content(self) -> bool:
-        """Whether there is a chunk at all, be it empty."""
+        """True if the request has a chunk, even an empty one."""
         return "file" in self.values or bool(self.files and (self.part == "file" or self.content_type))
 
     @property
     def content(self) -> bytes:
-        """The chunk, if there is one."""
+        """The chunk's bytes; empty if there is no chunk."""
         if self.files and (self.part == "file" or self.content_type):
             return self.files[0]
         lone = self.values.get("file", b"")
@@ -143,26 +143,26 @@ class Request:
 
 @dataclasses.dataclass
 class World:
-    """What has happened before a request."""
+    """The state that earlier requests have left."""
 
-    #: The chunks that Flask has of an upload, by number, with their lengths.
+    #: The chunks that Flask has of an upload: their lengths, by number.
     parts: Callable[[str, str], Mapping[int, int]]
-    #: True if Flask's folder of that identifier holds other things than the parts of this file.
+    #: True if Flask's folder of that identifier contains more than the parts of this file.
     is_shared: Callable[[str, str], bool]
     #: True if there is a finished file of that name.
     exists: Callable[[str], bool]
     #: The sizes of the finished uploads.
     finished: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
-    #: The sizes of those under way, where a client has told them.
+    #: The sizes of the unfinished uploads, where a client has stated them.
     begun: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
 
     def is_over(self, request: Request) -> bool:
-        """True if the request is about an upload that is finished."""
+        """True if the request belongs to a finished upload."""
         size = self.finished.get(request.upload)
         return size is not None and (request.sizes is None or request.sizes[0] == size)
 
     def siblings(self, request: Request) -> list[int]:
-        """The lengths of the chunks that Flask has of the upload, but for the last."""
+        """The lengths of the upload's chunks that Flask has, except the last chunk."""
         if not request.identifier or not request.filename:
             return []
         parts = self.parts(request.identifier, request.filename)
@@ -183,13 +183,13 @@ class Difference:
 
     name: str
     reason: str
-    #: Which requests it is about.
+    #: Selects the requests.
     applies: Callable[[Request, World], bool]
     flask: set[int]
     ours: int
-    #: True where Flask doesn't understand a chunk that we take: it gets it once more in the words that it knows.
+    #: True where Flask does not understand a chunk that resumabled takes: Flask gets it again in a form it understands.
     translate: bool = False
-    #: True for a refusal that comes when the bytes have come, so that the upload is known from then on.
+    #: True for a refusal after the bytes were received: the upload is known from then on.
     begins: bool = False
 
 
@@ -206,7 +206,7 @@ def size(name: str | None) -> int:
 
 
 def is_too_long_for_flask(identifier: str | None, filename: str | None) -> bool:
-    """True for names that are allowed, but not with `_part_001` behind them, or as a folder."""
+    """True for names that are allowed, but that Flask cannot use with `_part_001` appended, or as a folder."""
     return 246 < size(filename) <= 255 or 255 < size(identifier) <= 1024
 
 
@@ -215,7 +215,7 @@ def is_form(request: Request) -> bool:
 
 
 def is_counted(request: Request) -> bool:
-    """True where only the number of chunks tells where one lies."""
+    """True if only the number of chunks tells a chunk's position."""
     return request.sizes is None and request.count is not None
 
 
@@ -240,7 +240,7 @@ def lies_beside_the_file(request: Request, world: World) -> bool:
 
 
 def has_other_length(request: Request, world: World) -> bool:
-    """A chunk without sizes has to have the length of the first that came; the last one less than twice that."""
+    """A chunk without sizes needs the length of the first one that came; the last chunk needs less than twice that."""
     if not (request.is_upload and is_counted(request)) or world.is_over(request):
         return False
     length = len(request.content)
@@ -257,7 +257,7 @@ def has_other_length(request: Request, world: World) -> bool:
 
 
 def has_wrong_count(request: Request, world: World) -> bool:
-    """Where sizes are told, and the number of chunks isn't what they lead to in one of the two ways of cutting."""
+    """True if the sizes are stated, and neither way of cutting the file leads to the stated number of chunks."""
     if not request.is_upload or not request.sizes or request.count is None or request.sizes[1] < 1:
         return False
     total, chunk = request.sizes
@@ -265,7 +265,7 @@ def has_wrong_count(request: Request, world: World) -> bool:
 
 
 def is_test_of_empty_file(request: Request, world: World) -> bool:
-    """The request after one that was refused for its bytes: where there are none to wait for."""
+    """A test of an empty file after a request that was refused for its bytes: there are no bytes to wait for."""
     tells_size = request.sizes[0] == 0 if request.sizes else request.count is not None
     return request.is_test and world.begun.get(request.upload) == 0 and tells_size
 
@@ -274,7 +274,7 @@ DIFFERENCES = [
     # --- the form
     Difference(
         "a form without the file",
-        "400 is not among the answers that the protocol gives a meaning to; the request would be as wrong next time",
+        "the protocol has no meaning for 400; a repeated request would be just as wrong",
         lambda request, world: is_form(request)
         and request.method == "POST"
         and "file" not in request.values
@@ -284,7 +284,7 @@ DIFFERENCES = [
     ),
     Difference(
         "the file as a field without a file name",
-        "some clients send a piece of memory without a name; which part is the file is said by the part's name",
+        "some clients send a piece of memory without a file name; the part's name identifies the file",
         lambda request, world: is_form(request) and request.method == "POST" and "file" in request.values,
         flask={400},
         ours=200,
@@ -292,14 +292,14 @@ DIFFERENCES = [
     ),
     Difference(
         "two files in one form",
-        "one of them would be lost without a word",
+        "one of them would be lost without an error",
         lambda request, world: is_form(request) and len(request.files) > 1,
         flask={200, 500},
         ours=500,
         begins=True,
     ),
     Difference(
-        "the bare chunk as the body",
+        "the chunk itself as the body",
         "Resumable.js sends it with its method `octet`",
         lambda request, world: request.content_type == "application/octet-stream" and request.method == "POST",
         flask={400},
@@ -308,7 +308,7 @@ DIFFERENCES = [
     ),
     Difference(
         "a body of another type",
-        "400 is not among the protocol's answers",
+        "the protocol has no meaning for 400",
         lambda request, world: request.is_upload
         and request.content_type not in (None, "application/octet-stream"),
         flask={400, 405},
@@ -316,7 +316,7 @@ DIFFERENCES = [
     ),
     Difference(
         "parameters in the query string of an upload",
-        "Resumable.js repeats them there, and some proxies and clients send them nowhere else",
+        "Resumable.js repeats them there, and some proxies and clients send them only there",
         lambda request, world: is_form(request) and request.method == "POST" and request.in_query,
         flask={200, 500},
         ours=200,
@@ -332,15 +332,15 @@ DIFFERENCES = [
         translate=True,
     ),
     Difference(
-        "a method that the route doesn't speak",
-        "405 is not among the protocol's answers, 501 is",
+        "a method that the route does not support",
+        "the protocol has 501 for this, and no meaning for 405",
         lambda request, world: request.method == "DELETE",
         flask={405},
         ours=501,
     ),
     Difference(
         "OPTIONS",
-        "there is nothing to say but what stands in the headers",
+        "the answer consists of headers only",
         lambda request, world: request.method == "OPTIONS",
         flask={200},
         ours=204,
@@ -348,7 +348,7 @@ DIFFERENCES = [
     # --- names
     Difference(
         "an upload without a name or an identifier",
-        "Flask calls them all `error`, and the chunks of two such files mix",
+        "Flask names them all `error` and mixes the chunks of two such files",
         lambda request, world: (request.is_test or request.method == "POST")
         and not all(request.values.get(name) for name in NEEDED[: 3 if request.is_test else 2]),
         flask={200, 400, 500},
@@ -356,14 +356,14 @@ DIFFERENCES = [
     ),
     Difference(
         "a file name that is a path",
-        "Flask follows it, out of its folder too",
+        "Flask follows it, even out of its folder",
         lambda request, world: is_path(request.filename),
         flask={200, 404, 500},
         ours=500,
     ),
     Difference(
         "an identifier that is a path",
-        "Flask follows it, out of its folder too; here it is a word like any other",
+        "Flask follows it, even out of its folder; for resumabled an identifier has no structure",
         lambda request, world: request.method == "POST" and is_path(request.identifier),
         flask={200, 500},
         ours=200,
@@ -377,21 +377,21 @@ DIFFERENCES = [
     ),
     Difference(
         "a NUL in the identifier",
-        "it ends the text for much of what reads it; Flask fails at it, but not in a test",
+        "many programs take it as the end of the text; Flask fails at it, except in a test",
         lambda request, world: "\0" in (request.identifier or ""),
         flask={404, 500},
         ours=500,
     ),
     Difference(
         "names that are not UTF-8",
-        "Flask puts a replacement character there, and files of different names become one",
+        "Flask uses replacement characters, so files of different names become one",
         lambda request, world: any(isinstance(value, bytes) for name, value in request.fields if name != "file"),
         flask={200, 404, 500},
         ours=500,
     ),
     Difference(
         "long names",
-        "Flask adds to the file name and makes a folder of the identifier, so it fails before the file system would",
+        "Flask appends to the file name and makes a folder of the identifier, so it fails before the file system would",
         lambda request, world: request.method == "POST"
         and is_too_long_for_flask(*request.upload),
         flask={500},
@@ -399,36 +399,36 @@ DIFFERENCES = [
     ),
     Difference(
         "names that are too long",
-        "such a chunk can't ever be sent: 404 to a test would ask for it",
+        "such a chunk can never be stored; 404 to a test would ask for it",
         lambda request, world: size(request.filename) > 255 or size(request.identifier) > 1024,
         flask={404, 500},
         ours=500,
     ),
     # --- numbers
     Difference(
-        "a chunk number that is no whole number from 1",
-        "Flask takes what Python's int() takes, negative ones too, and 1 where that fails: bytes in a wrong place",
+        "a chunk number that is not a whole number from 1",
+        "Flask takes everything that int() takes, even negative numbers, and 1 if int() fails: bytes in a wrong place",
         has_bad_number,
         flask={200, 404, 500},
         ours=500,
     ),
     Difference(
-        "sizes and counts that are no numbers within their bounds",
-        "what a client says wrongly must not be guessed at",
+        "sizes and counts that are not numbers within their bounds",
+        "the server must not guess the meaning of a wrong value",
         has_bad_size,
         flask={200, 404, 500},
         ours=500,
     ),
     Difference(
-        "a chunk beside the file",
-        "Flask keeps it for ever, and never uses it; a file of no chunks it makes before it fails",
+        "a chunk outside the file",
+        "Flask keeps it for ever and never uses it; it makes a file of no chunks before it fails",
         lies_beside_the_file,
         flask={200, 404, 500},
         ours=500,
     ),
     Difference(
-        "nothing that tells where the chunk lies",
-        "without sizes and without the number of chunks there is no place for it; Flask fails after it has kept it",
+        "no parameters that tell the chunk's position",
+        "sizes or the number of chunks are needed for it; Flask fails after it has stored the chunk",
         lambda request, world: (request.is_test or request.is_upload)
         and request.sizes is None
         and "resumableTotalChunks" not in request.values,
@@ -436,8 +436,8 @@ DIFFERENCES = [
         ours=500,
     ),
     Difference(
-        "sizes, and no number of chunks",
-        "the sizes tell all; Flask fails after it has kept the chunk",
+        "sizes without the number of chunks",
+        "the sizes are enough; Flask fails after it has stored the chunk",
         lambda request, world: request.method == "POST"
         and request.sizes is not None
         and "resumableTotalChunks" not in request.values,
@@ -446,8 +446,8 @@ DIFFERENCES = [
         translate=True,
     ),
     Difference(
-        "sizes, and a wrong number of chunks",
-        "early releases of Resumable.js sent a changing number; Flask believes it, and makes a file of what it has",
+        "sizes with a wrong number of chunks",
+        "early releases of Resumable.js sent a changing number; Flask trusts it and publishes an incomplete file",
         has_wrong_count,
         flask={200, 500},
         ours=200,
@@ -455,7 +455,7 @@ DIFFERENCES = [
     ),
     Difference(
         "a parameter twice, with different values",
-        "nobody can know which is meant; Flask takes the first",
+        "it is unknown which one is meant; Flask takes the first",
         lambda request, world: request.repeats,
         flask={200, 404, 500},
         ours=500,
@@ -469,7 +469,7 @@ DIFFERENCES = [
         ours=415,
     ),
     Difference(
-        "a stated length that can't be the chunk's",
+        "a stated length that the chunk cannot have",
         "the client contradicts itself",
         lambda request, world: request.integer("resumableCurrentChunkSize") is not None
         and bool(request.sizes and request.lengths)
@@ -479,8 +479,8 @@ DIFFERENCES = [
     ),
     Difference(
         "fewer bytes than the chunk has",
-        "a broken line does that: Flask puts the file together with a hole, here the chunk is asked for again (also if it "
-        "was held, and has begun to be replaced)",
+        "a broken connection causes it: Flask assembles the file with a hole, resumabled asks for the chunk again (even "
+        "if it was held, because it has begun to be replaced)",
         lambda request, world: request.is_upload
         and request.has_content
         and bool(request.sizes and request.settled_lengths)
@@ -491,7 +491,7 @@ DIFFERENCES = [
     ),
     Difference(
         "more bytes than the chunk has",
-        "no line makes bytes up: the client is wrong, and the file would be",
+        "no broken connection adds bytes: the client is wrong, and the file would be wrong",
         lambda request, world: request.is_upload
         and bool(request.sizes and request.settled_lengths)
         and len(request.content) > request.settled_lengths[0]
@@ -502,7 +502,7 @@ DIFFERENCES = [
     ),
     Difference(
         "an empty chunk before the last, without sizes",
-        "no file is cut like that; what is empty was cut off on its way",
+        "no client cuts a file like that: the bytes were lost on the way",
         lambda request, world: request.is_upload
         and request.has_content
         and is_counted(request)
@@ -513,14 +513,14 @@ DIFFERENCES = [
     ),
     Difference(
         "chunks of different lengths, without sizes",
-        "the place of a chunk follows from the length of the others; a file of such chunks is a mix",
+        "a chunk's position follows from the length of the others; such chunks belong to different files",
         has_other_length,
         flask={200},
         ours=500,
     ),
     Difference(
-        "another size for an upload under way",
-        "a changed file would mix with what is held of the old one",
+        "another size for an unfinished upload",
+        "a changed file would mix with the chunks that are held of the old one",
         lambda request, world: request.sizes is not None
         and request.upload in world.begun
         and world.begun[request.upload] != request.sizes[0],
@@ -530,14 +530,14 @@ DIFFERENCES = [
     # --- finished files
     Difference(
         "a test of an empty file that was begun",
-        "nothing of it is missing: it is complete as soon as it is known, and the test makes it appear",
+        "no byte of it is missing: it is complete as soon as it is known, and the test publishes it",
         is_test_of_empty_file,
         flask={404},
         ours=200,
     ),
     Difference(
         "a test of a finished file",
-        "Flask has forgotten its parts, and asks for all of it again",
+        "Flask has deleted its parts and asks for all of it again",
         lambda request, world: request.is_test
         and world.is_over(request)
         and "resumableChunkNumber" in request.values,
@@ -546,14 +546,14 @@ DIFFERENCES = [
     ),
     Difference(
         "a chunk of a finished file",
-        "it is a duplicate, and changes nothing; Flask begins the file again, and appends it to itself",
+        "it is a duplicate and changes nothing; Flask begins the file again and appends it to itself",
         lambda request, world: request.method == "POST" and world.is_over(request),
         flask={200, 500},
         ours=200,
     ),
     Difference(
-        "a second file of one name",
-        "Flask appends it to the first; here it becomes `name (1).ext`",
+        "a second file of the same name",
+        "Flask appends it to the first; resumabled names it `name (1).ext`",
         lambda request, world: request.method == "POST"
         and world.completes(request)
         and world.exists(request.filename)
@@ -563,7 +563,7 @@ DIFFERENCES = [
     ),
     Difference(
         "two files under one identifier",
-        "Flask fails to remove its folder and says so to the client, who gives up a file that is complete",
+        "Flask fails to remove its folder and reports an error for a file that is complete",
         lambda request, world: request.method == "POST"
         and world.completes(request)
         and world.is_shared(request.identifier, request.filename),
@@ -572,6 +572,6 @@ DIFFERENCES = [
     ),
 ]
 
-#: About every answer that is an error, so it isn't on the list by request: Flask sends a page, with its title, and in
-#: its debug mode the source; here it is one line for the person who uploads.
+#: Every error answer differs, so the list does not have it: Flask sends a page with a title, in debug mode with source
+#: code. resumabled sends one line of text for the user.
 ERROR_PAGE = re.compile(r"<p>(.*?)</p>", re.DOTALL)

@@ -1,4 +1,4 @@
-"""The Flask backend (flask_backend.py) as a process of the test's own."""
+"""Runs the Flask backend (flask_backend.py) as a child process."""
 
 import pathlib
 import socket
@@ -12,7 +12,7 @@ BACKEND = pathlib.Path(__file__).with_name("flask_backend.py")
 
 
 class Flask:
-    """The Flask backend on a root, until it is stopped."""
+    """The Flask backend with a root of its own, until the context ends."""
 
     def __init__(self, root: pathlib.Path, limit: int | None = None):
         root.mkdir(exist_ok=True)

@@ -1,14 +1,16 @@
-"""Clients that mean harm: by the pace at which they send and read, and by not keeping to what they announce.
+"""Hostile clients: they send or read slowly, or do not send what they announce.
 
-They run in a process of their own, so that honest clients don't share an interpreter with them, and of low priority:
-real ones would not run on the server at all. They come from many loopback addresses, because a crowd that the limit for
-a single address holds back would prove little.
+They run in a process of their own, so that they share no interpreter with honest clients, and at low priority, because
+real ones would not run on the server at all. They use many loopback addresses: a crowd that the limit for a single
+address holds back would prove little.
 
-    python -m support.hostile_clients PORT     prints a line when all have come, and a line of JSON when its input ends
+    python -m support.hostile_clients PORT
 
-Theory of operation: one loop over all connections. Each is opened with some bytes at once and then sends a piece every
-second. When the server closes it, or its time is over, it is opened again. Answers are read and their status codes
-counted, except by those whose harm is that they don't read.
+prints a line when all are connected, and a line of JSON when its input ends.
+
+Theory of operation: one loop serves all connections. Each sends its opening bytes at once, then a piece a second.
+When the server closes a connection, or its lifetime ends, it is opened again. Answers are read and their status codes
+counted, except by the clients whose attack is not to read.
 """
 
 import collections
@@ -33,7 +35,7 @@ from support.client import MIB, ROUTE, Chunk, parameters, query
 CONNECTIONS_PER_ADDRESS = 40
 # Seconds between two pieces of one connection.
 PACE = 1
-# The upload of which so much is told that the answer fits into no socket's buffer: every other chunk of these is held.
+# An upload of which every other chunk is held: the answer to a test of it does not fit into any socket's buffer.
 LONG_LIST = Chunk(1, 0, 100, 131_072)
 RAW = "Content-Type: application/octet-stream"
 GARBAGE = bytes(range(256)) * 8
@@ -41,17 +43,17 @@ GARBAGE = bytes(range(256)) * 8
 
 @dataclasses.dataclass(frozen=True)
 class Manner:
-    """A way to behave badly."""
+    """One kind of misbehaviour."""
 
     name: str
     connections: int
-    # What is sent at once.
+    # Sent at once.
     opening: bytes
-    # What is sent each second after that.
+    # Sent each second after that.
     piece: bytes = b""
-    # After how many seconds the client goes away; None: it stays.
+    # The client disconnects after this many seconds; None: never.
     lifetime: float | None = None
-    # Whether it says after the opening that nothing more will come (shutdown).
+    # Whether the client shuts down its sending side after the opening.
     half_closes: bool = False
     reads: bool = True
 
@@ -63,7 +65,7 @@ def upload_fields(name: str, chunk: Chunk) -> dict:
 
 
 def head(method: str, name: str, chunk: Chunk, *lines: str) -> bytes:
-    """A request's header without the empty line at its end."""
+    """A request head without the empty line at its end."""
     first = f"{method} {ROUTE}?{query(upload_fields(name, chunk))} HTTP/1.1"
     return "".join(f"{line}\r\n" for line in (first, "Host: 127.0.0.1", *lines)).encode()
 
@@ -77,7 +79,7 @@ def manners() -> list[Manner]:
     announced = head("POST", "short body", small, RAW, "Content-Length: 1000") + b"\r\n"
     short = announced + bytes(999)
     return [
-        # Two thousand that send one byte of theirs a second.
+        # Two thousand clients that send one byte a second.
         Manner("slow header", 600, head("GET", "slow header", large) + b"X-Slow: ", b"x"),
         Manner("slow body", 800, head("POST", "slow body", large, RAW, f"Content-Length: {MIB}") + b"\r\n", b"x"),
         Manner(
@@ -99,7 +101,7 @@ def manners() -> list[Manner]:
 
 
 class Connection:
-    """One client of a manner, which has to be opened before anything else."""
+    """One client of a kind. It has to be opened before anything else."""
 
     def __init__(self, manner: Manner, source: str, port: int):
         self.manner = manner
@@ -107,9 +109,9 @@ class Connection:
         self.port = port
         self.socket: socket.socket | None = None
         self.opened_at = 0.0
-        # What has yet to be sent.
+        # Bytes that are yet to be sent.
         self.pending = b""
-        # The end of what was received, where half of a status line may stand.
+        # The end of the received bytes, which may be half a status line.
         self.tail = b""
 
     def open(self) -> None:
@@ -119,7 +121,7 @@ class Connection:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.socket.bind((self.source, 0))
         self.socket.setblocking(False)
-        # The kernel goes on with it; until it has done, nothing can be sent.
+        # The kernel finishes connecting in the background. Nothing can be sent before that.
         with contextlib.suppress(BlockingIOError):
             self.socket.connect(("127.0.0.1", self.port))
         self.opened_at = time.monotonic()
@@ -127,7 +129,7 @@ class Connection:
         self.tail = b""
 
     def send(self) -> int:
-        """Sends what is pending, as much as goes; how many bytes went."""
+        """Sends as much as the socket takes of the pending bytes. Returns how many."""
         if not self.pending:
             return 0
         try:
@@ -140,7 +142,7 @@ class Connection:
         return count
 
     def statuses(self, received: bytes) -> list[str]:
-        """The status codes in what has come."""
+        """The status codes in the received bytes."""
         text = self.tail + received
         found = list(re.finditer(rb"HTTP/1\.1 (\d{3}) ", text))
         self.tail = text[max(found[-1].end() if found else 0, len(text) - len("HTTP/1.1 200")) :]
@@ -148,8 +150,8 @@ class Connection:
 
 
 class Crowd:
-    """All connections, and what has become of them, by manner: how many were `opened`, how many the server `closed`,
-    how many are `connected`, the bytes `sent`, and how many answers had which status."""
+    """All connections, with counts by kind: how many were `opened`, how many the server `closed`, how many are
+    `connected`, the bytes `sent`, and how many answers had each status."""
 
     def __init__(self, port: int):
         of_each = [manner for manner in manners() for _ in range(manner.connections)]
@@ -162,11 +164,11 @@ class Crowd:
         self.by_descriptor: dict[int, Connection] = {}
 
     def run(self) -> None:
-        """Until the standard input ends."""
+        """Runs until the standard input ends."""
         self.epoll.register(sys.stdin.fileno(), select.EPOLLIN)
         begin = time.monotonic()
-        # When which connection has something to do. They don't come all at once: the queue of those that wait to be
-        # accepted is the honest clients', too.
+        # The time at which each connection acts next. They don't all connect at once, because the queue of connections
+        # that wait to be accepted serves the honest clients, too.
         everybody_in = begin + 2 * PACE
         due = [
             (begin + (everybody_in - begin) * number / len(self.connections), number)
@@ -190,7 +192,7 @@ class Crowd:
                     self.receive(connection)
 
     def act(self, connection: Connection, now: float) -> None:
-        """What a connection does each second."""
+        """Sends a connection's next piece."""
         counts, manner = self.counts[connection.manner.name], connection.manner
         try:
             if connection.socket is None:
@@ -209,7 +211,7 @@ class Crowd:
 
     def receive(self, connection: Connection) -> None:
         try:
-            # Who reads nothing is told here only that the connection broke.
+            # A client that reads nothing only learns here that the connection broke.
             received = connection.socket.recv(65536) if connection.manner.reads else b""
         except BlockingIOError:
             return
@@ -237,7 +239,7 @@ class Crowd:
 
 @contextlib.contextmanager
 def hostile_crowd(port: int) -> Iterator[dict[str, collections.Counter]]:
-    """The crowd at a server on this port. What it gives is filled with the crowd's counts when the crowd has left."""
+    """Runs the hostile clients against this port. The yielded dictionary has their counts after the context."""
     process = subprocess.Popen(
         [sys.executable, "-m", "support.hostile_clients", str(port)],
         cwd=pathlib.Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -1,7 +1,7 @@
-"""Names that have broken, fooled or escaped from servers, made up here: several hundred, the same at each call.
+"""Several hundred made-up names of kinds that have broken, fooled or escaped from servers. Each call gives the same.
 
-Those that climb or point somewhere lead to files named `planted` in a folder that the test watches, so that an escape
-would be seen. A name is text, or bytes where it is no UTF-8.
+Names that leave the root lead to files named `planted` in a folder that the test watches, so that an escape is seen. A
+name is text, or bytes if it is not UTF-8.
 """
 
 import itertools
@@ -10,7 +10,7 @@ import unicodedata
 
 
 def climbing(outside: pathlib.Path) -> list[str | bytes]:
-    """Out of the root, by dots and slashes however they are written."""
+    """Names that leave the root by dots and slashes, in many spellings."""
     folder = outside.name
     dots = [
         "..", "...", "....", ". .", ".. ", " ..", "..\t", "%2e%2e", "%2E%2E", "%252e%252e", "%25252e%25252e", ".%2e",
@@ -27,7 +27,7 @@ def climbing(outside: pathlib.Path) -> list[str | bytes]:
     names += ["../" * depth + f"{folder}/planted" for depth in (1, 2, 3, 10, 80)]
     names += [str(outside / "planted"), f"/{outside}/planted", f"file://{outside}/planted", f"./{outside}/planted"]
     names += [f"C:{outside}/planted", f"\\\\?\\{outside}\\planted", f"~/../{folder}/planted", f"/proc/self/cwd/../planted"]
-    # Longer than UTF-8 may be: a dot and a slash in two, three and four bytes; then half a character, and a surrogate.
+    # Overlong UTF-8: a dot and a slash in two, three and four bytes. Then half a character, and a surrogate.
     for dot, slash in ((b"\xc0\xae", b"\xc0\xaf"), (b"\xe0\x80\xae", b"\xe0\x80\xaf"), (b"\xf0\x80\x80\xae", b"\xf0\x80\x80\xaf")):
         names += [dot * 2 + b"/" + folder.encode() + b"/planted", b".." + slash + folder.encode() + slash + b"planted"]
     names += [b"\xff\xfe", b"\xed\xa0\x80", b"x\xc3", b"\x80", b"\xf5\x80\x80\x80", b"..\xc0/planted"]
@@ -35,7 +35,7 @@ def climbing(outside: pathlib.Path) -> list[str | bytes]:
 
 
 def links() -> list[str]:
-    """By the links that the test has planted in the root (`LINKS` there)."""
+    """Names that lead through the links that the test has planted in the root (`LINKS` there)."""
     ways = [
         "file-link", "folder-link", "root-link", "dangling-link", "parent-link", "loop-link", "folder-link/planted",
         "folder-link/", "folder-link/.", "folder-link/..", "folder-link/../planted", "folder-link/deep/planted",
@@ -47,7 +47,7 @@ def links() -> list[str]:
 
 
 def naughty() -> list[str]:
-    """What breaks programs behind the server, or fools people."""
+    """Names that break other programs on the server, or deceive people."""
     own = [".resumabled", ".resumabled/x", ".RESUMABLED", ".resumabled ", ".resumabled/../x", ".resumabled\0", "x/.resumabled"]
     control = [f"c{chr(code)}x" for code in [*range(32), 127, *range(0x80, 0xA0)]]
     invisible = [
@@ -94,5 +94,5 @@ def naughty() -> list[str]:
 
 
 def hostile_names(outside: pathlib.Path) -> list[str | bytes]:
-    """All of them, none twice."""
+    """All of these names, each once."""
     return list(dict.fromkeys([*climbing(outside), *links(), *naughty()]))

@@ -1,7 +1,7 @@
-"""Writes into journals of the store, by the byte table at the top of Sources/UploadStore/JournalFormat.swift.
+"""Writes records into the store's journals, by the byte table at the top of Sources/UploadStore/JournalFormat.swift.
 
-For states that would take hours and a large disk to bring about honestly. It is written from the table alone, and so
-shows that the table says enough.
+It creates states that would otherwise take hours and a large disk. It is written from the table alone, which shows that
+the table is complete.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import struct
 MAGIC = b"RSMBLD\0\2"
 RECORD = 32
 ADOPTED = 7
-# Those with bytes behind them: how many, from their first number.
+# Record kinds that are followed by bytes: the number of these bytes, from the record's first number.
 LONG = {11: lambda a: a, 13: lambda a: a >> 32}
 
 xxhash = ctypes.CDLL("libxxhash.so.0")
@@ -25,7 +25,7 @@ def xxh3(content: bytes, seed: int = 0) -> int:
 
 
 def key(identifier: str, filename: str) -> str:
-    """What the names of an upload's files begin with."""
+    """The name that the files of an upload begin with."""
     encoded = identifier.encode()
     return hashlib.sha256(f"{len(encoded)}:".encode() + encoded + filename.encode()).hexdigest()
 
@@ -46,11 +46,11 @@ class Journal:
             position += RECORD * (1 + (LONG[kind](a) + RECORD - 1) // RECORD if kind in LONG else 1)
 
     def step(self, check: int) -> None:
-        """Goes behind a record with that check."""
+        """Advances the seed past a record with that check."""
         self.seed = (self.seed + 1 + (check << 32)) % (1 << 64)
 
     def record(self, kind: int, a: int = 0, b: int = 0, c: int = 0) -> bytes:
-        """The next record."""
+        """The bytes of the next record."""
         unchecked = struct.pack("<BxxxIQQQ", kind, 0, a, b, c)
         check = xxh3(unchecked, self.seed) % (1 << 32)
         self.step(check)
@@ -61,5 +61,5 @@ class Journal:
             file.write(content)
 
     def adopt(self, ranges) -> None:
-        """Says that these ranges, (start, end), are held, and were synced before."""
+        """Appends records that the ranges, (start, end), are held and were synced before."""
         self.append(b"".join(self.record(ADOPTED, start, end - start) for start, end in ranges))

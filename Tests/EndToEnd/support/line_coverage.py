@@ -1,7 +1,7 @@
-"""Which lines of the browser's scripts have run, added up over Chromium and node.
+"""The lines of the browser's scripts that have run, added up over Chromium and Node.js.
 
-Both are V8 and report the same: for every function, ranges of the source with a count, outer ones first, inner ones
-where the count differs. A line has run if any sign of it has, in any run.
+Both use V8 and report the same: for every function, ranges of the source with a count. Outer ranges come first, then
+inner ones where the count differs. A line has run if any character of it has run at least once.
 """
 
 import json
@@ -14,11 +14,11 @@ WEB = REPOSITORY / "Sources/Web"
 
 class LineCoverage:
     def __init__(self):
-        #: By script: the numbers of lines that have run.
+        #: By script: the numbers of the lines that have run.
         self.ran: dict[str, set[int]] = {}
 
     def add(self, scripts: list[dict]) -> None:
-        """Takes in a `ScriptCoverage` list of V8's profiler."""
+        """Adds a `ScriptCoverage` list of V8's profiler."""
         for script in scripts:
             name = script["url"].rsplit("/", 1)[-1]
             path = WEB / name
@@ -28,7 +28,7 @@ class LineCoverage:
     @staticmethod
     def _lines_that_ran(source: str, functions: list[dict]) -> set[int]:
         ranges = [each for function in functions for each in function["ranges"]]
-        # From outside to inside, so that the innermost word is the last one.
+        # Ranges come from outside to inside, so the innermost count is written last.
         ranges.sort(key=lambda each: each["startOffset"] - each["endOffset"])
         counted = bytearray(len(source))
         for each in ranges:
@@ -37,7 +37,7 @@ class LineCoverage:
         ran = set()
         offset = 0
         for number, line in enumerate(source.split("\n"), 1):
-            # What opens or closes a block says nothing of what is inside.
+            # A line that only opens or closes a block does not tell whether the block ran.
             begin = offset + len(line) - len(line.lstrip())
             if any(counted[begin : offset + len(line.rstrip())]):
                 ran.add(number)
@@ -45,7 +45,7 @@ class LineCoverage:
         return ran
 
     def run_node(self, folder: pathlib.Path) -> None:
-        """Runs the uploader's tests in Tests/Web and takes in what they cover."""
+        """Runs the uploader's tests in Tests/Web and adds their coverage."""
         tests = sorted(map(str, (REPOSITORY / "Tests/Web").glob("uploader-*.test.*js")))
         done = subprocess.run(
             ["node", "--test", *tests],
@@ -59,7 +59,7 @@ class LineCoverage:
             self.add(json.loads(report.read_text())["result"])
 
     def missed(self, name: str) -> list[int]:
-        """The lines with code that never ran."""
+        """The lines with code that have never run."""
         lines = (WEB / name).read_text().split("\n")
         code = {number for number, line in enumerate(lines, 1) if _is_code(line)}
         return sorted(code - self.ran.get(name, set()))
@@ -71,9 +71,9 @@ class LineCoverage:
 
 def _is_code(line: str) -> bool:
     text = line.strip()
-    # Our comments have lines of their own, and those of a block begin with a star.
+    # Comments have lines of their own, and the lines of a block comment begin with a star.
     return bool(text) and not text.startswith(("//", "/*", "*"))
 
 
-#: What this run of the tests has covered so far.
+#: The coverage of this run of the tests so far.
 COVERAGE = LineCoverage()

@@ -1,4 +1,4 @@
-"""A load of sixteen clients that upload one file after the other, and hold the server to everything it has said."""
+"""Sixteen clients that upload one file after the other, and check that the server keeps every promise it made."""
 
 import concurrent.futures
 import hashlib
@@ -11,17 +11,17 @@ from support.client import Chunk, Client, layout, parameters, random_bytes
 from support.server import Server, wait_until
 
 SENDERS = 16
-# In seconds. A restart takes a few hundredths.
+# In seconds. A restart takes a few hundredths of a second.
 LONGEST_OUTAGE = 20
-# A file that is not whole after so many rounds of asking and sending never will be.
+# A file that is incomplete after this many rounds of tests and chunks will never be complete.
 MOST_ROUNDS = 1000
-# Sizes around every edge of a layout; most files have many chunks, so that what happens finds them half way.
+# Sizes around every edge of a layout. Most files have many chunks, so interruptions find them half uploaded.
 SIZES = [0, 1, 4095, 4096, 50_000, 200_000, 555_555, 1_000_000, 2_000_000]
 CHUNK_SIZES = [10_000, 16_384, 65_536, 100_001]
 
 
 class Upload:
-    """One file on its way, sent by one or more senders, and what the server has acknowledged of it so far."""
+    """One file that one or more senders upload, and the chunks of it that the server has acknowledged so far."""
 
     def __init__(self, seed: int, number: int):
         self.random = random.Random(f"{seed} {number}")
@@ -31,9 +31,9 @@ class Upload:
         self.chunk_size = self.random.choice(CHUNK_SIZES)
         self.chunks = layout(len(self.data), self.chunk_size, force=self.random.random() < 0.5)
         self.senders = self.random.choice([1, 1, 1, 2])
-        # Some clients know only what the Flask backend asked for.
+        # Some clients send only the parameters that the Flask backend needs.
         self.sizes = self.random.random() < 0.8
-        # Numbers of chunks that were answered with 200. A set's `add` is atomic.
+        # Numbers of the chunks that were answered with 200. A set's `add` is atomic.
         self.acknowledged: set[int] = set()
 
     def fields(self, chunk: Chunk):
@@ -50,14 +50,14 @@ class Upload:
 
 
 class Load:
-    """The senders' work: new files until it is enough.
+    """The work of the senders: new files until `enough` is set.
 
-    Used as a context the senders run until its end, when each finishes the file it is at.
+    Used as a context, the senders run until its end, when each finishes its current file.
     """
 
     def __init__(self, server: Server, seed: int, *, forgetful: bool = False, gapless: bool = False):
-        """`forgetful`: power may fail, so chunks of files that are not complete may be asked for again. `gapless`: there
-        is always a program to answer, so nobody may be told to come again."""
+        """`forgetful`: the power may fail, so the server may ask again for chunks of incomplete files. `gapless`: a
+        program always answers, so no client may get `retry`."""
         self.server = server
         self.seed = seed
         self.forgetful = forgetful
@@ -65,7 +65,7 @@ class Load:
         self.enough = threading.Event()
         # The SHA-256 of every file that was begun, by its name. (The files themselves would fill the memory.)
         self.digests: dict[str, bytes] = {}
-        # The names of those of which the server has said that they are complete.
+        # The names of the files that the server has reported complete.
         self.completed: set[str] = set()
         self.queue: list[Upload] = []
         self.lock = threading.Lock()
@@ -82,13 +82,13 @@ class Load:
         self.check()
 
     def check(self) -> None:
-        """Raises what a sender has died of."""
+        """Raises the error that ended a sender, if there is one."""
         for sender in self.senders:
             if sender.done():
                 sender.result()
 
     def wait_for_progress(self) -> None:
-        """Returns when a chunk more was acknowledged."""
+        """Returns when one more chunk was acknowledged."""
         before = self.counts["acknowledged"]
 
         def progressed() -> bool:
@@ -123,7 +123,7 @@ class Load:
 
 
 class Sender:
-    """Uploads one file as a browser does: what fails is asked for and sent again, what was acknowledged is not."""
+    """Uploads one file as a browser does: failed chunks are tested and sent again, acknowledged chunks are not."""
 
     def __init__(self, load: Load, client: Client, upload: Upload, choice: random.Random):
         self.load = load
@@ -139,7 +139,7 @@ class Sender:
                 if not self.send(chunk):
                     break
                 if self.choice.random() < 0.1:
-                    # Its answer might have got lost: the same again is safe.
+                    # The answer may have been lost: sending the same chunk again is safe.
                     self.load.count("sent again")
                     self.send(chunk)
             missing = self.ask()
@@ -156,13 +156,13 @@ class Sender:
             self.upload.acknowledged.add(chunk.number)
             self.load.count("acknowledged")
             return True
-        # nginx's answer while the program is down, or the program's that it could not finish.
+        # nginx's answer while the program is down, or the program's answer that it could not finish.
         assert answer.status in self.load.excuses and answer.outcome == "retry", (answer.status, answer.body)
         self.load.count("cut off")
         return False
 
     def ask(self) -> list[Chunk]:
-        """Which chunks are missing, by one request for all or by one for each. No acknowledged one may be."""
+        """The missing chunks, by one test for all or by one for each. No acknowledged chunk may be missing."""
         in_one = self.upload.sizes and self.choice.random() < 0.5
         acknowledged = set(self.upload.acknowledged)
         missing = self.ask_for_all() if in_one else [chunk for chunk in self.upload.chunks if not self.is_held(chunk)]
@@ -181,7 +181,7 @@ class Sender:
             return []
         assert told["size"] == len(self.upload.data)
         held = [range(*each) for each in told["held"]]
-        # An empty file has one empty chunk, which no range can show.
+        # An empty file has one empty chunk, which no range shows.
         return [
             chunk for chunk in self.upload.chunks
             if not any(chunk.start in each and chunk.end <= each.stop for each in held)
@@ -191,7 +191,7 @@ class Sender:
         return self.test(chunk).status == 200
 
     def test(self, chunk: Chunk, headers=None):
-        """Asks until the program is there to answer."""
+        """Repeats the test until the program answers."""
         deadline = time.monotonic() + LONGEST_OUTAGE
         while True:
             self.load.count("tests")

@@ -1,4 +1,4 @@
-"""Real pictures and films for the page's thumbnails. The film is recorded by the browser itself."""
+"""Real pictures and films for the page's thumbnails. The browser itself records the film."""
 
 import base64
 import pathlib
@@ -26,7 +26,7 @@ RECORD = """
 
 
 def png(width: int, height: int, colors: list[tuple[int, int, int]]) -> bytes:
-    """A picture of stripes, one below the other (PNG specification, 5 and 11.2)."""
+    """A picture of horizontal stripes, one below the other (PNG specification, 5 and 11.2)."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -37,5 +37,5 @@ def png(width: int, height: int, colors: list[tuple[int, int, int]]) -> bytes:
 
 
 def record_film(browser, path: pathlib.Path, color: str) -> None:
-    """Half a second of one colour, as WebM."""
+    """Records half a second of one colour as WebM."""
     path.write_bytes(base64.b64decode(browser.driver.execute_async_script(RECORD, color)))

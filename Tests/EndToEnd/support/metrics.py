@@ -1,4 +1,4 @@
-"""What the program has counted, as Prometheus reads it."""
+"""The program's metrics, read as Prometheus reads them."""
 
 import re
 
@@ -15,7 +15,7 @@ def scrape(client: Client) -> str:
 
 
 class Metrics:
-    """One scrape. A sample is asked for by its name and labels; one that isn't there is an error."""
+    """One scrape. A sample is looked up by its name and labels; a missing sample is an error."""
 
     def __init__(self, client: Client):
         self.text = scrape(client)

@@ -1,7 +1,7 @@
-"""The program behind nginx, as `deploy/run` puts them together, but under a test's thumb.
+"""The program behind nginx, as `deploy/run` starts them, under the control of a test.
 
-Each process is started and stopped by its pid. When a server is closed it has to have behaved: a clean exit in time, no
-sign of a crash in the program's log, no alert in nginx's, and no token in any log.
+Each process is started and stopped by its pid. Closing a server checks its behaviour: the program exits in time with
+status 0, its log shows no crash, nginx's log shows no alert, and no log contains a token.
 """
 
 import os
@@ -18,7 +18,7 @@ from support.client import Client
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("RESUMABLED", str(REPOSITORY / ".build/release/resumabled"))
-# A JSON Web Token, or what stands for one in a query string.
+# A JSON Web Token, or a token parameter in a query string.
 TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.|upload_token=")
 CRASH = re.compile(r"Fatal error|Program crashed|\*\*\* |Sanitizer|runtime error|Segmentation")
 
@@ -38,14 +38,14 @@ handle_ignored_signals()
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at the moment; whoever wants it must bind it soon."""
+    """A loopback port that is free at the moment. The caller must bind it soon."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_until(condition, seconds: float, what: str):
-    """Returns the first true value of condition(), or fails after so many seconds."""
+    """Returns the first true value of condition(). Fails after this many seconds."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -55,7 +55,7 @@ def wait_until(condition, seconds: float, what: str):
 
 
 def run_program(*arguments) -> subprocess.CompletedProcess:
-    """Another command of the program than `serve`, from beginning to end."""
+    """Runs a command of the program other than `serve` to its end."""
     return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
 
@@ -68,15 +68,15 @@ class Server:
         environment: dict[str, str] | None = None,
         nginx_options: tuple[str, ...] = (),
     ):
-        """`options` and `environment` are the program's, at every start: arguments of `serve`, and variables to add.
-        `nginx_options`: more arguments of `deploy/nginx-conf`."""
+        """`options`: arguments of `serve` at every start. `environment`: variables that are added at every start.
+        `nginx_options`: further arguments of `deploy/nginx-conf`."""
         self.root = root
         self.options = options
         self.environment = environment or {}
         self.nginx_options = nginx_options
         self.web = web
         self.port = free_port()
-        # Not pytest's own folder: the path of a Unix socket may have 107 bytes only.
+        # Not pytest's own folder: the path of a Unix socket may have at most 107 bytes.
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-test."))
         self.socket = self.state / "socket"
         self.program: subprocess.Popen | None = None
@@ -135,7 +135,7 @@ class Server:
         wait_until(self._nginx_listens, 10, "nginx listens")
 
     def configuration(self, text: str) -> str:
-        """nginx's configuration, from what `deploy/nginx-conf` makes of the example."""
+        """nginx's configuration, made from the output of `deploy/nginx-conf`."""
         return text
 
     def _nginx_listens(self) -> bool:
@@ -146,7 +146,7 @@ class Server:
     # --- stopping
 
     def stop_program(self, seconds: float = 5) -> float:
-        """SIGTERM; returns how many seconds the program took to end, which it must do with status 0."""
+        """Sends SIGTERM. Returns the seconds that the program took to end; its exit status must be 0."""
         began = time.monotonic()
         self.program.send_signal(signal.SIGTERM)
         self.expect_clean_end(seconds)
@@ -158,7 +158,7 @@ class Server:
         assert status == 0, f"the program ended with {status}:\n{self.program_log()}"
 
     def kill_program(self) -> None:
-        """The end that nobody can prepare for."""
+        """Sends SIGKILL, for which the program cannot prepare."""
         self.program.kill()
         self.program.wait(5)
         self.program = None
@@ -174,11 +174,11 @@ class Server:
             assert not CRASH.search(self.program_log()), self.program_log()
             assert not re.search(r"\[(alert|emerg)\]", self.nginx_log()), self.nginx_log()
             for log in (self.program_log(), self.nginx_log(), "\n".join(self.access_log())):
-                assert not TOKEN.search(log), "there is a token in a log"
+                assert not TOKEN.search(log), "a log contains a token"
         finally:
             for process in (self.program, self.nginx):
                 if process and process.poll() is None:
-                    # nginx's workers end with it only if it is asked.
+                    # nginx stops its workers only on a signal that it can handle.
                     process.terminate()
                     try:
                         process.wait(5)
@@ -187,7 +187,7 @@ class Server:
                         process.wait(5)
             shutil.rmtree(self.state)
 
-    # --- looking
+    # --- inspection
 
     def client(self, **options) -> Client:
         return Client(self.port, **options)
@@ -206,7 +206,7 @@ class Server:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def peak_memory(self) -> int:
-        """The most memory that the program has held at any time, in bytes."""
+        """The largest amount of memory that the program has held at any time, in bytes."""
         status = pathlib.Path(f"/proc/{self.program.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
@@ -215,6 +215,6 @@ class Server:
         return sorted(path.name for path in self.root.iterdir() if path.name != ".resumabled")
 
     def private_bytes(self) -> int:
-        """What the program's own folder takes on the disk, in bytes."""
+        """The disk space of the program's own folder, in bytes."""
         paths = (self.root / ".resumabled").rglob("*")
         return sum(path.lstat().st_blocks * 512 for path in paths if not path.is_dir())

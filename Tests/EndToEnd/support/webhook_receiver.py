@@ -1,7 +1,7 @@
-"""A site that is told of uploads: a real HTTP server on a loopback port, that can be slow, broken or not there at all.
+"""An HTTP server on a loopback port that receives webhooks. It can be slow, broken or absent.
 
-Every event is checked as it comes by implementations that share nothing with the program: its signature by the one of
-Standard Webhooks, its form by the one of CloudEvents.
+Independent implementations check every event on arrival: the Standard Webhooks library checks the signature, the
+CloudEvents library checks the form.
 """
 
 import base64
@@ -43,7 +43,7 @@ class Reply:
 
 
 class WebhookReceiver:
-    """`reply` is asked for each request, and may take its time. `received` has all requests in order."""
+    """Calls `reply` for each request; the reply may take its time. `received` has all requests in order."""
 
     def __init__(self, reply=lambda received: Reply()):
         self.reply = reply
@@ -89,7 +89,7 @@ class WebhookReceiver:
                     self.end_headers()
                     self.wfile.write(reply.body)
                 except OSError:
-                    # Who asked may be dead by now.
+                    # The sender may have been killed by now.
                     pass
 
             def log_message(self, *_):
@@ -116,7 +116,7 @@ class WebhookReceiver:
 
 
 def told(site: WebhookReceiver, key, root, *options: str) -> Server:
-    """A server that tells the site."""
+    """A server that sends its events to the receiver."""
     return Server(
         root, options=("--on-complete-url", site.url, "--event-key", str(key), "--event-timeout", "2s", *options))
 
