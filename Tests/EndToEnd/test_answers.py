@@ -1,4 +1,4 @@
-"""The status table of the wire contract, row by row, as a client sees it through nginx."""
+"""The status table (PROTOCOL.md, Status codes), row by row, as a client sees it through nginx."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ def fields_of(identifier: str, chunk: Chunk = FIRST, **changes):
 
 
 def expect(answer, status: int, outcome: str) -> None:
-    """The code, the header with the outcome's name, and one plain line that a person can act on."""
+    """Checks the status, the header with the outcome's name, and the body: one line of plain text for the user."""
     assert (answer.status, answer.outcome) == (status, outcome), answer.body
     assert answer.headers["Content-Type"].startswith("text/plain")
     line = answer.body.decode()
@@ -52,7 +52,7 @@ def test_head_gets_the_status_of_get_and_no_body(shared_client):
     assert (held.status, held.outcome, held.body) == (200, "held", b"")
 
 
-def test_who_asks_for_json_learns_all_that_is_held(server, client):
+def test_a_test_that_accepts_json_lists_all_held_ranges(server, client):
     data = random_bytes(SIZE)
     accept = {"Accept": "application/json"}
     first, second, third = layout(SIZE, CHUNK, False)
@@ -120,12 +120,12 @@ def test_a_test_without_a_chunk_number_is_malformed(shared_client):
 
 
 def test_an_upload_without_a_chunk_number_is_chunk_one(shared_client):
-    # As in the Flask backend of the seed.
+    # As in the Flask backend.
     expect(shared_client.send(fields_of("one", resumableChunkNumber=None), bytes(CHUNK)), 200, "stored")
     expect(shared_client.test(fields_of("one")), 200, "held")
 
 
-def test_a_parameter_twice_with_two_values_is_malformed_and_with_one_value_is_not(shared_client):
+def test_a_parameter_sent_twice_is_malformed_only_if_its_values_differ(shared_client):
     fields = list(fields_of("twice").items())
     expect(shared_client.send([*fields, ("resumableFilename", "other")], bytes(CHUNK)), 500, "malformed")
     expect(shared_client.test([*fields, ("resumableFilename", "other")]), 500, "malformed")
@@ -133,7 +133,7 @@ def test_a_parameter_twice_with_two_values_is_malformed_and_with_one_value_is_no
     expect(shared_client.send([*fields, ("resumableFilename", "twice")], bytes(CHUNK)), 200, "stored")
 
 
-def test_a_body_that_is_not_what_its_type_says_is_malformed(shared_client):
+def test_a_body_that_does_not_match_its_content_type_is_malformed(shared_client):
     fields = fields_of("type")
     target = f"{shared_client.route}?{query(fields)}"
     content_type, body = multipart(fields, bytes(CHUNK))
@@ -145,20 +145,20 @@ def test_a_body_that_is_not_what_its_type_says_is_malformed(shared_client):
     expect(post(content_type, b"no boundary in here"), 500, "malformed")
     expect(post(content_type, b""), 500, "malformed")
     expect(shared_client.send(fields, None), 500, "malformed")
-    # Without the closing delimiter nobody knows whether the part was whole. It is either not multipart or was cut short
-    # on the way; both must leave the chunk missing.
+    # Without the closing delimiter it is unknown whether the part was whole. The body is not multipart, or it was cut
+    # short on the way. Both must leave the chunk missing.
     assert post(content_type, body[:-40]).status in (500, 503)
     expect(shared_client.test(fields), 404, "missing")
 
 
 @pytest.mark.parametrize("raw", [False, True], ids=["multipart", "octet-stream"])
-def test_a_body_of_another_length_than_the_chunk_is_never_counted(shared_client, raw):
+def test_a_body_with_another_length_than_the_chunk_is_never_stored(shared_client, raw):
     fields = fields_of(f"length{raw}")
     send = shared_client.send_raw if raw else shared_client.send
-    # Shorter than resumableCurrentChunkSize: the user of a bad line expects that it is sent again.
+    # Shorter than resumableCurrentChunkSize: the connection lost bytes, so the client should send the chunk again.
     expect(send(fields, bytes(CHUNK - 1)), 503, "retry")
     expect(shared_client.test(fields), 404, "missing")
-    # Longer: no line makes bytes up, this is the client's mistake.
+    # Longer: no connection adds bytes, so the client is wrong.
     expect(send(fields, bytes(CHUNK + 1)), 500, "malformed")
     expect(shared_client.test(fields), 404, "missing")
 
@@ -182,11 +182,11 @@ def test_options_has_no_content(shared_client):
     assert (answer.status, answer.body) == (204, b"")
 
 
-# --- what nginx answers itself
+# --- answers of nginx itself
 
 
 def raw_exchange(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """For what http.client refuses to send: one request, and the answer read until the server closes."""
+    """Sends one request that http.client refuses to send, and reads the answer until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request)
         answer = b""
@@ -198,16 +198,16 @@ def raw_exchange(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]
 
 
 @pytest.mark.parametrize("expectation", [{}, {"Expect": "100-continue"}], ids=["at once", "Expect"])
-def test_a_body_that_is_too_large_is_refused_and_the_client_gets_to_read_it(shared_client, expectation):
-    # The client sends all of its 50 MiB before it reads. If nginx closed the connection at the first look, the answer
-    # would be lost in a reset.
+def test_a_client_can_read_the_refusal_of_a_body_that_is_too_large(shared_client, expectation):
+    # The client sends all of its 50 MiB before it reads. If nginx closed the connection at once, a reset would discard
+    # the answer.
     headers = {"Content-Type": "application/octet-stream", **expectation}
     target = f"{shared_client.route}?{query(fields_of('large'))}"
     expect(shared_client.request("POST", target, bytes(50 * MIB), headers), 415, "refused")
 
 
-def test_a_body_that_turns_out_too_large_is_refused(shared_client):
-    # Without Content-Length nginx finds out in the middle.
+def test_a_chunked_body_that_exceeds_the_limit_is_refused(shared_client):
+    # Without Content-Length nginx notices the size in the middle of the body.
     pieces = (bytes(MIB) for _ in range(8))
     target = f"{shared_client.route}?{query(fields_of('large'))}"
     answer = shared_client.request("POST", target, pieces, {"Content-Type": "application/octet-stream"})
@@ -229,13 +229,13 @@ def test_a_body_that_turns_out_too_large_is_refused(shared_client):
     ],
     ids=["no HTTP", "no Host", "no number", "long URI", "long header", "version", "encoding", "TRACE", "CONNECT"],
 )
-def test_what_nginx_cannot_take_fits_the_table_too(shared_server, request_bytes, status, outcome):
+def test_the_errors_of_nginx_follow_the_status_table(shared_server, request_bytes, status, outcome):
     answer_status, headers, body = raw_exchange(shared_server.port, request_bytes)
     assert (answer_status, headers.get("X-Upload-Outcome")) == (status, outcome)
     assert headers["Content-Type"].startswith("text/plain") and b"<" not in body
 
 
-def test_while_the_program_is_down_clients_are_told_to_try_again(server, client):
+def test_clients_get_retry_while_the_program_is_down(server, client):
     server.stop_program()
     answer = client.send(fields_of("down"), bytes(CHUNK))
     assert (answer.status, answer.outcome) == (502, "retry")

@@ -1,4 +1,4 @@
-"""The container files. There is no engine here to build them with, so they are linted, and what can run by itself runs."""
+"""The container files. No container engine is needed: they are linted, and their commands run without an image."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ def test_hadolint_finds_nothing():
 
 
 @pytest.mark.parametrize("name", ["program", "web"])
-def test_each_service_is_confined(name):
+def test_each_service_runs_with_minimal_rights(name):
     service = COMPOSE["services"][name]
     assert service["read_only"] and service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -50,7 +50,7 @@ def healthy(command: str, **variables) -> bool:
     return done.returncode == 0
 
 
-def test_the_programs_health_check_tells_whether_it_answers(server):
+def test_the_health_check_of_the_program_fails_if_the_program_does_not_answer(server):
     command = health_check("program")
     assert healthy(command, RESUMABLED_SOCKET=str(server.socket))
     server.stop_program()
@@ -58,7 +58,7 @@ def test_the_programs_health_check_tells_whether_it_answers(server):
     server.start_program()
 
 
-def test_the_health_check_of_nginx_tells_whether_both_answer(server):
+def test_the_health_check_of_nginx_fails_if_nginx_or_the_program_does_not_answer(server):
     command = health_check("web").replace(":8080", f":{server.port}")
     assert healthy(command)
     server.stop_program()
@@ -66,7 +66,7 @@ def test_the_health_check_of_nginx_tells_whether_both_answer(server):
     server.start_program()
 
 
-def test_nginx_takes_the_configuration_that_the_image_has(server, tmp_path):
+def test_nginx_accepts_the_configuration_of_the_image(server, tmp_path):
     recipe = re.search(r"^RUN (deploy/nginx-conf .*?)$(?!\n {4,})", DOCKERFILE, re.M | re.S)[1].replace("\\\n", " ")
     assert recipe.endswith(">/nginx.conf")
     path = tmp_path / "nginx.conf"

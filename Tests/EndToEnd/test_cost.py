@@ -1,4 +1,4 @@
-"""What it costs. Times are compared with each other within one run, never with a clock's idea of fast."""
+"""Memory, time and disk writes. Times are only compared with each other within one run."""
 
 import concurrent.futures
 import statistics
@@ -18,7 +18,7 @@ GIB = 1024 * MIB
 
 @pytest.fixture(scope="module")
 def large_disk(tmp_path_factory):
-    """A disk with room for large files of which nearly nothing is ever written. Itself it takes some megabytes."""
+    """A sparse disk for large files that are hardly written to. The image itself takes a few megabytes."""
     with disks.image(tmp_path_factory.mktemp("large") / "disk", "ext4", 64 * GIB) as disk:
         yield disk
 
@@ -30,7 +30,7 @@ def on_disk(large_disk, request):
 
 
 def exchange(server: Server, method: str, fields, body: bytes = b"") -> tuple[int, float]:
-    """One request straight to the program: the status, and how long it took in seconds."""
+    """One request straight to the program: its status and its duration in seconds."""
     kind = "application/octet-stream" if body else ""
     began = time.perf_counter()
     request = Request(server.socket, upload_params(method, query(fields), kind, len(body)))
@@ -40,7 +40,7 @@ def exchange(server: Server, method: str, fields, body: bytes = b"") -> tuple[in
 
 
 def hold(server: Server, name: str, size: int, chunk_size: int, ranges) -> None:
-    """Begins an upload with its first chunk, and says of the ranges that they came too."""
+    """Begins an upload with its first chunk, and writes into the journal that the ranges are held, too."""
     fields = parameters(
         Chunk(1, 0, chunk_size, size // chunk_size), identifier=name, filename=name, size=size, chunk_size=chunk_size)
     status, _ = exchange(server, "POST", fields, bytes(chunk_size))
@@ -49,10 +49,10 @@ def hold(server: Server, name: str, size: int, chunk_size: int, ranges) -> None:
 
 
 def test_64_connections_of_8_mib_chunks_take_less_than_32_mib_of_memory(tmp_path):
-    """All at once, eight times as many as there are threads: nobody's chunk is ever whole in memory."""
+    """All at once, eight times as many as there are threads: no chunk is ever whole in memory."""
     connections, chunk_size = 64, 8 * MIB
     size = connections * chunk_size
-    # Slices of one pool, each from a place of its own.
+    # Slices of one pool, each at its own offset.
     pool = random_bytes(2 * chunk_size)
     contents = [pool[number * MIB // 8 :][:chunk_size] for number in range(connections)]
     with Server(tmp_path / "files") as server:
@@ -71,11 +71,11 @@ def test_64_connections_of_8_mib_chunks_take_less_than_32_mib_of_memory(tmp_path
 
 
 def test_completing_a_file_takes_no_longer_at_10_gib_than_at_10_mib(on_disk):
-    """All but the last chunk is held: what is left is that chunk, a sync with nothing else to write, and the name."""
+    """All but the last chunk is held. The rest is that chunk, a sync with no other data to write, and the rename."""
 
     def complete(size: int, name: str) -> float:
         hold(on_disk, name, size, MIB, [(MIB, size - MIB)])
-        # What was written down to reserve the room is no part of completing.
+        # The writes that reserved the space are not part of completing.
         subprocess.run(["sync", "-f", on_disk.root], check=True)
         last = layout(size, MIB, False)[-1]
         fields = parameters(last, identifier=name, filename=name, size=size, chunk_size=MIB)
@@ -97,7 +97,7 @@ def test_completing_a_file_takes_no_longer_at_10_gib_than_at_10_mib(on_disk):
             (on_disk.root / f"{size} {turn}").unlink()
     small, large = (statistics.median(seconds[size]) for size in sizes)
     print(f"the last chunk of 10 MiB: {small * 1000:.2f} ms, of 10 GiB: {large * 1000:.2f} ms")
-    # Anything that grows with the file would be a thousand times as long.
+    # A cost that grows with the file would be a thousand times as high.
     assert large < 3 * small
 
 
@@ -106,7 +106,7 @@ def test_a_test_of_one_chunk_among_100_000_costs_no_more_than_among_10(on_disk):
     many, few = 100_000, 10
 
     def begin(name: str, count: int):
-        # Every other chunk is missing, so that no two ranges become one.
+        # Every other chunk is missing, so that no two ranges merge.
         ranges = [(number * chunk_size, (number + 1) * chunk_size) for number in range(0, count, 2)]
         hold(on_disk, name, count * chunk_size, chunk_size, ranges)
         fields = [
@@ -132,8 +132,8 @@ def test_a_test_of_one_chunk_among_100_000_costs_no_more_than_among_10(on_disk):
 
 @pytest.mark.parametrize("raw", [False, True], ids=["multipart", "octet-stream"])
 def test_each_byte_is_written_to_the_disk_once(on_disk, raw):
-    """By write_bytes in /proc/PID/io: the pages that the program made the kernel write. (wchar would count the answers
-    and the log too, and not what is written twice below.)"""
+    """By write_bytes in /proc/PID/io: the pages that the program made the kernel write. (wchar would include answers
+    and the log, and would miss pages that are written twice below the file system.)"""
     data = random_bytes(128 * MIB)
 
     def written() -> int:

@@ -1,4 +1,4 @@
-"""Giving uploads up, and what else a client says of its file: through nginx and the program as people run them."""
+"""Removal of uploads, and the metadata that a client sends with its file: through nginx, with the shipped settings."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def token_file(tmp_path):
     return path
 
 
-def test_with_the_token_an_upload_is_given_up(tmp_path, token_file):
+def test_a_client_with_the_token_removes_an_upload(tmp_path, token_file):
     with Server(tmp_path / "root", options=("--delete-token", str(token_file))) as server, server.client() as client:
         for number in (1, 2):
             send(client, number)
@@ -39,7 +39,7 @@ def test_with_the_token_an_upload_is_given_up(tmp_path, token_file):
             answer = client.request("DELETE", target, headers=headers)
             assert (answer.status, answer.outcome) == (415, "refused")
         assert client.test(fields_of(1)).status == 200
-        # As the original client's `query` sends it, and as a header.
+        # The original client sends it in its `query`; a header works, too.
         answer = client.request("DELETE", f"{target}&upload_token={TOKEN}")
         assert (answer.status, answer.outcome) == (200, "removed")
         assert list((server.root / ".resumabled").iterdir()) == []
@@ -51,12 +51,12 @@ def test_with_the_token_an_upload_is_given_up(tmp_path, token_file):
         answer = client.request("DELETE", f"{target}&upload_token={TOKEN}")
         assert (answer.status, answer.outcome) == (415, "refused")
         assert (server.root / "film").read_bytes() == DATA
-        # Neither log of ours tells the token.
+        # Neither log contains the token.
         assert TOKEN not in server.program_log() + "\n".join(server.access_log())
 
 
 @pytest.mark.parametrize("content", [None, "", "short\n", "with a space in it, but long enough\n"])
-def test_a_token_file_without_a_token_is_an_error_at_the_start(tmp_path, content):
+def test_a_token_file_without_a_usable_token_is_an_error_at_startup(tmp_path, content):
     path = tmp_path / "token"
     if content is not None:
         path.write_text(content)
@@ -68,7 +68,7 @@ def test_a_token_file_without_a_token_is_an_error_at_the_start(tmp_path, content
     assert str(path) in result.stderr
 
 
-def test_what_a_client_says_of_its_file_is_kept_and_the_last_word_counts(server, client):
+def test_the_last_metadata_that_a_client_sends_for_its_file_is_kept(server, client):
     def kept() -> tuple[bool, dict]:
         (upload,) = json.loads(run_program("status", "--root", server.root, "--json").stdout)
         return upload["complete"], upload["metadata"]

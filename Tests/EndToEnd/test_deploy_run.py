@@ -1,4 +1,4 @@
-"""`deploy/run`: starts both, says where, and leaves nothing."""
+"""`deploy/run`: it starts the program and nginx, prints the address, and leaves nothing behind."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ RUN = REPOSITORY / "deploy/run"
 
 
 def descendants(pid: int) -> set[int]:
-    """The pids of all processes below a process."""
+    """The pids of all descendants of a process."""
     found: set[int] = set()
     for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
 
 
 class Running:
-    """The script in a session of its own, as a terminal would have it, with an own folder for temporary files."""
+    """The script in a session of its own, as in a terminal, with its own folder for temporary files."""
 
     def __init__(self, folder: pathlib.Path):
         self.port = free_port()
@@ -71,7 +71,7 @@ class Running:
             assert self.process.poll() is None, "\n".join(self.lines)
             return f"http://127.0.0.1:{self.port}/resumable" in self.lines
 
-        # Building from nothing takes minutes.
+        # A build from scratch takes minutes.
         wait_until(ready, 900, "the address is printed")
         self.children = descendants(self.process.pid)
         assert len(self.children) >= 3, "program, nginx and its worker"
@@ -114,7 +114,7 @@ def test_it_serves_uploads_and_leaves_nothing_when_it_is_stopped(running, how):
         assert client.request("GET", "/resumable").status == 200
     assert (running.root / "file").read_bytes() == data
 
-    # What a terminal does on Ctrl-C: the signal goes to the whole foreground group.
+    # On Ctrl-C a terminal sends the signal to the whole foreground group.
     began = time.monotonic()
     os.killpg(running.process.pid, how)
     assert running.process.wait(10) == 0
@@ -135,7 +135,7 @@ def test_it_stops_in_time_while_a_client_is_in_the_middle_of_a_chunk(running):
 
 
 @pytest.mark.parametrize("word, name", [("serve --socket", "the program"), ("nginx: master", "nginx")])
-def test_if_one_dies_it_says_so_and_stops_the_other(running, word, name):
+def test_if_one_process_dies_it_reports_that_and_stops_the_other(running, word, name):
     os.kill(running.pid_of(word), signal.SIGKILL)
     assert running.process.wait(10) == 1
     running.reader.join(10)
@@ -143,13 +143,13 @@ def test_if_one_dies_it_says_so_and_stops_the_other(running, word, name):
     running.expect_nothing_left()
 
 
-def test_if_the_script_is_killed_outright_both_end_as_well(running):
+def test_if_the_script_is_killed_both_processes_end(running):
     running.process.kill()
     running.process.wait(10)
     wait_until(lambda: not any(alive(pid) for pid in running.children), 5, "the children have ended")
 
 
-def test_a_port_in_use_is_said_at_once():
+def test_a_port_in_use_is_reported_at_once():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -171,7 +171,7 @@ def test_wrong_arguments_are_explained(arguments):
     assert re.match(r"deploy/run: .+--help", done.stderr)
 
 
-def test_help_tells_the_options():
+def test_help_lists_the_options():
     done = subprocess.run([RUN, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert all(word in done.stdout for word in ("--port", "--root", "--chunk-size", "8080"))

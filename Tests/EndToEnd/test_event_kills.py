@@ -1,6 +1,6 @@
-"""The program is killed between a file's completion and its delivery, again and again: each is told all the same.
+"""The program is killed between a file's completion and the delivery of its event, many times. Every event arrives.
 
-`EVENT_KILLS=200` kills more often; `SEED=n` repeats the files and the moments of a run.
+`EVENT_KILLS=200` kills more often. `SEED=n` repeats the files and the moments of a run.
 """
 
 import collections
@@ -16,7 +16,7 @@ KILLS = int(os.environ.get("EVENT_KILLS", "30"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
 
 
-def test_killed_at_random_it_tells_of_every_finished_file_and_no_other(key, tmp_path):
+def test_random_kills_lose_no_event_and_invent_none(key, tmp_path):
     print(f"SEED={SEED} EVENT_KILLS={KILLS}")
     root = tmp_path / "root"
     choice = random.Random(SEED)
@@ -27,7 +27,7 @@ def test_killed_at_random_it_tells_of_every_finished_file_and_no_other(key, tmp_
         file = root / facts["path"]
         if not file.exists() or file.stat().st_size != facts["size"]:
             early.append(facts)
-        # Long enough that a kill finds deliveries under way, and their answers on the way.
+        # Long enough that a kill interrupts deliveries, and answers to deliveries.
         time.sleep(choice.uniform(0, 0.1))
         return Reply(choice.choice([204] * 8 + [500, 503]))
 
@@ -39,7 +39,7 @@ def test_killed_at_random_it_tells_of_every_finished_file_and_no_other(key, tmp_
                     load.wait_for_progress()
                     time.sleep(choice.uniform(0, 0.25))
                     if kill % 5 == 3:
-                        # The site restarts as well, and may be away while files are finished.
+                        # The receiver restarts as well, and may be down while files are finished.
                         site.close()
                     server.kill_program()
                     left += len(pending(server))
@@ -48,7 +48,7 @@ def test_killed_at_random_it_tells_of_every_finished_file_and_no_other(key, tmp_
                     server.start_program()
                 if site.server is None:
                     site.open()
-            wait_until(lambda: all_delivered(server), 120, "all is told")
+            wait_until(lambda: all_delivered(server), 120, "every event is delivered")
         told_of = collections.defaultdict(list)
         for received in site.received:
             told_of[received.event.data["filename"]].append(received.id)

@@ -1,4 +1,4 @@
-"""A site is told of every finished file, at least once, whatever state it is in; and nobody who uploads waits for it."""
+"""A webhook receives every finished file at least once, whatever its state. Uploads never wait for a webhook."""
 
 import concurrent.futures
 import statistics
@@ -17,11 +17,11 @@ def site():
         yield site
 
 
-def test_a_finished_file_is_told_with_all_that_is_known_of_it(site, key, tmp_path):
+def test_the_event_of_a_finished_file_has_all_known_facts(site, key, tmp_path):
     with told(site, key, tmp_path / "root") as server:
         send(server, "Grüße 文件.bin", title="Ein \"Titel\"\n", resumableType="image/png")
-        wait_until(lambda: site.received, 10, "the site is told")
-        wait_until(lambda: all_delivered(server), 10, "the event is written down as delivered")
+        wait_until(lambda: site.received, 10, "the event arrives")
+        wait_until(lambda: all_delivered(server), 10, "the event is recorded as delivered")
     [received] = site.received
     assert received.headers["content-type"] == "application/cloudevents+json; charset=utf-8"
     event = received.event
@@ -40,47 +40,47 @@ def test_a_finished_file_is_told_with_all_that_is_known_of_it(site, key, tmp_pat
     }
 
 
-def test_a_site_that_is_dead_for_a_while_is_told_of_everything_when_it_is_back(key, tmp_path):
+def test_a_receiver_that_was_down_gets_every_event_when_it_is_back(key, tmp_path):
     site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         for number in range(6):
             send(server, f"{number}.bin")
-        wait_until(lambda: all(e["receivers"][0]["attempts"] for e in pending(server)), 10, "all were tried")
+        wait_until(lambda: all(e["receivers"][0]["attempts"] for e in pending(server)), 10, "each delivery was tried")
         waiting = pending(server)
         assert len(waiting) == 6
         assert {each["receivers"][0]["receiver"] for each in waiting} == {"url"}
         assert all("connect" in each["receivers"][0]["error"].lower() for each in waiting)
         with site:
-            wait_until(lambda: all_delivered(server), 30, "all is told")
+            wait_until(lambda: all_delivered(server), 30, "every event is delivered")
             assert sorted(each.event["subject"] for each in site.received) == [f"{n}.bin" for n in range(6)]
             assert {each["id"] for each in waiting} == set(site.ids())
 
 
-def test_a_site_that_answers_500_is_told_again_with_the_same_id(site, key, tmp_path):
+def test_after_an_answer_of_500_the_event_is_sent_again_with_the_same_id(site, key, tmp_path):
     site.reply = lambda _: Reply(204 if len(site.received) > 2 else 500, body=b"trouble\nmore")
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
-        wait_until(lambda: all_delivered(server), 20, "it is told in the end")
+        wait_until(lambda: all_delivered(server), 20, "the event is delivered")
         assert len(site.received) == 3
         assert len(set(site.ids())) == 1
         stamps = [int(each.headers["webhook-timestamp"]) for each in site.received]
         assert stamps == sorted(stamps) and stamps[0] < stamps[2]
 
 
-def test_what_could_not_be_told_is_told_after_a_restart(key, tmp_path):
+def test_undelivered_events_are_delivered_after_a_restart(key, tmp_path):
     site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
-        wait_until(lambda: pending(server)[0]["receivers"][0]["attempts"], 10, "it was tried")
+        wait_until(lambda: pending(server)[0]["receivers"][0]["attempts"], 10, "a delivery was tried")
         server.stop_program()
         assert len(pending(server)) == 1
         with site:
             server.start_program()
-            wait_until(lambda: all_delivered(server), 20, "it is told")
+            wait_until(lambda: all_delivered(server), 20, "the event is delivered")
             assert [each.event["subject"] for each in site.received] == ["a.bin"]
 
 
-def test_a_site_that_asks_to_be_left_alone_is(site, key, tmp_path):
+def test_retry_after_is_honoured(site, key, tmp_path):
     moments = []
 
     def reply(_):
@@ -90,11 +90,11 @@ def test_a_site_that_asks_to_be_left_alone_is(site, key, tmp_path):
     site.reply = reply
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
-        wait_until(lambda: moments, 10, "it is asked")
-        wait_until(lambda: pending(server)[0]["receivers"][0]["attempts"], 10, "its answer has come")
-        # Neither for this event nor for another.
+        wait_until(lambda: moments, 10, "a request arrives")
+        wait_until(lambda: pending(server)[0]["receivers"][0]["attempts"], 10, "the answer was received")
+        # No event is sent in that time, neither this one nor another.
         send(server, "b.bin")
-        wait_until(lambda: all_delivered(server), 30, "all is told")
+        wait_until(lambda: all_delivered(server), 30, "every event is delivered")
     assert moments[1] - moments[0] >= 3.9
 
 
@@ -102,12 +102,12 @@ def test_redirects_are_not_followed(site, key, tmp_path):
     site.reply = lambda _: Reply(307, {"Location": f"http://127.0.0.1:{site.port}/elsewhere"})
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
-        wait_until(lambda: len(site.received) >= 2, 10, "it is tried twice")
+        wait_until(lambda: len(site.received) >= 2, 10, "two deliveries were tried")
         assert {each.path for each in site.received} == {"/events"}
         assert pending(server)[0]["receivers"][0]["error"].startswith("answered 307")
 
 
-def test_uploads_of_one_name_are_told_in_their_order(key, tmp_path):
+def test_events_of_uploads_with_the_same_name_arrive_in_order(key, tmp_path):
     site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         sizes = list(range(1000, 13_000, 1000))
@@ -115,24 +115,24 @@ def test_uploads_of_one_name_are_told_in_their_order(key, tmp_path):
             send(server, "a.bin", DATA[:size])
         assert len(pending(server)) == len(sizes)
         with site:
-            wait_until(lambda: all_delivered(server), 30, "all is told")
+            wait_until(lambda: all_delivered(server), 30, "every event is delivered")
             assert [each.event.data["size"] for each in site.received] == sizes
             assert len(set(site.ids())) == len(sizes)
     paths = [each.event.data["path"] for each in site.received]
     assert sorted(paths) == server.finished_files()
 
 
-def test_one_event_that_the_site_chokes_on_holds_no_other_up(site, key, tmp_path):
+def test_an_event_that_the_receiver_rejects_delays_no_other(site, key, tmp_path):
     site.reply = lambda received: Reply(400 if received.event["subject"] == "bad.bin" else 204)
     with told(site, key, tmp_path / "root") as server:
         send(server, "bad.bin")
         for number in range(5):
             send(server, f"{number}.bin")
-        wait_until(lambda: [each["path"] for each in pending(server)] == ["bad.bin"], 10, "the others are told")
+        wait_until(lambda: [each["path"] for each in pending(server)] == ["bad.bin"], 10, "the others are delivered")
 
 
 def median_upload(server: Server, count: int = 40) -> float:
-    """How long a file takes, from the first chunk to the answer to the last."""
+    """The median duration of an upload, from the first chunk to the answer to the last."""
     times = []
     for number in range(count):
         began = time.monotonic()
@@ -141,11 +141,11 @@ def median_upload(server: Server, count: int = 40) -> float:
     return statistics.median(times)
 
 
-def test_a_site_that_never_answers_makes_no_upload_slower(site, key, tmp_path):
+def test_a_receiver_that_never_answers_slows_no_upload(site, key, tmp_path):
     over = threading.Event()
     site.reply = lambda _: over.wait(60) and Reply() or Reply()
     ratios = []
-    # The machine has moods: of three comparisons one has to be fair.
+    # Other work on the machine disturbs the measurement: one comparison of three has to pass.
     for attempt in range(3):
         with Server(tmp_path / f"alone{attempt}") as server:
             alone = median_upload(server)
@@ -160,34 +160,34 @@ def test_a_site_that_never_answers_makes_no_upload_slower(site, key, tmp_path):
     assert min(ratios) < 1.3, ratios
 
 
-def test_a_slow_site_is_told_of_several_files_at_once(site, key, tmp_path):
+def test_a_slow_receiver_gets_several_events_at_once(site, key, tmp_path):
     site.reply = lambda _: time.sleep(0.3) or Reply()
     with told(site, key, tmp_path / "root") as server:
         for number in range(8):
             send(server, f"{number}.bin")
-        wait_until(lambda: all_delivered(server), 30, "all is told")
+        wait_until(lambda: all_delivered(server), 30, "every event is delivered")
         assert len(site.received) == 8
 
 
-def test_two_processes_on_one_root_tell_each_event_once(site, key, tmp_path):
-    """As when a new one starts while the old one finishes."""
+def test_two_processes_with_the_same_root_deliver_each_event_once(site, key, tmp_path):
+    """As when a new process starts while the old one finishes its requests."""
     site.reply = lambda _: time.sleep(0.2) or Reply()
     with told(site, key, tmp_path / "root") as server:
         for number in range(12):
             send(server, f"{number}.bin")
-        # It looks through the same outbox at its start, while the first one is at it.
+        # The second process reads the same outbox at its start, while the first one delivers from it.
         with told(site, key, tmp_path / "root") as other:
-            wait_until(lambda: all_delivered(other), 30, "all is told")
+            wait_until(lambda: all_delivered(other), 30, "every event is delivered")
         assert sorted(site.ids()) == sorted(set(site.ids()))
         assert len(site.received) == 12
 
 
-def test_an_operator_retries_and_drops(key, tmp_path):
+def test_an_operator_retries_and_drops_events(key, tmp_path):
     site = WebhookReceiver()
     with told(site, key, tmp_path / "root") as server:
         send(server, "a.bin")
         send(server, "b.bin")
-        # Long enough that the next attempt isn't by chance.
+        # After this many attempts the next one is far away.
         wait_until(
             lambda: all(each["receivers"][0]["attempts"] >= 4 for each in pending(server)), 60, "some attempts")
         first, second = pending(server)
@@ -202,13 +202,13 @@ def test_an_operator_retries_and_drops(key, tmp_path):
             began = time.time()
             retried = run_program("events", "retry", "--root", server.root)
             assert retried.returncode == 0, retried.stderr
-            wait_until(lambda: all_delivered(server), 10, "it is told at once")
+            wait_until(lambda: all_delivered(server), 10, "the event is delivered at once")
             assert time.time() < second["receivers"][0]["next"] + 10, began
             assert site.ids() == [second["id"]]
     assert "All events are delivered." in run_program("events", "list", "--root", server.root).stdout
 
 
-def test_with_no_receiver_nothing_more_is_written(tmp_path):
+def test_without_a_receiver_no_event_is_written(tmp_path):
     with Server(tmp_path / "root") as server:
         send(server, "a.bin")
         assert {path.suffix for path in (server.root / ".resumabled").iterdir()} == {".journal"}
@@ -221,7 +221,7 @@ def test_with_no_receiver_nothing_more_is_written(tmp_path):
         ("--on-complete-exec", "true"), ("--on-complete-exec", "/nowhere"), ("--event-timeout", "0"),
         ("--event-key", "/dev/null"),
     ])
-def test_settings_that_cannot_work_are_said_at_the_start(option, value, tmp_path):
+def test_invalid_settings_are_reported_at_startup(option, value, tmp_path):
     more = ["--on-complete-url", "http://127.0.0.1:9/"] if option == "--event-key" else []
     ended = run_program("serve", "--root", tmp_path / "root", "--socket", tmp_path / "s", option, value, *more)
     assert ended.returncode == 64 and option.removeprefix("--event-key") in ended.stderr, ended.stderr
@@ -246,7 +246,7 @@ def nothing_is_kept(server: Server) -> bool:
     return list((server.root / ".resumabled").iterdir()) == [] and server.finished_files() == []
 
 
-def test_an_upload_that_the_site_lets_begin_is_asked_about_once(site, key, tmp_path):
+def test_the_admission_hook_is_asked_once_for_an_upload(site, key, tmp_path):
     site.reply = lambda _: time.sleep(0.3) or Reply(200)
     with asked(site, key, tmp_path / "root") as server:
         chunks = layout(len(DATA), 5000, force=True)
@@ -269,7 +269,7 @@ def test_an_upload_that_the_site_lets_begin_is_asked_about_once(site, key, tmp_p
 
 
 @pytest.mark.parametrize("status", [403, 415, 422])
-def test_an_upload_that_the_site_refuses_leaves_nothing(status, site, key, tmp_path):
+def test_an_upload_that_the_hook_refuses_leaves_nothing(status, site, key, tmp_path):
     site.reply = lambda _: Reply(
         status, {"Content-Type": "text/plain; charset=utf-8"}, "Keine \x1b[31mVideos, bitte\nsecret".encode())
     with asked(site, key, tmp_path / "root") as server:
@@ -277,7 +277,7 @@ def test_an_upload_that_the_site_refuses_leaves_nothing(status, site, key, tmp_p
         assert (answer.status, answer.outcome) == (415, "refused")
         assert answer.body.decode().strip() == "Keine \ufffd[31mVideos, bitte"
         assert nothing_is_kept(server)
-        # A test of it is no upload, and nobody is asked.
+        # A test does not begin an upload, so the hook is not asked.
         asked_before = len(site.received)
         with server.client() as client:
             chunk = layout(len(DATA), 20_000, force=True)[0]
@@ -286,7 +286,7 @@ def test_an_upload_that_the_site_refuses_leaves_nothing(status, site, key, tmp_p
         assert len(site.received) == asked_before
 
 
-def test_a_page_is_not_shown_and_a_long_word_is_cut(site, key, tmp_path):
+def test_an_html_refusal_is_not_shown_and_a_long_one_is_cut(site, key, tmp_path):
     with asked(site, key, tmp_path / "root") as server:
         site.reply = lambda _: Reply(403, {"Content-Type": "text/html"}, b"<h1>Forbidden</h1>")
         assert first_chunk(server, "a").body.decode().strip() == "The site does not take this file"
@@ -295,7 +295,7 @@ def test_a_page_is_not_shown_and_a_long_word_is_cut(site, key, tmp_path):
 
 
 @pytest.mark.parametrize("trouble", ["500", "302", "dead", "slow"])
-def test_while_the_site_cannot_say_the_client_is_to_try_again(trouble, site, key, tmp_path):
+def test_clients_get_retry_while_the_hook_is_out_of_order(trouble, site, key, tmp_path):
     over = threading.Event()
     if trouble == "dead":
         site.close()
@@ -306,7 +306,7 @@ def test_while_the_site_cannot_say_the_client_is_to_try_again(trouble, site, key
     with asked(site, key, tmp_path / "root") as server:
         began = time.monotonic()
         answer = first_chunk(server)
-        # Three seconds are its limit.
+        # The hook's time limit is three seconds.
         assert time.monotonic() - began < 10
         assert (answer.status, answer.outcome) == (503, "retry")
         assert int(answer.headers["Retry-After"]) > 0
@@ -315,4 +315,4 @@ def test_while_the_site_cannot_say_the_client_is_to_try_again(trouble, site, key
         site.reply = lambda _: Reply()
         if trouble == "dead":
             site.open()
-        wait_until(lambda: first_chunk(server).status == 200, 15, "it goes on when the site is back")
+        wait_until(lambda: first_chunk(server).status == 200, 15, "uploads begin when the hook is back")

@@ -1,9 +1,9 @@
-"""What breaks below the program: full disks, failing ones, missing rights. The client is told to wait or to give up as
-the contract says, the log has the cause once, and the upload goes on when the cause is gone.
+"""Faults below the program: full disks, failing disks, missing rights. The client is told to retry or to give up
+(PROTOCOL.md, Status codes), the log has the cause once, and the upload continues when the cause is gone.
 
-Where the machine can be made to fail for real, it is: a tmpfs that is full, a quota of btrfs, a disk that loses writes
-(a loop device on a file that cannot grow), a file system that is mounted read-only, a limit of descriptors. The other
-errors, and those in the middle of a step, come from fault_shim.c.
+Real faults are used where the machine can produce them: a full tmpfs, a btrfs quota, a disk that loses writes (a loop
+device on a file that cannot grow), a read-only file system, a limit of descriptors. fault_shim.c makes the other
+errors, and those in the middle of a step.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from support.disks import as_root, fill, read_from_disk
 from support.faults import Faults
 from support.server import Server, run_program
 
-# Larger than one piece of the program's reading, so that each chunk is written in several calls, and a whole number of
-# blocks, so that no chunk ends in the block where another begins.
+# Larger than one read of the program, so each chunk is written in several calls. A whole number of blocks, so no two
+# chunks share a block.
 CHUNK = 80 * 4096
 DATA = random_bytes(4 * CHUNK, seed=9)
 CHUNKS = layout(len(DATA), CHUNK, False)
@@ -32,7 +32,7 @@ NO_SPACE = b"The server has no space left"
 
 @pytest.fixture
 def faulty(tmp_path):
-    """A server whose system calls can be made to fail, and the control of that."""
+    """A server whose system calls can be made to fail, and the control of the faults."""
     faults = Faults(tmp_path)
     with Server(tmp_path / "root", environment=faults.environment) as server:
         yield server, faults
@@ -40,7 +40,7 @@ def faulty(tmp_path):
 
 @contextlib.contextmanager
 def served(root: pathlib.Path, *options: str):
-    """A server, and a client that is connected to it."""
+    """A server, and a client with a connection to it."""
     with Server(root, options=options) as server, server.client() as client:
         yield server, client
 
@@ -55,14 +55,14 @@ def send(client, number: int, name: str):
 
 
 def held(client, name: str) -> list[int]:
-    """The numbers of the chunks for which a test is answered with 200."""
+    """The numbers of the chunks for which a test answers 200."""
     statuses = {chunk.number: client.test(fields_of(chunk, name)).status for chunk in CHUNKS}
     assert set(statuses.values()) <= {200, 404}, statuses
     return [number for number, status in statuses.items() if status == 200]
 
 
 def expect(answer, status: int, outcome: str, line: bytes | None = None) -> None:
-    """The contract's outcome, and a line for people in which nothing of the inside is told."""
+    """Checks the status and the outcome, and that the line for the user reveals nothing internal."""
     assert (answer.status, answer.outcome) == (status, outcome), answer.body
     if status == 503:
         assert int(answer.headers["Retry-After"]) >= 1
@@ -73,7 +73,7 @@ def expect(answer, status: int, outcome: str, line: bytes | None = None) -> None
 
 
 class Log:
-    """What the program logs from now on."""
+    """The lines that the program logs from now on."""
 
     def __init__(self, server: Server):
         self.server = server
@@ -84,13 +84,13 @@ class Log:
         return [line for line in lines if re.search(r" (notice|warning|error|critical) ", line)]
 
     def expect_one(self, cause: str) -> None:
-        # What the fault did to the upload stands in a line of its own, which has its name and not the cause.
+        # The fault's effect on the upload is logged on a line of its own, which names the upload and not the cause.
         complaints = [line for line in self.complaints() if " upload lost " not in line]
         assert len(complaints) == 1 and cause in complaints[0], complaints
 
 
 def finish(server: Server, client, name: str, sent: int) -> None:
-    """The cause is gone: the client goes on, sends as many chunks as were missing, and the file is whole."""
+    """After the cause is gone: the client sends as many chunks as were missing, and the file is whole."""
     answers = client.upload(DATA, filename=name, identifier=f"id {name}", chunk_size=CHUNK)
     assert [answer.status for answer in answers] == [200] * sent
     assert (server.root / name).read_bytes() == DATA
@@ -99,7 +99,7 @@ def finish(server: Server, client, name: str, sent: int) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-# --- one call fails, by the shim
+# --- one call fails, by fault_shim.c
 
 WAIT = b"The server cannot write at the moment"
 WHILE_TAKING = [
@@ -147,7 +147,7 @@ def case(each) -> str:
 
 
 @pytest.mark.parametrize("call, ending, code, passes, line", WHILE_TAKING, ids=map(case, WHILE_TAKING))
-def test_a_fault_in_the_middle_of_an_upload_costs_the_chunk_at_hand(faulty, call, ending, code, passes, line):
+def test_a_fault_in_the_middle_of_an_upload_costs_only_the_current_chunk(faulty, call, ending, code, passes, line):
     server, faults = faulty
     with server.client() as client:
         assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
@@ -160,7 +160,7 @@ def test_a_fault_in_the_middle_of_an_upload_costs_the_chunk_at_hand(faulty, call
 
 
 @pytest.mark.parametrize("call, ending, code, line", WHILE_BEGINNING, ids=map(case, WHILE_BEGINNING))
-def test_a_fault_at_the_first_chunk_leaves_an_upload_that_can_be_begun_again(faulty, call, ending, code, line):
+def test_after_a_fault_at_the_first_chunk_the_upload_can_begin_again(faulty, call, ending, code, line):
     server, faults = faulty
     with server.client() as client:
         log = Log(server)
@@ -173,12 +173,12 @@ def test_a_fault_at_the_first_chunk_leaves_an_upload_that_can_be_begun_again(fau
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["", "restarted"])
 @pytest.mark.parametrize("call, ending, code, line", WHILE_FINISHING, ids=map(case, WHILE_FINISHING))
-def test_a_fault_while_the_file_gets_its_name_loses_nothing(faulty, call, ending, code, line, restarted):
+def test_a_fault_while_a_file_is_published_loses_nothing(faulty, call, ending, code, line, restarted):
     server, faults = faulty
     with server.client() as client:
         assert [send(client, number, "film").status for number in (1, 2, 3)] == [200, 200, 200]
         log = Log(server)
-        # The last chunk's own record passes: it is the step to the name that fails.
+        # The record of the last chunk is written; publishing fails.
         passes = 1 if (call, ending) == ("pwrite", ".journal") else 0
         with faults.armed(call, ending, code, passes=passes):
             expect(send(client, 4, "film"), 503, "retry", line)
@@ -186,15 +186,15 @@ def test_a_fault_while_the_file_gets_its_name_loses_nothing(faulty, call, ending
         if restarted:
             server.stop_program()
             server.start_program()
-        # Its record was written before the fault, so nothing needs to be sent.
+        # Its record was written before the fault, so no chunk has to be sent.
         finish(server, client, "film", sent=0)
         assert server.finished_files() == ["film"]
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["", "restarted"])
 @pytest.mark.parametrize("call, ending", [("fdatasync", ".data"), ("fdatasync", ".journal"), ("fsync", ".resumabled")])
-def test_after_a_failed_sync_all_of_the_upload_is_asked_for_again(faulty, call, ending, restarted):
-    # The kernel drops what it could not write and reports it once: a second sync would succeed for nothing.
+def test_after_a_failed_sync_the_whole_upload_is_missing(faulty, call, ending, restarted):
+    # The kernel drops data that it could not write and reports that once. A second sync would succeed wrongly.
     server, faults = faulty
     with server.client() as client:
         assert [send(client, number, "film").status for number in (1, 2, 3)] == [200, 200, 200]
@@ -211,7 +211,7 @@ def test_after_a_failed_sync_all_of_the_upload_is_asked_for_again(faulty, call, 
         finish(server, client, "film", sent=4)
 
 
-def test_with_durability_chunk_a_failed_sync_is_the_end_of_what_was_held(tmp_path):
+def test_with_durability_chunk_a_failed_sync_discards_all_held_chunks(tmp_path):
     faults = Faults(tmp_path)
     with (
         Server(tmp_path / "root", options=("--durability", "chunk"), environment=faults.environment) as server,
@@ -226,14 +226,14 @@ def test_with_durability_chunk_a_failed_sync_is_the_end_of_what_was_held(tmp_pat
         finish(server, client, "film", sent=4)
 
 
-def test_a_write_that_takes_only_a_part_is_continued(faulty):
+def test_a_partial_write_is_continued(faulty):
     server, faults = faulty
     with server.client() as client:
         with faults.armed("pwrite", ".data", 0), faults.armed("pwrite", ".journal", 0, slot=1):
             finish(server, client, "film", sent=4)
 
 
-def test_a_chunk_that_comes_again_while_the_held_one_cannot_be_read_costs_nothing(faulty):
+def test_a_duplicate_chunk_loses_nothing_while_the_held_one_cannot_be_read(faulty):
     server, faults = faulty
     with server.client() as client:
         assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
@@ -243,7 +243,7 @@ def test_a_chunk_that_comes_again_while_the_held_one_cannot_be_read_costs_nothin
         finish(server, client, "film", sent=2)
 
 
-def test_a_file_system_that_cannot_reserve_is_mentioned_once_and_takes_files_all_the_same(faulty):
+def test_a_file_system_without_reservation_is_logged_once_and_uploads_succeed(faulty):
     server, faults = faulty
     with server.client() as client:
         log = Log(server)
@@ -253,7 +253,7 @@ def test_a_file_system_that_cannot_reserve_is_mentioned_once_and_takes_files_all
         assert len(log.complaints()) == 1, log.complaints()
 
 
-def test_a_fault_that_lasts_does_not_fill_the_log(faulty):
+def test_a_lasting_fault_does_not_fill_the_log(faulty):
     server, faults = faulty
     with server.client() as client:
         assert send(client, 1, "film").status == 200
@@ -261,22 +261,22 @@ def test_a_fault_that_lasts_does_not_fill_the_log(faulty):
         with faults.armed("pwrite", ".data", errno.ENOSPC):
             for _ in range(20):
                 expect(send(client, 2, "film"), 503, "retry", NO_SPACE)
-        # One for each request at most.
+        # At most one line a request.
         assert 1 <= len(log.complaints()) <= 20
         finish(server, client, "film", sent=3)
 
 
-# --- real ones
+# --- real faults
 
 
-def test_a_disk_without_room_for_the_file_says_so_at_its_first_chunk(tmp_path):
+def test_a_file_without_enough_disk_space_is_refused_at_its_first_chunk(tmp_path):
     with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
         fill(disk / "filler", leave=MIB)
         log = Log(server)
         expect(send(client, 1, "film"), 503, "retry", NO_SPACE)
         log.expect_one(os.strerror(errno.ENOSPC))
         assert held(client, "film") == []
-        # What could not be begun takes no room either.
+        # An upload that could not begin takes no space.
         assert server.private_bytes() < 100_000
         (disk / "filler").unlink()
         finish(server, client, "film", sent=4)
@@ -288,7 +288,7 @@ def test_a_file_that_is_larger_than_the_disk_is_refused(tmp_path):
         assert server.private_bytes() < 100_000
 
 
-def test_an_upload_that_has_begun_has_its_room_when_the_disk_becomes_full(tmp_path):
+def test_an_upload_that_has_begun_completes_although_the_disk_is_full(tmp_path):
     with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
         assert send(client, 1, "film").status == 200
         fill(disk / "filler")
@@ -296,8 +296,8 @@ def test_an_upload_that_has_begun_has_its_room_when_the_disk_becomes_full(tmp_pa
         assert (server.root / "film").read_bytes() == DATA
 
 
-def test_a_disk_that_becomes_full_under_the_journal_stops_the_upload_until_there_is_room(tmp_path):
-    """A page of the journal takes some 120 records; there is none for the next."""
+def test_an_upload_waits_while_its_journal_cannot_grow(tmp_path):
+    """A page of the journal has about 120 records. There is no space for a second page."""
     chunk_size = 2000
     data = random_bytes(400 * chunk_size)
     chunks = layout(len(data), chunk_size, False)
@@ -322,7 +322,7 @@ def test_a_disk_that_becomes_full_under_the_journal_stops_the_upload_until_there
         assert (server.root / "many").read_bytes() == data
 
 
-def test_min_free_keeps_its_floor(tmp_path):
+def test_min_free_is_kept_free(tmp_path):
     with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "5M") as (server, client):
         log = Log(server)
         expect(send(client, 1, "film"), 503, "retry", NO_SPACE)
@@ -336,8 +336,8 @@ def test_min_free_keeps_its_floor(tmp_path):
         finish(server, client, "film", sent=4)
 
 
-def test_min_free_keeps_its_floor_where_the_size_is_not_known(tmp_path):
-    """Nothing can be reserved for a client that says no sizes: each chunk has to leave what is to stay free."""
+def test_min_free_is_kept_free_for_uploads_without_sizes(tmp_path):
+    """Without sizes nothing can be reserved, so the free space is checked for each chunk."""
 
     def send_bare(number: int):
         fields = {"resumableIdentifier": "bare", "resumableFilename": "bare", "resumableChunkNumber": str(number),
@@ -352,8 +352,8 @@ def test_min_free_keeps_its_floor_where_the_size_is_not_known(tmp_path):
         assert space.f_bavail * space.f_frsize >= 4 * MIB
 
 
-def test_a_used_up_quota_stops_an_upload_until_there_is_more(tmp_path):
-    """btrfs, since its quotas are in every kernel that has it; ext4's need one that was built for them."""
+def test_an_upload_waits_while_a_quota_is_exceeded(tmp_path):
+    """With btrfs, whose quotas every kernel with btrfs supports. ext4's need a build option."""
     with disks.image(tmp_path / "disk", "btrfs", 256 * MIB) as disk:
         as_root("btrfs", "quota", "enable", disk)
         as_root("btrfs", "qgroup", "limit", "1M", disk)
@@ -367,10 +367,10 @@ def test_a_used_up_quota_stops_an_upload_until_there_is_more(tmp_path):
 
 @pytest.mark.parametrize("early", [False, True], ids=["at the sync", "before the sync"])
 def test_a_disk_that_loses_writes_never_makes_a_file_complete(tmp_path, early):
-    """A volume that promised more than there is: writes succeed, and fail when they are carried out.
+    """A volume with less space than it promises: writes succeed, and fail later when the kernel carries them out.
 
-    What ext4 could not write into a new block reads as zeros for ever, also after it was written again and synced with
-    success. Only another file is safe.
+    Data that ext4 could not write into a new block reads as zeros for ever, even if it is written and synced again
+    without an error. Only a new file is safe.
     """
     options = ["-b", "4096", "-O", "^has_journal", "-N", "128", "-E", "lazy_itable_init=0"]
     with (
@@ -380,12 +380,12 @@ def test_a_disk_that_loses_writes_never_makes_a_file_complete(tmp_path, early):
     ):
         assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
         subprocess.run(["sync", "-f", disk], check=True)
-        # To the last block, and chunks are whole blocks: a loop device takes a write that was carried out in part for a
-        # whole one.
+        # The limit is on a block's edge and chunks are whole blocks: a loop device reports a partial write as a whole
+        # one.
         fill(medium / "filler")
         assert send(client, 3, "film").status == 200
         if early:
-            # The kernel has noticed the loss when the program comes to sync.
+            # The kernel has noticed the loss before the program syncs.
             assert subprocess.run(["sync", "-f", disk], stderr=subprocess.DEVNULL).returncode != 0
         log = Log(server)
         expect(send(client, 4, "film"), 415, "refused")
@@ -396,11 +396,11 @@ def test_a_disk_that_loses_writes_never_makes_a_file_complete(tmp_path, early):
         assert read_from_disk(server.root / "film") == DATA
 
 
-def test_a_read_only_file_system_stops_uploads_until_it_is_writable(tmp_path):
+def test_uploads_wait_while_the_file_system_is_read_only(tmp_path):
     with disks.image(tmp_path / "disk", "ext4", 32 * MIB) as disk, served(disk / "root", "--min-free", "0") as parts:
         server, client = parts
         assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
-        # While a file is open for writing the kernel doesn't let the file system become read-only.
+        # The kernel refuses to make a file system read-only while a file is open for writing.
         server.stop_program()
         as_root("mount", "-o", "remount,ro", disk)
         server.start_program()
@@ -415,11 +415,11 @@ def test_a_read_only_file_system_stops_uploads_until_it_is_writable(tmp_path):
         finish(server, client, "another", sent=4)
 
 
-def test_without_descriptors_a_request_is_told_to_come_again(server, client):
+def test_a_request_gets_retry_while_there_are_no_descriptors(server, client):
     assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
     pid = server.program.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    # The lowest free number and one more: the connection is accepted, and then nothing can be opened.
+    # The lowest free number and one more: the connection is accepted, and no further file can be opened.
     numbers = {int(each.name) for each in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
     free = min(set(range(len(numbers) + 1)) - numbers)
     log = Log(server)

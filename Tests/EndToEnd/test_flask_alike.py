@@ -1,13 +1,13 @@
-"""The same requests to the Flask backend and to resumabled: statuses, bodies and files are the same, but for what the
-list of deliberate differences (flask_differences.py) says.
+"""The same requests to the Flask backend and to resumabled. Statuses, bodies and files are equal, except for the
+deliberate differences in flask_differences.py.
 
-Theory of operation: Hypothesis makes up sequences of requests, sensible and odd ones, about files that share names and
-identifiers. Each request goes to both, over HTTP. Where the list says that they differ, Flask's folder is then put into
-the state that our answer means: a chunk that we refuse was never there, and what it appended becomes a file of its own.
-So both go on from the same state, and after every request the finished files must be equal, name for name and byte for
-byte. Every difference has to be seen, or it has no place on the list.
+Theory of operation: Hypothesis generates sequences of requests, valid and odd ones, about files that share names and
+identifiers. Each request goes to both servers over HTTP. Where the list has a difference, Flask's folder is then put
+into the state that our answer means: a chunk that resumabled refuses is removed, and a file that Flask appended to
+another becomes a file of its own. So both continue from the same state. After every request the finished files must be
+equal, name for name and byte for byte. Every difference on the list has to occur.
 
-The sequences are the same in each run; EXAMPLES=5000 makes up as many new ones.
+The sequences are the same in each run. EXAMPLES=5000 generates as many new ones.
 """
 
 import collections
@@ -33,7 +33,7 @@ settings.register_profile(
     stateful_step_count=30,
     deadline=None,
     database=None,
-    # One is enough: to shorten the sequences for several takes minutes.
+    # One failure is enough: shrinking the sequences of several takes minutes.
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
@@ -41,12 +41,12 @@ settings.register_profile(
     "long", parent=settings.get_profile("short"), derandomize=False, max_examples=int(os.environ.get("EXAMPLES", 1000))
 )
 
-# Some stand here twice, so that they meet more often.
+# Some are listed twice, so that they occur more often.
 IDENTIFIERS = ["one", "two", "one", "two", "标识", "folder/sub", ".", "..", "../up", "i" * 300, "resized", "resized"]
 FILENAMES = ["film.mp4", "film", "film.mp4", "film", "影片.mp4", '"100%" + &.bin', "caf\u00e9.txt", "cafe\u0301.txt", "n" * 239, "n" * 248]
-#: Flask has no such limits.
+#: Limits that Flask does not have.
 UNLIMITED = {"RESUMABLED_MAX_UPLOADS": "0", "RESUMABLED_MAX_UPLOADS_PER_CLIENT": "0"}
-#: For each parameter, what it shouldn't be; None leaves it out.
+#: For each parameter, invalid values; None omits the parameter.
 ODD = {
     "resumableIdentifier": [None, "", "a\0b", b"\xff\xfe", "i" * 1025],
     "resumableFilename": [
@@ -55,7 +55,7 @@ ODD = {
     "resumableChunkNumber": [
         None, "", "0", "-1", "one", "1.5", " 1", "+1", "1_0", "\uff11", "007", "9" * 30, str(2**31), "99",
     ],
-    # None as large as the others: Flask makes a list of so many, and is busy with it until its memory ends.
+    # No value as large as the others: Flask makes a list of this length until the memory is exhausted.
     "resumableTotalChunks": [None, "", "0", "-1", "two", "1.5", "+2", "2_0", "\uff12", "99"],
     "resumableTotalSize": [None, "", "-1", "large", "9" * 30, str(LARGEST_FILE + 1), str(2**63 - 1)],
     "resumableChunkSize": [None, "", "0", "-1", "x", str(2**40 + 1)],
@@ -76,7 +76,7 @@ SHAPES = [
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A file that somebody uploads, and how."""
+    """A file that a client uploads, and how."""
 
     identifier: str
     filename: str
@@ -112,7 +112,7 @@ class Plan:
 
 
 def numbered(name: str, taken) -> str:
-    """`name (1).ext` for a name that is taken, or the next number (deploy/README.md, `--on-conflict`)."""
+    """`name (1).ext` for a name that is taken, or the next free number (`--on-conflict`)."""
     path = pathlib.PurePath(name)
     number = 1
     while (other := f"{path.stem} ({number}){path.suffix}") in taken:
@@ -121,13 +121,13 @@ def numbered(name: str, taken) -> str:
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes | None]:
-    """All that is below a folder, by path; None for folders."""
+    """Everything below a folder, by path; None for folders."""
     paths = sorted(folder.rglob("*"))
     return {str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes() for path in paths}
 
 
 def put_back(folder: pathlib.Path, wanted: dict[str, bytes | None]) -> None:
-    """Makes a folder what it was."""
+    """Restores a folder to that content."""
     there = contents(folder)
     for path in reversed(there):
         if path not in wanted:
@@ -140,10 +140,10 @@ def put_back(folder: pathlib.Path, wanted: dict[str, bytes | None]) -> None:
 
 
 class Pair:
-    """Both servers, and what has been seen of them."""
+    """Both servers, and the counts of what was seen."""
 
     def __init__(self, sandbox: pathlib.Path, server: Server, flask_client):
-        #: Flask's root lies in here, so that what it does outside of it can be seen.
+        #: Flask's root is in this folder, so that writes outside of the root are seen.
         self.sandbox = sandbox
         self.root = sandbox / "root"
         self.server = server
@@ -163,7 +163,7 @@ class BothServers(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         PAIR.sequences += 1
-        #: In front of every name, because our server remembers the uploads of earlier sequences.
+        #: A prefix for every name, because our server remembers the uploads of earlier sequences.
         self.prefix = f"{PAIR.sequences:06d}-"
         self.known: dict[tuple, Plan] = {}
         self.world = World(self.parts, self.is_shared, lambda filename: filename in self.finished_by_flask())
@@ -180,7 +180,7 @@ class BothServers(RuleBasedStateMachine):
             for name in PAIR.server.finished_files():
                 (PAIR.server.root / name).unlink()
 
-    # --- what people do
+    # --- actions of clients
 
     @rule(
         target=plans,
@@ -197,20 +197,20 @@ class BothServers(RuleBasedStateMachine):
             filename = "resized.txt"
         filename = self.prefix + filename
         if is_too_long_for_flask(identifier, filename):
-            # Only one upload has the name: Flask is no judge of how we tell them apart.
+            # Only one upload has the name: Flask does not tell uploads apart as resumabled does.
             filename = filename[:-1] + "abcdefghijklm"[IDENTIFIERS.index(identifier)]
         plan = Plan(
             identifier=identifier,
             filename=filename,
             data=random_bytes(length, seed),
-            # Whoever has long names sends all at once: Flask is no judge of what follows.
+            # Uploads with long names state all sizes: Flask fails at them, so it is no reference for the rest.
             chunk_size=max(chunk_size, length) if is_too_long_for_flask(identifier, filename) else chunk_size,
             force=force,
             sized=sized or identifier == "resized",
         )
         if identifier == "resized" and not is_too_long_for_flask(*plan.upload):
             return self.known.setdefault((*plan.upload, length), plan)
-        # The same file cut in another way is another test's matter: Flask can't resume that.
+        # Other tests cover the same file cut in another way: Flask cannot resume that.
         return self.known.setdefault(plan.upload, plan)
 
     @rule(plan=plans, which=st.integers(0, 9))
@@ -247,11 +247,11 @@ class BothServers(RuleBasedStateMachine):
 
     @staticmethod
     def odd_fields(plan, chunk, change, other, repeat) -> tuple:
-        """A plan's parameters with one or two of them changed; `repeat`: the right ones stand in front."""
+        """A plan's parameters with one or two of them changed. `repeat`: the right ones precede them."""
         changes = [change] if other is None else [change, other]
         fields = list(plan.fields(chunk).items())
         for name, value in changes:
-            # What means another, valid, file to one of the two, or leaves open which chunk is meant, can't be compared.
+            # A parameter that makes it another valid file for one side, or leaves the chunk open, cannot be compared.
             if name == "resumableTotalChunks" and value == "99" and not plan.sized:
                 continue
             if name in ("resumableTotalSize", "resumableChunkSize") and value is None and plan.identifier == "resized":
@@ -290,8 +290,8 @@ class BothServers(RuleBasedStateMachine):
         )
 
     def try_each_oddity(self) -> None:
-        """Each change of a parameter once, to a test and to a chunk, with sizes and without, of a file that is begun; each
-        shape; and what takes several files to see."""
+        """Tries each change of a parameter once, in a test and in a chunk, with and without sizes, for a file that has
+        begun; each shape; and the cases that need several files."""
         for number, change in enumerate(EACH_CHANGE * 2):
             name = f"{self.prefix}{number}.bin"
             plan = Plan(f"each {number}", name, random_bytes(20), 6, force=True, sized=number < len(EACH_CHANGE))
@@ -308,7 +308,7 @@ class BothServers(RuleBasedStateMachine):
         empty = Plan("each", f"{self.prefix}empty", b"", 6, force=True, sized=True)
         self.send_other_bytes(empty, 0, b"other")
         self.test(empty, 0, "GET")
-        # The same name under another identifier, and another name under the same.
+        # The same name under another identifier, and another name under the same identifier.
         one, two, three = (
             Plan(identifier, self.prefix + name, random_bytes(20), 6, force=True, sized=True)
             for identifier, name in [("first", "name"), ("second", "name"), ("second", "other name")]
@@ -322,10 +322,10 @@ class BothServers(RuleBasedStateMachine):
             self.send(alone, number)
         self.the_finished_files_are_the_same()
 
-    # --- both answer
+    # --- the answers of both
 
     def exchange(self, plan: Plan, request: Request) -> None:
-        """Sends a request to both, and compares."""
+        """Sends a request to both, and compares the answers."""
         PAIR.requests += 1
         expected = [difference for difference in DIFFERENCES if difference.applies(request, self.world)]
         is_over = self.world.is_over(request)
@@ -369,7 +369,7 @@ class BothServers(RuleBasedStateMachine):
         elif ours.status == 200:
             assert ours.body == b"OK" and (flask.status != 200 or flask.body == b"OK"), what
         elif ours.status != 204:
-            # Flask sends a page, with its title; here it is one line for the person who uploads.
+            # Flask sends a page with a title. resumabled sends one line for the user.
             assert ours.headers["Content-Type"] == "text/plain; charset=utf-8", what
             assert re.fullmatch(r"[^\n<>]{4,200}", ours.body.decode()), what
             if ours.status == flask.status == 404:
@@ -385,11 +385,11 @@ class BothServers(RuleBasedStateMachine):
         return Request("POST", tuple(fields.items()), (request.content,))
 
     def took(self, request: Request, before: dict, after: dict) -> bool:
-        """Follows what both have taken. Returns whether Flask's folder had to be put right."""
+        """Records the chunks that both have stored. Returns whether Flask's folder had to be corrected."""
         upload = (identifier, filename) = request.upload
         self.begun(request)
         if is_too_long_for_flask(identifier, filename):
-            # Where it has made the folder, it fails at the file.
+            # Flask has made the folder, and fails at the file.
             put_back(PAIR.sandbox, before)
             self.world.begun.pop(upload, None)
             self.world.finished[upload] = len(request.content)
@@ -403,7 +403,7 @@ class BothServers(RuleBasedStateMachine):
         assert not has_left or is_path(identifier), "Flask wrote outside its folder"
         if request.number in self.parts(identifier, filename):
             return has_left
-        # It is complete.
+        # The file is complete.
         former = before.get(f"root/{filename}")
         content = after[f"root/{filename}"]
         (PAIR.root / filename).unlink()
@@ -415,7 +415,7 @@ class BothServers(RuleBasedStateMachine):
         return has_left or former is not None
 
     def finished(self, upload: tuple[str, str], content: bytes) -> None:
-        """A file is complete: it gets its name, or the next that is free."""
+        """Records a complete file under its name, or under the next free one."""
         filename = upload[1]
         taken = self.finished_by_flask()
         (PAIR.root / (numbered(filename, taken) if filename in taken else filename)).write_bytes(content)
@@ -423,14 +423,14 @@ class BothServers(RuleBasedStateMachine):
         self.world.begun.pop(upload, None)
 
     def begun(self, request: Request) -> None:
-        """The upload is under way, if it wasn't; a finished one of another size is forgotten."""
+        """Records that the upload has begun. A finished one of another size is forgotten."""
         self.world.finished.pop(request.upload, None)
         if request.sizes:
             self.world.begun[request.upload] = request.sizes[0]
 
     def forget_what_was_lost(self, plan: Plan, request: Request) -> None:
-        """Other bytes that were to replace a chunk have been refused in the middle: it is neither the old one nor the
-        new one then, and has to be missing. Flask's is taken away, too."""
+        """Handles other bytes for a held chunk that were refused in the middle: the chunk has neither the old nor the
+        new bytes, and has to be missing. Flask's part is removed, too."""
         part = PAIR.root / plan.identifier / f"{plan.filename}_part_{request.number or 0:03d}"
         if request.upload != plan.upload or is_too_long_for_flask(*plan.upload):
             return
@@ -438,14 +438,14 @@ class BothServers(RuleBasedStateMachine):
             return
         held = part.read_bytes()
         common = min(len(held), len(request.content))
-        assert held[:common] != request.content[:common], "a chunk was lost, and nothing has replaced it"
+        assert held[:common] != request.content[:common], "a chunk was lost, although no other bytes replaced it"
         part.unlink()
 
-    # --- what is there
+    # --- the files
 
     @staticmethod
     def files_of(identifier: str) -> list[pathlib.Path]:
-        """What is in Flask's folder of that identifier; nothing if it could have none."""
+        """The files in Flask's folder of that identifier; none if it cannot have a folder."""
         if "\0" in identifier or size(identifier) > 255 or not (PAIR.root / identifier).is_dir():
             return []
         return list((PAIR.root / identifier).iterdir())
@@ -471,7 +471,7 @@ class BothServers(RuleBasedStateMachine):
         ours = {name: (root / name).read_bytes() for name in PAIR.server.finished_files()}
         assert self.only_ours <= set(ours)
         assert {name: data for name, data in ours.items() if name not in self.only_ours} == self.finished_by_flask()
-        # Whatever anybody said.
+        # Whatever the requests were.
         assert [path.name for path in root.parent.iterdir()] == [root.name]
 
 
@@ -495,4 +495,4 @@ def test_both_answer_the_same_but_for_the_listed_differences(pair):
     print(f"{pair.sequences} sequences of {pair.requests} requests to each of the two")
     for difference in DIFFERENCES:
         print(f"{pair.seen[difference.name]:8} {difference.name}")
-    assert [each.name for each in DIFFERENCES if not pair.seen[each.name]] == [], "listed, and not seen"
+    assert [each.name for each in DIFFERENCES if not pair.seen[each.name]] == [], "listed, but never seen"

@@ -1,5 +1,5 @@
-"""Drop-in: resumabled is pointed at the folder of the Flask backend, and what that left half way goes on (contract,
-promise 7). Every part that lies there was saved by the real Flask program, from requests over HTTP."""
+"""resumabled runs on the folder of the Flask backend and continues its unfinished uploads (PROTOCOL.md, Promises). The
+real Flask program saved every part, from requests over HTTP."""
 
 import concurrent.futures
 import errno
@@ -22,11 +22,11 @@ CHUNK = 100_000
 
 
 class Film:
-    """A file, cut in chunks, and the two ways of telling a server about one of them."""
+    """A file, cut in chunks, and two ways to describe a chunk to a server."""
 
     def __init__(self, name: str, size: int, *, force: bool = False, sizes: bool = True):
         self.name = name
-        # Flask makes a folder of the identifier, so the clients it served had harmless ones.
+        # Flask makes a folder of the identifier, so its clients had harmless identifiers.
         self.identifier = f"{size}-{name}"
         self.data = random_bytes(size, seed=size)
         self.chunks = layout(size, CHUNK, force)
@@ -55,7 +55,7 @@ class Film:
         return [number for number, status in statuses.items() if status == 200]
 
     def half(self):
-        """Half of the chunks, rounded down, as parallel senders leave them."""
+        """Half of the chunks, rounded down, in the order of parallel senders."""
         return random.Random(len(self.data)).sample(self.chunks, len(self.chunks) // 2)
 
 
@@ -64,7 +64,7 @@ def numbers(chunks) -> list[int]:
 
 
 def go_on(client: Client, film: Film) -> list[int]:
-    """What Resumable.js does: asks for each chunk, sends what is missing. Returns the numbers of what it sent."""
+    """Continues as Resumable.js does: tests each chunk, sends the missing ones. Returns the numbers that it sent."""
     sent = []
     for chunk in film.chunks:
         if client.test(film.fields(chunk)).status != 200:
@@ -74,7 +74,7 @@ def go_on(client: Client, film: Film) -> list[int]:
 
 
 def expect_nothing_left(server: Server, *names: str) -> None:
-    """The root has these files and nothing of Flask's; the store is in order."""
+    """Checks that the root has these files and none of Flask's, and that the store is consistent."""
     assert server.finished_files() == sorted(names)
     assert {path.suffix for path in (server.root / ".resumabled").iterdir()} <= {".journal"}
     checked = run_program("verify", "--root", server.root)
@@ -92,7 +92,7 @@ FILMS = {
 
 
 @pytest.mark.parametrize("sizes", [True, False], ids=["sizes", "no sizes"])
-def test_uploads_that_flask_left_half_way_go_on_and_no_chunk_is_sent_again(tmp_path, sizes):
+def test_unfinished_uploads_of_flask_continue_and_no_chunk_is_sent_again(tmp_path, sizes):
     films = [Film(name, size, force=force, sizes=sizes) for name, size, force in FILMS.values()]
     whole = Film("whole.bin", 3 * CHUNK)
     with Flask(tmp_path / "root") as flask:
@@ -103,17 +103,17 @@ def test_uploads_that_flask_left_half_way_go_on_and_no_chunk_is_sent_again(tmp_p
         for film in films:
             kept = numbers(film.half())
             if not sizes and len(kept) == 1:
-                # It may have been cut off, and there is neither a size nor another part to tell by.
+                # It may be incomplete, and neither a size nor another part tells its length.
                 kept = []
             assert film.held(client) == kept, film.name
             assert go_on(client, film) == [chunk.number for chunk in film.chunks if chunk.number not in kept]
             assert (server.root / film.name).read_bytes() == film.data
-        # What Flask had finished is as it was.
+        # Flask's finished files are unchanged.
         assert (server.root / whole.name).read_bytes() == whole.data
         expect_nothing_left(server, whole.name, *(film.name for film in films))
 
 
-def test_one_request_for_json_tells_the_parts_of_flask(tmp_path):
+def test_one_request_for_json_lists_the_parts_of_flask(tmp_path):
     film = Film("film", 10 * CHUNK + 77)
     with Flask(tmp_path / "root") as flask:
         film.send(flask, [film.chunks[number] for number in (0, 1, 5, 9)])
@@ -139,7 +139,7 @@ def test_the_first_request_may_be_a_chunk(tmp_path):
         expect_nothing_left(server, "film")
 
 
-def test_many_first_requests_at_once_take_the_parts_over_once(tmp_path):
+def test_concurrent_first_requests_take_the_parts_over_once(tmp_path):
     film = Film("film", 64 * CHUNK)
     with Flask(tmp_path / "root") as flask:
         film.send(flask, film.chunks[:40])
@@ -158,7 +158,7 @@ def test_many_first_requests_at_once_take_the_parts_over_once(tmp_path):
 
 
 def test_more_than_999_parts(tmp_path):
-    # %03d pads to three digits and doesn't cut: the thousandth part is _part_1000.
+    # %03d pads to three digits, but does not cut: the thousandth part is _part_1000.
     film = Film("film", 1003 * 100)
     film.chunks = layout(len(film.data), 100, False)
     film.fields = lambda chunk: parameters(
@@ -172,7 +172,7 @@ def test_more_than_999_parts(tmp_path):
 
 
 @pytest.mark.parametrize("sizes", [True, False], ids=["sizes", "no sizes"])
-def test_a_part_that_flask_was_killed_in_the_middle_of_saving_is_not_counted(tmp_path, sizes):
+def test_a_part_that_flask_was_killed_while_saving_does_not_count(tmp_path, sizes):
     film = Film("film", 6 * CHUNK, sizes=sizes)
     with Flask(tmp_path / "root") as flask:
         film.send(flask, film.chunks[:2])
@@ -190,7 +190,7 @@ def test_a_part_that_flask_was_killed_in_the_middle_of_saving_is_not_counted(tmp
         expect_nothing_left(server, "film")
 
 
-def test_a_file_that_flask_was_killed_in_the_middle_of_joining_goes_on_under_another_name(tmp_path):
+def test_a_file_that_flask_was_killed_while_joining_continues_under_another_name(tmp_path):
     film = Film("film", 6 * CHUNK)
     dying = Flask(tmp_path / "root", limit=2 * CHUNK + CHUNK // 2)
     with dying as flask:
@@ -201,21 +201,21 @@ def test_a_file_that_flask_was_killed_in_the_middle_of_joining_goes_on_under_ano
     torso = (tmp_path / "root/film").read_bytes()
     assert 2 * CHUNK <= len(torso) < 3 * CHUNK
     with Server(tmp_path / "root") as server, server.client() as client:
-        # Flask removes each part once it was joined.
+        # Flask removes each part after it has joined it.
         assert film.held(client) == [3, 4, 5, 6]
         assert go_on(client, film) == [1, 2]
-        # Nothing is overwritten and nothing appended to (promise 3).
+        # No file is overwritten or appended to (PROTOCOL.md, Promises).
         assert (server.root / "film").read_bytes() == torso
         assert (server.root / "film (1)").read_bytes() == film.data
         expect_nothing_left(server, "film", "film (1)")
 
 
-def test_parts_that_are_all_there_become_the_file_at_the_first_test(tmp_path):
-    """Flask was stopped between the last part and joining them. The client finds all held and sends nothing."""
+def test_a_complete_set_of_parts_becomes_the_file_at_the_first_test(tmp_path):
+    """Flask was stopped between the last part and joining them. The client finds all parts held and sends nothing."""
     film = Film("film", 4 * CHUNK)
     with Flask(tmp_path / "root") as flask:
         film.send(flask, film.chunks[:3])
-        # As Flask names it; there is no moment in which the real one could be caught here.
+        # The name is Flask's. The real Flask cannot be stopped at exactly this moment.
         (tmp_path / "root" / film.identifier / "film_part_004").write_bytes(film.content(film.chunks[3]))
     with Server(tmp_path / "root") as server, server.client() as client:
         assert go_on(client, film) == []
@@ -238,7 +238,7 @@ def test_two_files_under_one_identifier_are_taken_over_one_by_one(tmp_path):
         expect_nothing_left(server, "one", "two")
 
 
-def test_killed_while_it_takes_parts_over_it_loses_none(tmp_path):
+def test_kills_while_parts_are_taken_over_lose_none(tmp_path):
     film = Film("film", 120 * CHUNK)
     moments = random.Random(3)
     with Flask(tmp_path / "root") as flask:
@@ -258,7 +258,7 @@ def test_killed_while_it_takes_parts_over_it_loses_none(tmp_path):
         expect_nothing_left(server, "film")
 
 
-# --- what fails while parts are taken over
+# --- faults while parts are taken over
 
 
 @pytest.mark.parametrize("call, ending, code", [
@@ -270,7 +270,7 @@ def test_killed_while_it_takes_parts_over_it_loses_none(tmp_path):
     ("fdatasync", ".journal", errno.EIO),
     ("unlinkat", "_part_001", errno.EACCES),
 ], ids=str)
-def test_a_fault_while_parts_are_taken_over_costs_none_of_them(tmp_path, call, ending, code):
+def test_a_fault_while_parts_are_taken_over_loses_none(tmp_path, call, ending, code):
     film = Film("film", 4 * CHUNK)
     with Flask(tmp_path / "root") as flask:
         film.send(flask, film.chunks[:2])
@@ -278,7 +278,7 @@ def test_a_fault_while_parts_are_taken_over_costs_none_of_them(tmp_path, call, e
     with Server(tmp_path / "root", environment=faults.environment) as server, server.client() as client:
         with faults.armed(call, ending, code):
             status = client.test(film.fields(film.chunks[0])).status
-            # Parts that cannot be removed are taken over all the same.
+            # Parts that cannot be removed are taken over anyway.
             assert status == 503 or (status == 200 and call == "unlinkat")
         assert film.held(client) == [1, 2]
         assert go_on(client, film) == [3, 4]
@@ -286,7 +286,7 @@ def test_a_fault_while_parts_are_taken_over_costs_none_of_them(tmp_path, call, e
         expect_nothing_left(server, "film")
 
 
-def test_parts_on_a_disk_without_room_wait_until_there_is_some(tmp_path):
+def test_parts_on_a_full_disk_are_taken_over_when_there_is_space(tmp_path):
     film = Film("film", 40 * CHUNK)
     with disks.tmpfs(tmp_path / "disk", 8 * MIB) as disk:
         with Flask(disk / "root") as flask:
@@ -302,7 +302,7 @@ def test_parts_on_a_disk_without_room_wait_until_there_is_some(tmp_path):
             expect_nothing_left(server, "film")
 
 
-# --- clients that know nothing but what Flask asked for
+# --- clients that send only what Flask needs
 
 
 @pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, 2 * CHUNK, 5 * CHUNK, 5 * CHUNK + 1, 6 * CHUNK - 1])
@@ -338,7 +338,7 @@ def test_without_sizes_chunks_arrive_in_parallel(server):
     expect_nothing_left(server, "film")
 
 
-def test_without_sizes_an_upload_goes_on_after_a_kill(server, client):
+def test_without_sizes_an_upload_continues_after_a_kill(server, client):
     film = Film("film", 9 * CHUNK + 3, sizes=False)
     film.send(client, film.half())
     server.kill_program()
@@ -349,12 +349,12 @@ def test_without_sizes_an_upload_goes_on_after_a_kill(server, client):
     expect_nothing_left(server, "film")
 
 
-# --- names that Flask would have followed anywhere
+# --- names that Flask follows out of its folder
 
 
 @pytest.mark.parametrize("identifier", ["../outside", "..", ".", "/{tmp}/outside", ".resumabled", "link", "link/in"])
 def test_parts_outside_of_the_root_are_never_touched(tmp_path, identifier):
-    """Flask joins the identifier to its path as it is; here no name leaves the root (promise 5)."""
+    """Flask joins the identifier to its path. In resumabled no name leaves the root (PROTOCOL.md, Promises)."""
     film = Film("film", 2 * CHUNK)
     film.identifier = identifier.format(tmp=tmp_path)
     outside = tmp_path / "outside"
@@ -374,9 +374,9 @@ def test_parts_outside_of_the_root_are_never_touched(tmp_path, identifier):
 
 
 @pytest.mark.parametrize("kind", ["link", "link as long as the chunk", "folder", "fifo"])
-def test_a_part_that_is_no_file_is_none(tmp_path, kind):
+def test_a_part_that_is_not_a_regular_file_is_ignored(tmp_path, kind):
     film = Film("film", 2 * 4096)
-    # The length of a folder on most file systems, and of a link that may be.
+    # The length that a folder has on most file systems, and that a link may have.
     film.chunks = layout(len(film.data), 4096, False)
     chunk_size = 4096
     secret = tmp_path / "secret"

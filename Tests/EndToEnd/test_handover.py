@@ -1,4 +1,4 @@
-"""Two programs on one root: the old one drains while the new one serves already (restart without a gap)."""
+"""Two programs with the same root: the old one drains while the new one already serves (a restart without a gap)."""
 
 import concurrent.futures
 import random
@@ -16,7 +16,7 @@ CHUNK = 50_000
 
 @pytest.fixture
 def pair(server, tmp_path):
-    """The sockets of two programs on the root of `server`, which is the first of them."""
+    """The sockets of two programs on the root of `server`; the first one is its own."""
     address = server.state / "second"
     with open(server.state / "program.log", "ab") as log:
         second = subprocess.Popen(
@@ -37,7 +37,7 @@ class Film:
         self.chunks = layout(size, CHUNK, False)
 
     def begin(self, address, chunk: Chunk) -> tuple[Request, bytes]:
-        """A request with half of its body sent, and the other half."""
+        """A request with half of its body sent, and the other half of the body."""
         fields = parameters(
             chunk, identifier=self.name, filename=self.name, size=len(self.data), chunk_size=CHUNK)
         content = self.data[chunk.start : chunk.end]
@@ -59,15 +59,15 @@ def expect_in_order(server: Server, films: list[Film]) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_two_programs_take_the_chunks_of_one_root_in_parallel(server, pair):
-    """Each chunk twice, of which at least one at either program, in random order from eight senders."""
+def test_two_programs_take_chunks_of_the_same_root_in_parallel(server, pair):
+    """Eight senders send each chunk twice in random order, at least once to each program."""
     films = [Film(f"film {number}", 20 * CHUNK + number) for number in range(10)]
     work = [(film, chunk, address) for film in films for chunk in film.chunks for address in pair]
     random.Random(6).shuffle(work)
 
     def send(each) -> int:
         film, chunk, address = each
-        # 503: the other program is writing this very chunk.
+        # 503: the other program is writing the same chunk.
         for _ in range(20):
             if (status := film.send(address, chunk)) != 503:
                 return status
@@ -93,13 +93,13 @@ def test_both_programs_may_get_the_last_chunk_at_once(server, pair):
     expect_in_order(server, films)
 
 
-def test_the_old_program_finishes_what_it_has_begun_while_the_new_one_serves(server, pair):
+def test_the_old_program_finishes_its_requests_while_the_new_one_serves(server, pair):
     old, new = pair
     film = Film("film", 12 * CHUNK)
     in_flight = [film.begin(old, chunk) for chunk in film.chunks[:4]]
     wait_until(lambda: list((server.root / ".resumabled").glob("*.data")), 10, "the upload has begun")
     server.program.terminate()
-    # The new one takes everything else, and knows that the file isn't whole without what the old one still has.
+    # The new program takes all other chunks, and knows that the file is incomplete without the old one's chunk.
     assert {film.send(new, chunk) for chunk in film.chunks[4:]} == {200}
     assert server.finished_files() == []
     for request, rest in in_flight:

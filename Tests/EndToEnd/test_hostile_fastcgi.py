@@ -1,8 +1,8 @@
-"""Who is inside already: garbage, lies and silence straight on the program's socket, while honest uploads go on through
-nginx. No acknowledged byte is lost, and the program goes on; if it ended, its supervisor would start it again, and this
-test would count it.
+"""Hostile FastCGI peers: garbage, contradictions and silence straight on the program's socket, while honest uploads run
+through nginx. No acknowledged byte is lost, and the program keeps running. If it ended, a supervisor would start it
+again, and the test would count that.
 
-`HOSTILE_CASES=100000 Tests/run endtoend` tries more; `SEED=n` repeats the cases of a run.
+`HOSTILE_CASES=100000 Tests/run endtoend` tries more cases. `SEED=n` repeats the cases of a run.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ from support.server import Server, run_program, wait_until
 THREADS = 8
 CASES = int(os.environ.get("HOSTILE_CASES", "1500"))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
-# What one connection may send before a case is over, and for how long.
+# The bytes that one connection may send in a case, and the time it may take.
 MOST_BYTES = 1 << 20
 MOST_SECONDS = 0.5
-# Connections that are opened and left: a few at a time, for each holds a thread until the program hangs up.
+# Connections that are opened and abandoned. Few at a time: each occupies a thread until the program closes it.
 LEFT_OPEN = 4
 GET_VALUES, UNKNOWN_TYPE = 9, 11
 
@@ -45,13 +45,13 @@ def pairs(params: dict[str, str]) -> bytes:
 
 
 class Hostile:
-    """Makes cases up, each the bytes that one connection sends and what becomes of the connection then."""
+    """Generates cases: the bytes of one connection, and how the connection ends."""
 
     def __init__(self, choice: random.Random):
         self.choice = choice
 
     def records(self, length: int | None = None) -> list[bytes]:
-        """A request as nginx would send it, with a file of its own."""
+        """A request as nginx sends it, with a file of its own."""
         name = f"hostile-{self.choice.randrange(1 << 30)}"
         content = self.choice.randbytes(self.choice.choice([0, 1, 1000, 70_000]))
         size = max(1, len(content))
@@ -82,7 +82,7 @@ class Hostile:
 
     def flipped(self) -> bytes:
         whole = bytearray(self.honest())
-        # Where the structure is: in heads and parameters, most of the time.
+        # Mostly where the structure is: in record heads and parameters.
         reach = self.choice.choice([24, 400, len(whole)])
         for _ in range(self.choice.choice([1, 2, 10])):
             whole[self.choice.randrange(min(reach, len(whole)))] = self.choice.randrange(256)
@@ -117,7 +117,7 @@ class Hostile:
         return begin() + record(PARAMS, b"\0\0" * count) + record(PARAMS, b"") + record(STDIN, b"")
 
     def values(self) -> bytes:
-        """Where libfcgi would answer into 64 bytes of its stack, ten or a thousand answers do not fit."""
+        """FCGI_GET_VALUES with many names: libfcgi answers into 64 bytes of its stack, where ten answers do not fit."""
         asked = pairs({name: "" for name in ("FCGI_MAX_CONNS", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS")})
         question = record(GET_VALUES, asked * self.choice.choice([1, 4, 400]), request=0)
         records = self.records()
@@ -139,7 +139,7 @@ class Hostile:
 
 
 class Attack:
-    """The cases, one after the other, on a thread of its own."""
+    """Runs the cases one after the other on a thread of its own."""
 
     def __init__(self, server: Server, choice: random.Random):
         self.server = server
@@ -156,7 +156,7 @@ class Attack:
     def attempt(self, name: str, content: bytes, end: str) -> None:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(MOST_SECONDS)
-        # What the program makes of it, the program may do: nothing here is an error but what the honest ones see.
+        # The program may answer anything here. Only the results of the honest clients count.
         with contextlib.suppress(OSError):
             connection.connect(str(self.server.socket))
             pieces = self.choice.choice([1, 1, 3, 20])
@@ -176,7 +176,7 @@ class Attack:
 
 
 class Supervisor:
-    """Starts the program again when it has ended, as systemd does, and counts how often."""
+    """Starts the program again when it has ended, as systemd does, and counts the restarts."""
 
     def __init__(self, server: Server):
         self.server = server
@@ -205,7 +205,7 @@ def threads_of(server: Server) -> int:
 
 
 def expect_every_thread_answers(server: Server) -> None:
-    """As many requests as there are threads are under way at the same time, and all are answered."""
+    """Sends as many requests at the same time as there are threads. All are answered."""
     size = 100_000
     requests = []
     for number in range(THREADS):
@@ -235,11 +235,11 @@ def test_hostile_peers_on_the_socket_cost_no_honest_byte(server):
             worker.join()
         load.wait_for_progress()
     print(f"{len(load.digests)} honest files, {load.counts}, {supervisor.restarts} restarts")
-    # All that was promised is there.
+    # Every acknowledged byte is there.
     load.expect_files_whole(load.digests)
     found = run_program("verify", "--root", server.root)
     assert found.returncode == 0, found.stdout + found.stderr
-    # The program went on by itself, with all its threads, in little memory.
+    # The program ran on without a restart, with all its threads, in little memory.
     assert supervisor.restarts == 0
     expect_every_thread_answers(server)
     assert threads_of(server) == threads
@@ -247,16 +247,16 @@ def test_hostile_peers_on_the_socket_cost_no_honest_byte(server):
 
 
 def test_a_supervisor_that_starts_the_program_again_loses_no_honest_byte(tmp_path):
-    """If a peer did find a way to end it: the socket's path is taken over, and clients go on."""
-    # A crash report takes its time.
+    """If a peer found a way to end the program, the new one takes over the socket's path, and clients continue."""
+    # A crash report takes some time.
     environment = {"SWIFT_BACKTRACE": "enable=no"}
     with Server(tmp_path / "root", environment=environment) as server:
         with Supervisor(server) as supervisor, Load(server, SEED) as load:
             for _ in range(5):
                 load.wait_for_progress()
                 before = supervisor.restarts
-                # What a failed assertion of libfcgi's would do.
+                # The same signal as a failed assertion in libfcgi.
                 server.program.send_signal(signal.SIGABRT)
-                wait_until(lambda: supervisor.restarts > before, 20, "the program is started again")
+                wait_until(lambda: supervisor.restarts > before, 20, "the program has restarted")
             load.wait_for_progress()
         load.expect_files_whole(load.digests)
