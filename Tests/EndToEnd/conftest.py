@@ -1,10 +1,16 @@
 """Fixtures: a running server, and a client with a connection to it."""
 
+import signal
+
 import pytest
 
 from support.browser import open_browser
 from support.server import Server
 from support.webhook_receiver import KEY
+
+# A background job of a shell starts with SIGINT ignored, and children would inherit that. Tests press Ctrl-C.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""No name leaves the root (contract, promise 5), whichever parameter carries it and however it comes.
+"""No name leaves the root (PROTOCOL.md, Promises), whichever parameter carries it and however it is encoded.
 
 Each name of `hostile_names` is sent as identifier, file name and relative path in every layout, and as type, token,
-metadata and metadata's name, by turns in the query and in fields, to a root in which links lead out. What lies outside is compared before and
-after: content, names, kinds, sizes and times of everything.
+metadata and name of metadata, alternately in the query and in fields. The root has links that lead outside. Everything
+outside is compared before and after: content, names, kinds, sizes and times.
 """
 
 import concurrent.futures
@@ -17,14 +17,14 @@ from support.client import Chunk, parameters
 from support.hostile_names import hostile_names
 from support.server import Server
 
-# At the same time: what takes time is the disk, which makes each file durable.
+# In parallel: the test mostly waits for the disk, because each file is synced.
 SENDERS = 16
 CONTENT = b"0123456789"
 ONLY = Chunk(1, 0, len(CONTENT), 1)
 ROLES = [
     "resumableIdentifier", "resumableFilename", "resumableRelativePath", "resumableType", "upload_token", "title", None,
 ]  # fmt: skip
-# Links in the root, and where they lead from there.
+# Links in the root, and their targets.
 LINKS = {
     "file-link": "../outside/secret",
     "folder-link": "../outside/folder",
@@ -37,7 +37,7 @@ STATE = ".resumabled"
 
 
 def plant(folder: pathlib.Path) -> pathlib.Path:
-    """A root with links that lead out, beside what they lead to. Returns the root."""
+    """Makes a root with links that lead outside, and the targets beside it. Returns the root."""
     (folder / "outside/folder/deep").mkdir(parents=True)
     (folder / "outside/secret").write_bytes(b"secret")
     (folder / "outside/folder/inner").write_bytes(b"inner")
@@ -49,7 +49,7 @@ def plant(folder: pathlib.Path) -> pathlib.Path:
 
 
 def picture(folder: pathlib.Path, *, but: pathlib.Path) -> dict[str, tuple]:
-    """All that can be seen of what lies in a folder, but for one folder in it. Links are not followed."""
+    """All that can be seen of the files in a folder, except in one folder in it. Links are not followed."""
     seen = {}
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if pathlib.Path(path, name) != but]
@@ -77,7 +77,7 @@ def files_of(root: pathlib.Path) -> list[bytes]:
 
 
 def request(number: int, name: str | bytes, role: str | None) -> dict:
-    """An upload whose names are plain and its own, but for the one in that role. No role: the name of a parameter."""
+    """An upload with plain names of its own, except in that role. No role: the name of a parameter."""
     fields = parameters(
         ONLY, identifier=f"id {number}", filename=f"file {number}", size=len(CONTENT), chunk_size=len(CONTENT),
         resumableRelativePath=f"folder {number}/file {number}")  # fmt: skip
@@ -85,7 +85,7 @@ def request(number: int, name: str | bytes, role: str | None) -> dict:
 
 
 def send_all(server: Server, names: list[str | bytes], roles: list[str | None]) -> int:
-    """Sends every name in every role, in turns in the query and in fields. Returns how many files were accepted."""
+    """Sends every name in every role, alternately in the query and in fields. Returns how many files were accepted."""
     cases = list(enumerate((name, role) for role in roles for name in names))
     with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
         return sum(pool.map(lambda start: send_some(server, cases[start::SENDERS]), range(SENDERS)))
@@ -96,15 +96,15 @@ def send_some(server: Server, cases: list[tuple[int, tuple]]) -> int:
     with server.client() as client:
         for number, (name, role) in cases:
             fields = request(number, name, role)
-            # The name of a field stands in a header, which this client writes as text.
+            # The name of a field is in a header, which this client writes as text.
             raw = number // SENDERS % 2 == 0 or (role is None and isinstance(name, bytes))
             answer = (client.send_raw if raw else client.send)(fields, CONTENT)
-            # Nothing else: not one of these may pass for a fault that goes away.
+            # No other status: none of these names may look like a temporary fault.
             assert answer.status in (200, 415, 500), (role, name, answer.status, answer.body)
             assert answer.headers["X-Injected"] is None, (role, name)
             accepted += answer.status == 200
             if number % 7 == 0:
-                # Asking makes nothing and reads nothing either.
+                # A test writes nothing, and reads nothing outside either.
                 assert client.test(fields).status in (200, 404, 415, 500), (role, name)
     return accepted
 
@@ -113,30 +113,30 @@ def send_some(server: Server, cases: list[tuple[int, tuple]]) -> int:
 def test_no_name_reads_or_changes_anything_outside_of_the_root(tmp_path, layout):
     root = plant(tmp_path)
     names = hostile_names(tmp_path / "outside")
-    # What no path is made of is the same in every layout.
+    # Roles that are not part of a path are the same in every layout.
     roles = ROLES if layout == "flat" else ROLES[:3]
     before = picture(tmp_path, but=root)
     with Server(root, options=("--layout", layout)) as server:
         accepted = send_all(server, names, roles)
-        # What was accepted is there, each once, whole, and plain in its name; nothing else came.
+        # Every accepted file is there, once, whole and with a plain name. There are no others.
         files = files_of(root)
         assert len(files) == accepted
         assert {pathlib.Path(os.fsdecode(path)).read_bytes() for path in files} == {CONTENT}
         for path in files:
             for component in os.path.relpath(path, os.fsencode(root)).split(b"/"):
                 assert not re.search(r"[\0-\x1f\x7f-\x9f]", component.decode()) and len(component) <= 255, component
-        # The links are what they were.
+        # The links are unchanged.
         assert {name: os.readlink(root / name) for name in LINKS} == LINKS
         assert picture(tmp_path, but=root) == before
-        # Most of the list is no name for a file, and an identifier can be nearly anything.
+        # Most of the list are not valid file names, and nearly any text is a valid identifier.
         assert len(names) < accepted < len(names) * len(roles)
-        # Nobody writes lines of his own into a log, or makes a terminal dance.
+        # No name forges a line of a log or sends a control sequence to a terminal.
         for log in (server.program_log(), server.nginx_log(), "\n".join(server.access_log())):
             assert not re.search(r"^(forged|touch|X-Injected)", log, re.M)
             assert not re.search(r"[\0-\x08\x0b-\x1f\x7f]", log)
 
 
-# What is no name at all, by the contract; the list above only says that nothing bad comes of it.
+# Invalid names (PROTOCOL.md, Parameters). The list above only shows that no name does harm.
 NO_NAMES = [
     "", "../x", "../../x", "/etc/x", "a/b", "/", "//", ".", "..", "x/", "./x", "x/..", "\0", "x\0.txt", "x\n", "\r\nx",
     "x\x1b[31m", "\x7f", "\x85", "../" * 80 + "tmp/x", ".resumabled/x", "n" * 256, b"\xff", b"\xc0\xae\xc0\xae",
@@ -144,7 +144,7 @@ NO_NAMES = [
 
 
 @pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
-def test_a_file_name_that_is_no_single_component_is_an_error(shared_client, name):
+def test_a_file_name_that_is_not_a_single_component_is_an_error(shared_client, name):
     fields = request(0, name, "resumableFilename")
     for send in (shared_client.send, shared_client.send_raw):
         assert send(fields, CONTENT).status == 500
@@ -159,15 +159,15 @@ def test_an_identifier_can_be_any_text_and_is_never_a_path(shared_server, shared
     assert (shared_server.root / file).read_bytes() == CONTENT
 
 
-def test_the_programs_own_folder_is_no_file_name(shared_server, shared_client):
+def test_the_programs_own_folder_is_not_available_as_a_file_name(shared_server, shared_client):
     fields = request(0, STATE, "resumableFilename")
-    # A legal component, but taken: like any name that is taken it gets a number, and the folder stays what it is.
+    # A legal component, but taken: like any taken name it gets a number, and the folder is unchanged.
     assert shared_client.send(fields, CONTENT).status == 200
     assert (shared_server.root / STATE).is_dir()
     assert (shared_server.root / f"{STATE} (1)").read_bytes() == CONTENT
 
 
-def test_a_name_that_a_link_has_gets_a_number(tmp_path):
+def test_a_file_named_like_an_existing_link_gets_a_number(tmp_path):
     root = plant(tmp_path)
     with Server(root) as server, server.client() as client:
         for name in LINKS:
@@ -178,7 +178,7 @@ def test_a_name_that_a_link_has_gets_a_number(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["folder-link/x", "parent-link/x", "root-link/tmp/x", "dangling-link/x", "file-link/x"])
-def test_a_link_on_the_way_to_a_file_refuses_the_file(tmp_path, path):
+def test_a_file_whose_folder_is_a_link_is_refused(tmp_path, path):
     root = plant(tmp_path)
     before = picture(tmp_path, but=root)
     with Server(root, options=("--layout", "tree")) as server, server.client() as client:

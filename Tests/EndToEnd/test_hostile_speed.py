@@ -1,4 +1,4 @@
-"""Clients that send a byte a second, never come to an end, break their word or don't read: the others don't notice.
+"""Clients that send a byte a second, never finish, contradict themselves or do not read: others are not slowed down.
 
 `ROUNDS=50 Tests/run endtoend` compares an honest upload's speed alone and beside the crowd more often.
 """
@@ -26,12 +26,12 @@ ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SENDERS = 3
 DATA = random_bytes(32 * MIB)
 SMALL = Chunk(1, 0, 1000, 2)
-# No two files may have one name: the second would be a late duplicate of the first.
+# No two files may have the same name: the second would be a late duplicate of the first.
 numbers = itertools.count(1)
 
 
 class OneWorker(Server):
-    """nginx as on the smallest machine: the whole crowd and the honest clients share one process."""
+    """nginx as on the smallest machine: one worker process serves the hostile and the honest clients."""
 
     def configuration(self, text: str) -> str:
         assert "worker_processes auto;" in text
@@ -51,7 +51,7 @@ def server(tmp_path):
 
 
 def begin_long_list(server: Server) -> int:
-    """Begins the upload with the long list of what is held; how many bytes the list has."""
+    """Begins the upload with the long list of held ranges. Returns the size of the list in bytes."""
     with server.client() as client:
         fields = upload_fields("long list", LONG_LIST)
         assert client.send(fields, bytes(LONG_LIST.end)).status == 200
@@ -78,7 +78,7 @@ def upload(server: Server, name: str) -> None:
 
 
 def upload_speed(server: Server, seconds: float) -> float:
-    """Uploads whole files for so long; bytes a second."""
+    """Uploads whole files for this long. Returns bytes a second."""
     sent, spent = 0, 0.0
     while spent < seconds:
         name = f"honest {next(numbers)}"
@@ -92,16 +92,16 @@ def upload_speed(server: Server, seconds: float) -> float:
 
 
 def memory(process: int) -> int:
-    """What a process holds of its own, in bytes, with its part of what it shares."""
+    """The memory of a process in bytes, with its share of shared pages."""
     text = pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024
 
 
 def connections(process: int) -> int:
-    """How many sockets a process has open."""
+    """The number of sockets that a process has open."""
     count = 0
     for descriptor in pathlib.Path(f"/proc/{process}/fd").iterdir():
-        # It may be closed meanwhile.
+        # It may have been closed meanwhile.
         with contextlib.suppress(FileNotFoundError):
             count += os.readlink(descriptor).startswith("socket:")
     return count
@@ -109,35 +109,35 @@ def connections(process: int) -> int:
 
 def test_two_thousand_hostile_clients_leave_an_honest_one_its_speed(server):
     assert begin_long_list(server) > MIB
-    # What is open when nothing goes on.
+    # The open sockets at rest.
     upload(server, "first")
     idle = {process: connections(process) for process in (server.worker, server.program.pid)}
     alone, ratios, held_by_nginx = [upload_speed(server, 1)], [], []
     for _ in range(ROUNDS):
         with hostile_crowd(server.port) as crowd:
-            # The crowd's first requests, which came all at once, are over when this is.
+            # The first requests of the hostile clients, which all come at once, are over after this upload.
             upload_speed(server, 0.1)
             beside = upload_speed(server, 2)
             held_by_nginx.append(memory(server.worker))
         expect_all_were_there(crowd)
         alone.append(upload_speed(server, 1))
-        # With what was before and after, so that another program's work doesn't count for one side only.
+        # Compared with the speed before and after, so that another program's work does not count for one side only.
         ratios.append(beside / statistics.mean(alone[-2:]))
     print(
         f"alone {statistics.median(alone) / MIB:.0f} MiB/s; beside the crowd {statistics.median(ratios):.2f} of that "
         f"({', '.join(f'{ratio:.2f}' for ratio in ratios)}); nginx held {held_by_nginx[0] // MIB} MiB and later up to "
         f"{max(held_by_nginx) // MIB} MiB, the program {server.peak_memory() // MIB} MiB")
     assert statistics.median(ratios) >= 0.8
-    # Some KiB for each connection. A later crowd's buffers lie elsewhere in nginx's heap, so its pages become more, but
-    # never more than the buffers of the bodies that were announced.
+    # Some KiB for each connection. The buffers of later hostile clients are elsewhere in nginx's heap, so its pages
+    # grow, but never beyond the buffers of the announced bodies.
     assert held_by_nginx[0] < 96 * MIB
     assert max(held_by_nginx) < sum(manner.connections for manner in manners() if manner.name == "slow body") * MIB
     # For each thread the long list, as ranges, as text and as bytes.
     assert server.peak_memory() < 128 * MIB
 
-    # All is well after: nobody is left, nothing was made of it, what was kept is in order, and the next upload works.
+    # Afterwards: no connection is left, no file was made, the store is consistent, and the next upload succeeds.
     for process, count in idle.items():
-        wait_until(lambda: connections(process) <= count, 20, "the crowd's connections are gone")
+        wait_until(lambda: connections(process) <= count, 20, "the hostile connections are closed")
     assert server.finished_files() == ["first"]
     with server.client() as client:
         for name, chunk in [("slow body", Chunk(1, 0, MIB, 2)), ("short body", SMALL), ("garbage", SMALL)]:
@@ -148,12 +148,12 @@ def test_two_thousand_hostile_clients_leave_an_honest_one_its_speed(server):
 
 
 def expect_all_were_there(crowd) -> None:
-    """Each manner was shown, and answered with what the contract says."""
-    # By the manner's name: the statuses of the answers, in the order in which they come on one connection.
+    """Checks that each kind was connected, and that the answers to it follow the status table."""
+    # By kind: the statuses of the answers, in their order on a connection.
     answers = {
         "endless header": ["500"],
         "endless line": ["500"],
-        # What the length covers is a chunk, what follows is no request.
+        # The announced length is a chunk. The bytes after it are not a request.
         "long body": ["200", "500"],
         "pipelined garbage": ["404", "500"],
     }
@@ -162,15 +162,15 @@ def expect_all_were_there(crowd) -> None:
         assert counts["opened"] >= manner.connections, manner.name
         assert {status for status in counts if status.isdigit()} == set(answers.get(manner.name, [])), manner.name
         if manner.name.startswith("slow"):
-            # They stay, and at least the opening and one piece for each went out.
+            # They stay connected, and at least the opening and one piece of each was sent.
             assert counts["connected"] == manner.connections
             assert counts["sent"] >= manner.connections * (len(manner.opening) + len(manner.piece))
         if manner.name in answers:
             assert counts["closed"] > 0, manner.name
 
 
-def test_answers_that_nobody_reads_hold_no_thread(server):
-    """More clients than threads ask for something large and leave it lying: the program is done with them at once."""
+def test_unread_answers_hold_no_thread(server):
+    """More clients than threads request a large answer and do not read it: no thread of the program waits for them."""
     assert begin_long_list(server) > MIB
     with contextlib.ExitStack() as stack:
         for _ in range(40):
@@ -179,14 +179,14 @@ def test_answers_that_nobody_reads_hold_no_thread(server):
             connection.settimeout(10)
             connection.connect(("127.0.0.1", server.port))
             connection.sendall(list_request())
-            # The answer has begun to come, and waits.
+            # The answer has begun to arrive, and is not read.
             assert select.select([connection], [], [], 10)[0]
         with server.client(timeout=10) as client:
             assert client.test(upload_fields("somebody else's", SMALL)).status == 404
 
 
-def test_a_header_that_does_not_end_is_ended(server):
-    """By the time for the whole of it (client_header_timeout, 20 s), however often a byte comes."""
+def test_a_request_head_that_does_not_end_is_cut_off(server):
+    """By the time limit for the whole head (client_header_timeout, 20 s), however often a byte comes."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
         connection.sendall(head("GET", "slow", SMALL) + b"X-Slow: ")
 
@@ -203,11 +203,11 @@ def test_a_header_that_does_not_end_is_ended(server):
 
 
 def answers(server: Server, sent: bytes) -> list[tuple[int, str]]:
-    """Sends these bytes on a connection and reads to its end: status and outcome of each answer."""
+    """Sends these bytes on a connection and reads to its end: the status and outcome of each answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(sent)
         received = b""
-        # A reset after the last answer is as good an end as any.
+        # A reset after the last answer is an acceptable end, too.
         with contextlib.suppress(ConnectionResetError):
             while piece := connection.recv(65536):
                 received += piece
@@ -215,15 +215,15 @@ def answers(server: Server, sent: bytes) -> list[tuple[int, str]]:
     return [(int(status), outcome.decode()) for status, outcome in found]
 
 
-def test_what_follows_a_body_is_not_of_its_chunk(server):
+def test_bytes_after_a_body_do_not_become_part_of_its_chunk(server):
     data = random_bytes(1000)
     whole = head("POST", "exact", Chunk(1, 0, len(data), 1), RAW, f"Content-Length: {len(data)}") + b"\r\n" + data
     assert answers(server, whole + GARBAGE) == [(200, "stored"), (500, "malformed")]
     assert (server.root / "exact").read_bytes() == data
 
 
-def test_requests_may_follow_each_other_without_waiting(server):
-    """What hostile clients do with garbage, honest ones may do with requests (RFC 9112, section 9.3.2)."""
+def test_requests_may_be_pipelined(server):
+    """Hostile clients pipeline garbage; honest ones may pipeline requests (RFC 9112, section 9.3.2)."""
     bodies = {f"pipelined {number}": random_bytes(1000, seed=number) for number in range(20)}
     requests = [
         head("POST", name, Chunk(1, 0, 1000, 1), RAW, "Content-Length: 1000") + b"\r\n" + body

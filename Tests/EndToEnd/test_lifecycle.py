@@ -1,4 +1,4 @@
-"""Starting, stopping, crashing, and connections that end in the middle."""
+"""Starting, stopping, crashing, and connections that break in the middle of a body."""
 
 import concurrent.futures
 import signal
@@ -24,7 +24,7 @@ def content(chunk: Chunk) -> bytes:
 
 
 def begin(server, chunk: Chunk) -> tuple[Request, bytes]:
-    """A request straight to the program, with half of its body sent; the other half is for the test to send."""
+    """A request straight to the program with half of its body sent, and the other half of the body."""
     body = content(chunk)
     params = upload_params("POST", query(fields_of(chunk)), "application/octet-stream", len(body))
     request = Request(server.socket, params)
@@ -32,12 +32,12 @@ def begin(server, chunk: Chunk) -> tuple[Request, bytes]:
     return request, body[len(body) // 2 :]
 
 
-def test_only_owner_and_group_reach_the_socket(server):
+def test_only_owner_and_group_can_use_the_socket(server):
     mode = server.socket.stat().st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
 
 
-def test_an_idle_program_stops_at_once_and_takes_its_socket_along(server):
+def test_an_idle_program_stops_at_once_and_removes_its_socket(server):
     assert server.stop_program() < 1
     assert not server.socket.exists()
 
@@ -52,10 +52,10 @@ def test_sigterm_lets_a_request_in_flight_finish(server, client):
     time.sleep(0.3)
     server.program.send_signal(signal.SIGTERM)
     time.sleep(0.3)
-    assert server.program.poll() is None, "the program left a request alone"
+    assert server.program.poll() is None, "the program ended with a request in flight"
     request.write(rest)
     status, _, body = request.answer()
-    # The chunk that was under way is not lost: the user expects the answer for which he has sent the bytes.
+    # The chunk in flight is not lost: the client has sent its bytes and expects an answer.
     assert (status, body) == (200, b"OK")
     server.expect_clean_end()
     server.start_program()
@@ -75,7 +75,7 @@ def test_a_socket_left_by_a_dead_program_is_replaced(server, client):
     assert client.send(fields_of(CHUNKS[0]), content(CHUNKS[0])).status == 200
 
 
-def test_an_upload_goes_on_after_a_clean_stop(server, client):
+def test_an_upload_continues_after_a_clean_stop(server, client):
     for chunk in CHUNKS[:2]:
         assert client.send(fields_of(chunk), content(chunk)).status == 200
     server.stop_program()
@@ -85,12 +85,12 @@ def test_an_upload_goes_on_after_a_clean_stop(server, client):
     assert (server.root / "life").read_bytes() == DATA
 
 
-def test_an_upload_goes_on_after_a_crash(server, client):
+def test_an_upload_continues_after_a_crash(server, client):
     for chunk in CHUNKS[:2]:
         assert client.send(fields_of(chunk), content(chunk)).status == 200
     server.kill_program()
     server.start_program()
-    # The kernel did not crash, so nothing that was acknowledged may be gone (promise 4).
+    # The kernel did not crash, so every acknowledged chunk is there (PROTOCOL.md, Promises).
     assert [client.test(fields_of(chunk)).status for chunk in CHUNKS] == [200, 200, 404, 404, 404]
     client.upload(DATA, filename="life", identifier="life", chunk_size=CHUNK)
     assert (server.root / "life").read_bytes() == DATA
@@ -105,7 +105,7 @@ def test_a_finished_file_is_still_known_after_a_restart(server, client):
     assert server.finished_files() == ["life"]
 
 
-def test_a_connection_that_breaks_in_mid_body_leaves_the_chunk_missing(server, client):
+def test_a_connection_that_breaks_in_the_middle_of_a_body_leaves_the_chunk_missing(server, client):
     content_type, body = multipart(fields_of(CHUNKS[0]), content(CHUNKS[0]))
     head = (
         f"POST {client.route} HTTP/1.1\r\nHost: h\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -119,34 +119,34 @@ def test_a_connection_that_breaks_in_mid_body_leaves_the_chunk_missing(server, c
 def test_a_body_that_breaks_off_inside_the_program_leaves_the_chunk_missing(server, client):
     request, _ = begin(server, CHUNKS[0])
     request.close()
-    # A later request on the same upload is answered after whatever the program still did with the first one.
+    # A later request for the same upload is answered after the program has finished with the first one.
     time.sleep(0.3)
     assert client.test(fields_of(CHUNKS[0])).status == 404
     assert client.send(fields_of(CHUNKS[0]), content(CHUNKS[0])).status == 200
 
 
-def test_a_body_that_is_shorter_than_its_length_says_is_to_be_sent_again(server, client):
+def test_a_body_shorter_than_its_length_gets_retry(server, client):
     request, _ = begin(server, CHUNKS[0])
     status, fields, _ = request.answer()
     assert (status, fields["x-upload-outcome"]) == (503, "retry")
     assert client.test(fields_of(CHUNKS[0])).status == 404
 
 
-def test_a_half_sent_request_does_not_keep_others_from_being_served(server, client):
+def test_a_half_sent_request_does_not_block_others(server, client):
     request, rest = begin(server, CHUNKS[0])
     assert client.send(fields_of(CHUNKS[1]), content(CHUNKS[1])).status == 200
     request.write(rest)
     assert request.answer()[0] == 200
 
 
-def test_too_many_requests_of_one_address_are_told_to_come_again(server):
-    # The program is asleep, so requests stay open up to nginx's limit for one address, which is 64.
+def test_too_many_requests_of_one_address_get_retry(server):
+    # The program is stopped, so requests stay open up to nginx's limit for one address, which is 64.
     clients = [server.client() for _ in range(70)]
     with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
         server.program.send_signal(signal.SIGSTOP)
         try:
             answers = [pool.submit(client.test, fields_of(CHUNKS[0])) for client in clients]
-            wait_until(lambda: sum(answer.done() for answer in answers) == 6, 10, "six are turned away")
+            wait_until(lambda: sum(answer.done() for answer in answers) == 6, 10, "six are refused")
             turned_away = [answer.result() for answer in answers if answer.done()]
         finally:
             server.program.send_signal(signal.SIGCONT)

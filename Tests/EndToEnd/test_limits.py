@@ -1,4 +1,4 @@
-"""How much one client may ask for, and that nothing which honest ones do comes near it."""
+"""Limits on one client, and that honest clients stay far below them."""
 
 import concurrent.futures
 import socket
@@ -33,19 +33,19 @@ def said(answer) -> tuple[int, str, bytes]:
         ("--max-uploads-per-client", b"You have too many unfinished uploads"),
     ],
 )
-def test_who_has_too_many_uploads_under_way_waits_until_one_is_finished(tmp_path, option, words):
+def test_a_client_with_too_many_unfinished_uploads_waits_until_one_is_finished(tmp_path, option, words):
     with Server(tmp_path / "root", options=(option, "2")) as server, server.client() as client:
         assert [send(client, name).status for name in ("a", "b")] == [200, 200]
         answer = send(client, "c")
         assert said(answer) == (503, "retry", words)
         assert int(answer.headers["Retry-After"]) >= 1
-        # What is under way goes on, and its end makes room.
+        # Unfinished uploads continue, and the end of one makes room for another.
         assert send(client, "a", 2).status == 200
         assert server.finished_files() == ["a"]
         assert send(client, "c").status == 200
 
 
-def test_uploads_are_counted_anew_when_the_program_starts(tmp_path):
+def test_unfinished_uploads_are_counted_when_the_program_starts(tmp_path):
     with Server(tmp_path / "root", options=("--max-uploads", "1")) as server, server.client() as client:
         assert send(client, "a").status == 200
         server.kill_program()
@@ -55,13 +55,13 @@ def test_uploads_are_counted_anew_when_the_program_starts(tmp_path):
         assert send(client, "b").status == 200
 
 
-def test_who_begins_uploads_too_fast_is_told_when_there_is_room(tmp_path):
+def test_a_client_that_begins_uploads_too_fast_gets_the_time_to_wait(tmp_path):
     with Server(tmp_path / "root", options=("--max-new-uploads", "2")) as server, server.client() as client:
         for name in ("a", "b"):
             assert [send(client, name, number).status for number in (1, 2)] == [200, 200]
         answer = send(client, "c")
         assert said(answer) == (503, "retry", b"You have begun too many uploads in a short time")
-        # Two in a minute are one in thirty seconds, some of which have passed.
+        # Two a minute are one in thirty seconds, and some seconds have passed.
         assert 1 <= int(answer.headers["Retry-After"]) <= 30
 
 
@@ -97,7 +97,7 @@ def test_each_limit_on_a_request_is_a_setting(tmp_path):
         assert said(client.send(large, bytes(1025))) == (
             415, "refused", b"Chunks of at most 1024 bytes are accepted here")
         assert client.test(large).outcome == "refused"
-        # A body as large as the chunk limit allows, and one more byte: 64 KiB for what is around the chunk.
+        # A body of exactly the chunk limit and 64 KiB for the parts around the chunk, then one more byte.
         target = f"{client.route}?{query(fields('body'))}"
         octets = {"Content-Type": "application/octet-stream"}
         limit = 2 * 1024 + 64 * 1024
@@ -113,7 +113,7 @@ def test_each_limit_on_a_request_is_a_setting(tmp_path):
         ("--max-parameter-size", "1K"), ("--max-header-lines", "1"), ("--max-new-uploads", "1000001"),
     ],
 )  # fmt: skip
-def test_a_limit_that_makes_no_sense_is_an_error_at_the_start(tmp_path, option, value):
+def test_an_invalid_limit_is_an_error_at_startup(tmp_path, option, value):
     done = subprocess.run(
         [PROGRAM, "serve", "--root", tmp_path, "--listen", "127.0.0.1:1", f"{option}={value}"],
         capture_output=True, text=True,
@@ -122,7 +122,7 @@ def test_a_limit_that_makes_no_sense_is_an_error_at_the_start(tmp_path, option, 
 
 
 class LargeChunks(Server):
-    """Set up for chunks of 2 MiB, both sides from the one number."""
+    """The program and nginx, both set up for chunks of 2 MiB by one number."""
 
     def __init__(self, root):
         super().__init__(root, options=("--max-chunk-size", "2M"))
@@ -138,14 +138,14 @@ class LargeChunks(Server):
         return text
 
 
-def test_nginx_and_the_program_are_set_up_for_larger_chunks_from_one_number(tmp_path):
+def test_one_number_sets_nginx_and_the_program_up_for_larger_chunks(tmp_path):
     with LargeChunks(tmp_path / "root") as server, server.client() as client:
         # Cut in the default way, the last chunk has nearly twice as many bytes as the others.
         data = random_bytes(6 * MIB - 1)
         answers = client.upload(data, filename="large", identifier="large", chunk_size=2 * MIB)
         assert [answer.status for answer in answers] == [200, 200]
         assert (server.root / "large").read_bytes() == data
-        # nginx and the program agree to the byte on what is too large, and say the same.
+        # nginx and the program have exactly the same limit, and send the same answer.
         target = f"{client.route}?{query(fields('x'))}"
         octets = {"Content-Type": "application/octet-stream"}
         limit = 4 * MIB + 64 * 1024
@@ -154,7 +154,7 @@ def test_nginx_and_the_program_are_set_up_for_larger_chunks_from_one_number(tmp_
 
 
 @pytest.mark.parametrize("size", ["8m", "M", "0M", "-1", "1.5M", "9999999999999"])
-def test_a_chunk_size_that_is_none_is_an_error(size):
+def test_an_invalid_chunk_size_is_an_error(size):
     done = subprocess.run(
         [REPOSITORY / "deploy/nginx-conf", "--chunk-size", size], capture_output=True, text=True)
     assert done.returncode == 1 and "--chunk-size" in done.stderr and done.stdout == ""
@@ -163,9 +163,9 @@ def test_a_chunk_size_that_is_none_is_an_error(size):
 # --- nginx's limits on one address
 
 
-def test_tests_for_every_chunk_and_parallel_uploads_never_run_into_a_limit(server):
-    # More requests than the example's 500 in a second, by 6 connections without a pause, as a page with
-    # simultaneousUploads 6 on a fast network sends them: an original client asks for each chunk, and so do we.
+def test_an_original_client_with_tests_and_parallel_chunks_reaches_no_limit(server):
+    # More requests than the example's 500 a second, by 6 connections without a pause. A page with simultaneousUploads 6
+    # on a fast network sends as many, because original clients test each chunk.
     chunks = layout(1000 * 10, 10, False)
 
     def run(worker: int) -> list[int]:
@@ -183,7 +183,7 @@ def test_tests_for_every_chunk_and_parallel_uploads_never_run_into_a_limit(serve
     assert server.finished_files() == ["many"]
 
 
-def test_a_flood_is_turned_away_with_an_answer_that_every_client_takes_for_later(server):
+def test_a_flood_gets_an_answer_that_every_client_takes_as_retry(server):
     target = f"/resumable_upload?{query(fields('flood'))}"
     request = f"GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode()
     connections = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(600)]
@@ -204,7 +204,7 @@ def test_a_flood_is_turned_away_with_an_answer_that_every_client_takes_for_later
     for answer in answers:
         if answer.split()[1] in (b"429", b"503"):
             assert b"\r\nX-Upload-Outcome: retry\r\n" in answer and b"\r\nRetry-After: 5\r\n" in answer
-    # It is over when it is over.
+    # The limit ends with the flood.
     deadline = time.monotonic() + 20
     with server.client() as client:
         while client.test(fields("flood")).status != 404:

@@ -1,4 +1,4 @@
-"""deploy/monitoring: rules that fire when they should, and queries that ask for what there is."""
+"""deploy/monitoring: the rules fire when they should, and the queries use existing metrics."""
 
 import json
 import re
@@ -10,13 +10,13 @@ from support.metrics import scrape
 from support.server import REPOSITORY
 
 FOLDER = REPOSITORY / "deploy/monitoring"
-# Names that Prometheus makes itself, and words of its language.
+# Names that Prometheus makes itself, and keywords of its language.
 METRIC = re.compile(r"\b(?:resumabled|process)_\w+")
 
 
 @pytest.fixture(scope="module")
 def names(shared_server) -> set[str]:
-    """The names of all samples that the program tells."""
+    """The names of all samples that the program exports."""
     with shared_server.client() as client:
         return set(re.findall(r"^(\w+)", scrape(client), re.M))
 
@@ -27,7 +27,7 @@ def promtool(*arguments) -> None:
 
 
 def expressions() -> list[str]:
-    """What the dashboard asks, with Grafana's variables filled in."""
+    """The queries of the dashboard, with Grafana's variables filled in."""
     dashboard = json.loads((FOLDER / "dashboard.json").read_text())
     found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(found) >= 10
@@ -48,13 +48,13 @@ def test_each_rule_fires_when_it_should():
     assert alerts == fired == quiet
 
 
-def test_prometheus_accepts_what_the_dashboard_asks(tmp_path):
+def test_prometheus_accepts_the_queries_of_the_dashboard(tmp_path):
     rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(expressions())]
     (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
     promtool("check", "rules", str(tmp_path / "rules.yml"))
 
 
-def test_everything_that_is_asked_for_exists(names):
+def test_every_queried_metric_exists(names):
     asked = set(METRIC.findall("\n".join(expressions())))
     asked |= set(METRIC.findall("\n".join(re.findall(r"expr:(?: \|\n)?(.*?)\n +(?:for|labels):",
                                                      (FOLDER / "rules.yml").read_text(), re.S))))

@@ -1,4 +1,4 @@
-"""nginx.conf.example itself: what it serves, what it says about it, and what it writes down."""
+"""nginx.conf.example itself: the files it serves, their headers, and its access log."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from support.server import REPOSITORY, Server
 
 @pytest.fixture(scope="module")
 def static_server(tmp_path_factory):
-    """A server with a web folder made for the purpose, so that these tests don't depend on the page."""
+    """A server with a web folder made for these tests, so that they don't depend on the page."""
     web = tmp_path_factory.mktemp("web")
     (web / "graphics").mkdir()
     for name in ("resumable.html", "a.js", "b.mjs", "c.css", "d.d.ts", "graphics/e.svg", "graphics/f.png", ".g.js"):
@@ -44,12 +44,12 @@ def test_nginx_accepts_the_example_as_it_is():
         ("/resources/um/graphics/uploader/f.png", "image/png"),
     ],
 )
-def test_a_file_comes_with_its_type_and_is_not_sent_twice(visitor, path, kind):
+def test_a_file_has_its_type_and_is_cached(visitor, path, kind):
     answer = visitor.request("GET", path)
     assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
     assert answer.body.startswith(b"contents of ")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    # The page's own requests name its origin, so that the program can tell whose they are.
+    # The page's own requests carry its origin, so that the program can recognise them.
     assert answer.headers["Referrer-Policy"] == ("same-origin" if path == "/resumable" else "no-referrer")
     assert answer.headers["Cache-Control"] == "no-cache"
     again = visitor.request("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
@@ -73,9 +73,9 @@ def test_the_page_may_load_from_this_server_only(visitor):
     }
 
 
-def test_the_front_door_leads_to_the_page(visitor):
+def test_the_root_redirects_to_the_page(visitor):
     answer = visitor.request("GET", "/")
-    # A path only: behind another proxy nginx knows neither the host nor the port of the outside.
+    # A path only: behind another proxy nginx knows neither its public host nor its port.
     assert (answer.status, answer.headers["Location"]) == (302, "/resumable")
 
 
@@ -89,8 +89,8 @@ def test_the_front_door_leads_to_the_page(visitor):
         "/favicon.ico", "/nowhere",
     ],
 )  # fmt: skip
-def test_there_is_nothing_else(visitor, path):
-    # `..` is resolved before the location is chosen, so the one that ends at a style is a style.
+def test_no_other_path_exists(visitor, path):
+    # `..` is resolved before the location is chosen, so a path that ends in a style sheet's is that style sheet's.
     expected = 200 if path == "/resources/um/script/../style/c.css" else 404
     assert visitor.request("GET", path).status == expected
 
@@ -112,12 +112,12 @@ def test_no_query_string_is_written_to_the_access_log(static_server, visitor):
     assert not any("secret" in line or "?" in line for line in log)
 
 
-def test_the_version_is_not_told(visitor):
+def test_the_version_of_nginx_is_not_sent(visitor):
     assert visitor.request("GET", "/nowhere").headers["Server"] == "nginx"
 
 
 @pytest.mark.parametrize("line", ["listen 80;", "server unix:/run/resumabled/resumabled.sock;", "pid /run/nginx.pid;"])
-def test_the_filling_in_fails_if_the_example_has_lost_a_line(tmp_path, line):
+def test_nginx_conf_fails_if_the_example_lacks_a_line_that_it_replaces(tmp_path, line):
     (tmp_path / "deploy").mkdir()
     script = tmp_path / "deploy/nginx-conf"
     script.write_bytes((REPOSITORY / "deploy/nginx-conf").read_bytes())

@@ -1,4 +1,4 @@
-"""What those who run the program see of it: health, counters, logs."""
+"""What operators see of the program: health, metrics and logs."""
 
 import errno
 import http.client
@@ -32,18 +32,18 @@ def plain(client, path: str) -> tuple[int, str]:
 # --- health
 
 
-def test_a_server_at_rest_is_alive_and_ready(client):
+def test_an_idle_server_is_alive_and_ready(client):
     assert plain(client, "/healthz") == (200, "alive\n")
     assert plain(client, "/readyz") == (200, "ready\n")
     assert client.request("HEAD", "/readyz").status == 200
 
 
-def test_the_operators_paths_can_only_be_read(client):
+def test_the_paths_for_operators_are_read_only(client):
     for path in ("/healthz", "/readyz", "/metrics", "/resumable/status.json"):
         assert client.request("POST", path, b"x").status == 501
 
 
-def test_the_operators_paths_are_for_this_machine_only(server):
+def test_the_paths_for_operators_are_for_this_machine_only(server):
     for path in ("/healthz", "/readyz", "/metrics", "/resumable/status.json", "/resumable/status"):
         for source, status in (("127.0.0.1", 200), ("127.0.0.2", 403)):
             connection = http.client.HTTPConnection("127.0.0.1", server.port, source_address=(source, 0))
@@ -106,7 +106,7 @@ def test_a_store_that_cannot_be_written_is_alive_but_not_ready(tmp_path):
         assert plain(client, "/readyz") == (200, "ready\n")
 
 
-def test_a_disk_below_the_floor_is_not_ready(tmp_path):
+def test_a_disk_below_min_free_is_not_ready(tmp_path):
     with Server(tmp_path / "root", options=("--min-free", "1000T")) as server, server.client() as client:
         assert plain(client, "/readyz") == (503, "not ready: free space is below the floor\n")
 
@@ -125,17 +125,17 @@ def test_a_server_without_a_free_worker_is_not_ready(tmp_path):
         assert Metrics(client)("workers") == 2
 
 
-# --- counters
+# --- metrics
 
 
-def test_the_counters_are_what_was_sent(tmp_path):
+def test_the_counters_match_the_requests(tmp_path):
     with Server(tmp_path / "root", options=("--max-file-size", "1M", "--allow-type", ".bin")) as server:
         with server.client() as client:
             sent = 0
 
             def send(fields, content, method="POST"):
                 nonlocal sent
-                # As the client puts it together.
+                # Built as the client builds it.
                 sent += len(multipart(fields, content)[1])
                 return client.send(fields, content, method)
 
@@ -148,10 +148,10 @@ def test_the_counters_are_what_was_sent(tmp_path):
             for method in ("PUT", "PATCH"):
                 assert send(fields_of(CHUNKS[0], "a.bin"), DATA[:CHUNK], method).status == 200
             assert client.test(fields_of(CHUNKS[0], "a.bin"), "HEAD").status == 200
-            # Another one is begun, and asked for.
+            # Another one is begun, and tested.
             assert send(fields_of(CHUNKS[1], "b.bin"), DATA[CHUNK : 2 * CHUNK]).status == 200
             assert client.test(fields_of(CHUNKS[1], "b.bin")).status == 200
-            # Refused by its type, three times; by its size; malformed; nothing that is spoken here.
+            # Refused by its type, three times, and by its size. Then malformed and unsupported requests.
             for _ in range(3):
                 assert client.test(fields_of(CHUNKS[0], "c.exe")).status == 415
             assert client.test(fields_of(CHUNKS[0], "d.bin", resumableTotalSize=2 * MIB)).status == 415
@@ -193,7 +193,7 @@ def test_the_counters_are_what_was_sent(tmp_path):
         assert after("store_floor_bytes") == 64 * MIB
 
 
-def test_the_counters_tell_removed_uploads_and_lost_ones(tmp_path):
+def test_the_counters_include_removed_and_lost_uploads(tmp_path):
     token = tmp_path / "token"
     token.write_text("0123456789abcdef")
     token.chmod(0o600)
@@ -210,7 +210,7 @@ def test_the_counters_tell_removed_uploads_and_lost_ones(tmp_path):
         assert Metrics(client)("uploads_under_way") == 0
 
 
-def test_the_counters_tell_errors_of_the_disk(tmp_path):
+def test_the_counters_include_errors_of_the_disk(tmp_path):
     faults = Faults(tmp_path)
     with Server(tmp_path / "root", environment=faults.environment) as server, server.client() as client:
         for code, times in ((errno.ENOSPC, 2), (errno.EIO, 3)):
@@ -222,7 +222,7 @@ def test_the_counters_tell_errors_of_the_disk(tmp_path):
         assert metrics("requests_total", method="POST", outcome="retry") == 5
 
 
-def test_a_killed_program_tells_that_it_was_started_anew(server, client):
+def test_a_restart_after_a_kill_shows_in_the_metrics(server, client):
     before = Metrics(client).samples["process_start_time_seconds", frozenset()]
     assert abs(before - time.time()) < 60
     server.kill_program()
@@ -230,12 +230,12 @@ def test_a_killed_program_tells_that_it_was_started_anew(server, client):
     after = Metrics(client)
     assert after.samples["process_start_time_seconds", frozenset()] > before
     assert after.above_zero("requests_total", "method", "outcome") == {}
-    # As the kernel says it.
+    # The kernel's figure.
     assert 1 < after.samples["process_open_fds", frozenset()] < after.samples["process_max_fds", frozenset()]
     assert 1 * MIB < after.samples["process_resident_memory_bytes", frozenset()] <= server.peak_memory()
 
 
-def test_prometheus_likes_the_metrics(client):
+def test_promtool_accepts_the_metrics(client):
     assert client.upload(DATA, filename="a", identifier="a", chunk_size=CHUNK)
     done = subprocess.run(["promtool", "check", "metrics"], input=scrape(client), capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -251,14 +251,14 @@ def test_the_version_is_the_programs(client):
 HOSTILE = 'a "quoted"\u0301 \\ name=x level=error \u202eexe.\u2028 会议 🙂.bin'
 
 
-def test_a_line_of_json_for_each_upload_and_none_for_a_chunk(tmp_path):
+def test_json_logs_have_a_line_for_each_upload_and_none_for_a_chunk(tmp_path):
     with Server(tmp_path / "root", options=("--log-format", "json", "--max-file-size", "1M")) as server:
         with server.client() as client:
             assert client.upload(DATA, filename=HOSTILE, identifier="a\n{}\x1b[31m", chunk_size=CHUNK)
             large = fields_of(CHUNKS[0], "large", resumableTotalSize=2 * MIB)
             for _ in range(20):
                 assert client.test(large).status == 415
-        # All that was written is JSON, line by line.
+        # Every line that was written is JSON.
         lines = [json.loads(line) for line in server.program_log().splitlines()]
         uploads = [line for line in lines if line["message"].startswith("upload ")]
         assert [line["message"] for line in uploads] == ["upload begun", "upload finished", "upload refused"]
@@ -271,14 +271,14 @@ def test_a_line_of_json_for_each_upload_and_none_for_a_chunk(tmp_path):
         assert refused["client"] == "127.0.0.1"
         for line in lines:
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
-        # nginx's log tells the same requests.
+        # nginx's log has the same requests.
         known = {re.search(r" id=(\w+)$", line)[1]: line for line in server.access_log()}
         assert "POST" in known[begun["request"]] and "POST" in known[finished["request"]]
         assert "GET" in known[refused["request"]]
         assert begun["request"] != finished["request"]
 
 
-def test_a_line_of_text_is_one_line_and_nothing_that_a_terminal_obeys(tmp_path):
+def test_text_logs_have_one_line_for_an_entry_and_no_control_characters(tmp_path):
     with Server(tmp_path / "root") as server, server.client() as client:
         assert client.upload(DATA, filename=HOSTILE, identifier="a", chunk_size=CHUNK)
         lines = [line for line in server.program_log().splitlines() if " upload " in line]
@@ -286,7 +286,7 @@ def test_a_line_of_text_is_one_line_and_nothing_that_a_terminal_obeys(tmp_path):
         begun = lines[0]
         assert re.match(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z info upload begun held=0 name=\"", begun)
         assert r'name="a \"quoted\"'"\u0301"r' \\ name=x level=error \u{202e}exe.\u{2028} 会议 🙂.bin" request=' in begun
-        # What the fields behind the name say can't be forged by it.
+        # A name cannot forge the fields behind it.
         assert re.search(rf' request=[0-9a-f]{{32}} size={len(DATA)}$', begun)
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", server.program_log())
 
@@ -301,7 +301,7 @@ def test_a_refused_client_cannot_fill_the_log_with_long_names(server, client):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_no_log_ever_has_a_token(tmp_path, form):
+def test_no_log_contains_a_token(tmp_path, form):
     secret = "s3cr3t-t0k3n-0123456789"
     token = tmp_path / "token"
     token.write_text(secret)

@@ -1,5 +1,5 @@
-"""Pages of other origins, through nginx: who may upload, and what a browser is told in advance. That such a page can read
-every answer there is, is in test_outcomes.py.
+"""Pages of other origins, through nginx: which may upload, and the answers to preflight requests. test_outcomes.py
+shows that such a page can read every answer.
 """
 
 import pytest
@@ -27,7 +27,7 @@ def visitor(open_server):
         yield client
 
 
-def test_a_preflight_lets_everything_pass_that_the_clients_send(visitor):
+def test_a_preflight_allows_everything_that_the_clients_send(visitor):
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-digest"}
     answer = visitor.request("OPTIONS", visitor.route, headers={"Origin": APP, **asked})
     assert answer.status == 204
@@ -44,11 +44,11 @@ def test_any_other_page_is_refused_and_can_read_nothing(visitor, origin):
         assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
-def test_the_servers_own_page_needs_no_leave(shared_server, shared_client):
+def test_the_servers_own_page_needs_no_permission(shared_server, shared_client):
     own = {"Origin": f"http://127.0.0.1:{shared_server.port}"}
     answer = shared_client.test(fields("own"), headers=own)
     assert (answer.status, answer.outcome) == (404, "missing")
     assert answer.headers["Access-Control-Allow-Origin"] is None
-    # Nor does nginx say anything of origins.
+    # nginx sends no header about origins either.
     answer = shared_client.request("POST", shared_client.route, bytes(5 << 20), {"Origin": APP})
     assert answer.status == 415 and answer.headers["Access-Control-Allow-Origin"] is None

@@ -1,8 +1,8 @@
-"""The outcome table, cause by cause: each is brought about for real, through nginx and the program as people run them, by
-a page of another origin that is allowed to upload. The answer is checked on the wire: status, outcome, the line for people,
-`Retry-After` where it is worth waiting and nowhere else, and what lets the page read all that.
+"""The outcome table, cause by cause. Each is produced for real, through nginx and the program with the shipped
+settings, by a page of another origin that may upload. The answer is checked on the wire: status, outcome, the line for the user,
+`Retry-After` only where waiting helps, and the headers that let the page read them.
 
-How each rule about a single parameter is checked is in test_answers.py; here each cause stands once.
+test_answers.py checks the rules about single parameters. Here each cause occurs once.
 """
 
 import base64
@@ -30,7 +30,7 @@ SIZE = 3 * CHUNK
 ORIGIN = {"Origin": APP}
 OCTETS = {**ORIGIN, "Content-Type": "application/octet-stream"}
 
-# Outcome to status (the seed's three answers to a chunk, and its two to a test).
+# Outcome to status (PROTOCOL.md, Status codes).
 STATUS = {
     "stored": 200, "held": 200, "removed": 200, "missing": 404, "refused": 415, "malformed": 500, "unsupported": 501,
     "retry": 503,
@@ -44,7 +44,7 @@ def fields(name: str, number: int = 1, **more):
 
 
 class Page:
-    """A page of the other origin, at one server."""
+    """A page of the other origin that talks to one server."""
 
     def __init__(self, server: Server, faults: Faults | None = None):
         self.server, self.faults = server, faults
@@ -83,7 +83,7 @@ def check(answer, outcome: str, status: int | None = None, line: str | None = No
         assert answer.headers["Retry-After"] is None
 
 
-# --- servers, one for all causes that can do with the same options
+# --- servers, each shared by the causes that need the same options
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_held_the_chunk_is_on_disk_or_the_file_is_complete(page_at):
     check(page.test("held", 2), "held", line="OK")
 
 
-def test_removed_the_upload_was_given_up(page_at):
+def test_removed_a_client_has_removed_the_upload(page_at):
     page = page_at()
     page.send("removed")
     token = {**ORIGIN, "Authorization": "Bearer kept-in-a-file-of-mode-0600"}
@@ -189,7 +189,7 @@ def test_malformed_another_size_than_the_upload_has(page_at):
         check(answer, "malformed", line=f"This upload was begun with a file of {SIZE} bytes; please upload the changed file anew")
 
 
-def test_malformed_the_body_is_not_what_its_type_says(page_at):
+def test_malformed_the_body_does_not_match_its_type(page_at):
     page = page_at()
     told = fields("body")
     kind = {**ORIGIN, "Content-Type": "multipart/form-data; boundary=b"}
@@ -247,7 +247,7 @@ def test_refused_the_token(page_at):
     check(page.test("kept"), "held")
 
 
-def test_refused_what_is_complete_is_not_given_up(page_at):
+def test_refused_a_complete_file_is_not_removed(page_at):
     page = page_at()
     page.upload("whole")
     token = {**ORIGIN, "Authorization": "Bearer kept-in-a-file-of-mode-0600"}
@@ -271,13 +271,13 @@ def test_unsupported_a_method_or_a_content_type(page_at):
 
 
 def test_retry_the_disk_is_full(page_at):
-    # More is to be left free than any disk has.
+    # No disk has as much space as has to stay free.
     page = page_at("--min-free", "8000000T")
     check(page.send("full"), "retry", line="The server has no space left")
     check(page.post("full", bytes(CHUNK)), "retry", line="The server has no space left")
 
 
-def test_retry_an_error_of_the_disk_and_it_goes_on_when_it_is_over(page_at):
+def test_retry_during_an_error_of_the_disk_and_success_after_it(page_at):
     page = page_at(failing=True)
     with page.faults.armed("pwrite", ".data", errno.EIO):
         check(page.send("io"), "retry")
@@ -300,10 +300,10 @@ def test_retry_the_checksum_differs(page_at):
     check(page.test("digest"), "missing")
 
 
-def test_retry_somebody_else_has_the_range(page_at):
+def test_retry_another_request_holds_the_range(page_at):
     page = page_at()
-    # Another sender of the same range, who stays at it for longer than anybody waits: what he holds is a lock on it.
-    # nginx would give up first, as it is set up here, so the program is asked itself.
+    # Another sender of the same range keeps it for longer than a request waits, by a lock on the range. With these
+    # settings nginx would give up first, so the request goes straight to the program.
     page.send("locked", 2)
     (data,) = (page.server.root / ".resumabled").glob(f"{journal.key('locked', 'locked')}*.data")
     with open(data, "r+b") as file:
@@ -345,7 +345,7 @@ class Answer:
 
 
 def exchange(port: int, line: bytes, rest: bytes = b"", *, host: bytes = b"Host: h\r\n"):
-    """What http.client would not send, or not leave unfinished."""
+    """Sends bytes that http.client would not send, or would not leave unfinished."""
     head = line + b"\r\n" + host + b"Connection: close\r\nOrigin: " + APP.encode() + b"\r\n" + rest + b"\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(head)
@@ -362,12 +362,12 @@ NGINX = {
     "400, a length that is no number": ("malformed", 500, POST, b"Content-Length: many\r\n", {}),
     "494, a header that is too long": ("malformed", 500, GET, b"X: " + b"x" * 70_000 + b"\r\n", {}),
     "405, a method that nginx keeps to itself": ("unsupported", 501, b"TRACE /resumable_upload HTTP/1.1", b"", {}),
-    "501, an encoding that nobody knows": ("unsupported", 501, POST, b"Transfer-Encoding: zip\r\n", {}),
+    "501, an unknown encoding": ("unsupported", 501, POST, b"Transfer-Encoding: zip\r\n", {}),
 }
 
 
 @pytest.mark.parametrize("outcome, status, line, rest, how", NGINX.values(), ids=NGINX.keys())
-def test_nginx_answers_in_the_same_words(page_at, outcome, status, line, rest, how):
+def test_nginx_answers_with_the_same_outcomes(page_at, outcome, status, line, rest, how):
     check(exchange(page_at().server.port, line, rest, **how), outcome, status)
 
 
@@ -377,7 +377,7 @@ def test_nginx_answers_in_the_same_words(page_at, outcome, status, line, rest, h
      b"GET /resumable_upload HTTP/7.0\r\nHost: h\r\n\r\n"],
     ids=["400", "414", "505"],
 )  # fmt: skip
-def test_nginx_says_malformed_also_where_it_never_gets_to_read_the_origin(page_at, request_bytes):
+def test_nginx_answers_malformed_even_before_it_has_read_the_origin(page_at, request_bytes):
     with socket.create_connection(("127.0.0.1", page_at().server.port), timeout=20) as connection:
         connection.sendall(request_bytes)
         response = http.client.HTTPResponse(connection)
@@ -385,12 +385,12 @@ def test_nginx_says_malformed_also_where_it_never_gets_to_read_the_origin(page_a
         answer = Answer(response)
     assert (answer.status, answer.outcome) == (500, "malformed")
     assert answer.body == b"The request cannot be understood.\n" and answer.headers["Retry-After"] is None
-    # Nobody is known to be allowed to read it.
+    # Without an origin, no page may read it.
     assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
-def test_nginx_hangs_up_where_a_body_doesnt_come_which_is_a_broken_line_for_every_client(page_at):
-    # It notes 408 and sends nothing.
+def test_nginx_closes_the_connection_if_a_body_does_not_arrive(page_at):
+    # It logs 408 and sends nothing, which every client takes as a broken connection.
     server = page_at().server
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(POST + b"\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" + bytes(10))
@@ -401,12 +401,12 @@ def test_nginx_hangs_up_where_a_body_doesnt_come_which_is_a_broken_line_for_ever
     wait_until(lambda: any('"POST /resumable_upload HTTP/1.1" 408 ' in line for line in server.access_log()), 5, "408")
 
 
-def test_nginx_says_retry_while_the_program_is_too_slow(page_at):
+def test_nginx_answers_retry_while_the_program_is_too_slow(page_at):
     page = page_at()
     program = page.server.program
     program.send_signal(signal.SIGSTOP)
     tasks = pathlib.Path(f"/proc/{program.pid}/task")
-    wait_until(lambda: all(") T " in path.read_text() for path in tasks.glob("*/stat")), 5, "all threads stand still")
+    wait_until(lambda: all(") T " in path.read_text() for path in tasks.glob("*/stat")), 5, "all threads are stopped")
     try:
         answers = [page.test("slow"), page.send("slow")]
     finally:
@@ -415,7 +415,7 @@ def test_nginx_says_retry_while_the_program_is_too_slow(page_at):
         check(answer, "retry", 504)
 
 
-def test_nginx_says_retry_where_one_address_has_too_many_requests_at_a_time(page_at):
+def test_nginx_answers_retry_if_one_address_has_too_many_concurrent_requests(page_at):
     page = page_at()
     waiting = []
     try:
@@ -424,7 +424,7 @@ def test_nginx_says_retry_where_one_address_has_too_many_requests_at_a_time(page
             waiting.append(connection)
             head = "POST /resumable_upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n"
             connection.sendall(f"{head}Content-Type: application/octet-stream\r\n\r\nx".encode())
-        # nginx counts a connection once it has read the request's header.
+        # nginx counts a connection once it has read the request head.
         deadline = time.monotonic() + 10
         while (answer := page.test("many")).status != 503:
             assert time.monotonic() < deadline
@@ -435,7 +435,7 @@ def test_nginx_says_retry_where_one_address_has_too_many_requests_at_a_time(page
 
 
 class Strict(OpenServer):
-    """One request in a minute, and then no patience."""
+    """One request a minute, without a burst."""
 
     def configuration(self, text: str) -> str:
         for setting, value in {"rate=500r/s": "rate=1r/m", "burst=200 delay=50": "nodelay"}.items():
@@ -444,7 +444,7 @@ class Strict(OpenServer):
         return super().configuration(text)
 
 
-def test_nginx_says_retry_to_a_flood(tmp_path):
+def test_nginx_answers_retry_to_a_flood(tmp_path):
     with Strict(tmp_path / "root", options=("--allow-origin", APP)) as server:
         page = Page(server)
         check(page.test("first"), "missing")
@@ -453,7 +453,7 @@ def test_nginx_says_retry_to_a_flood(tmp_path):
 
 
 class Broken(OpenServer):
-    """nginx has to write bodies to its disk, and can't."""
+    """nginx has to write bodies to its disk, and cannot."""
 
     def configuration(self, text: str) -> str:
         setting = "client_body_buffer_size 2112k"
@@ -461,14 +461,14 @@ class Broken(OpenServer):
         return super().configuration(text.replace(setting, "client_body_buffer_size 1k"))
 
 
-def test_nginx_says_retry_where_it_fails_itself(tmp_path):
+def test_nginx_answers_retry_to_its_own_errors(tmp_path):
     with Broken(tmp_path / "root", options=("--allow-origin", APP)) as server:
         page = Page(server)
         check(page.send("first"), "stored")
         folder: pathlib.Path = server.state / "nginx-body"
         shutil.rmtree(folder)
         large = {"resumableChunkSize": MIB, "resumableTotalSize": 3 * MIB, "resumableCurrentChunkSize": MIB}
-        # Not 500, which would end the file.
+        # Not 500, which would end the upload.
         check(page.send("second", content=bytes(MIB), **large), "retry", 503)
         folder.mkdir(mode=0o700)
         shutil.chown(folder, *owner(server.root))

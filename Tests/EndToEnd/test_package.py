@@ -1,7 +1,7 @@
 """The Debian package in a clean root: installed, serving, upgraded in the middle of uploads, purged.
 
-systemd does not run in there, so `Installed` does what systemd would: it reads the installed units, makes the socket,
-and starts the program as they say. nginx is the root's own, with the site that the package brings.
+systemd does not run in the root, so `Installed` does its work: it reads the installed units, makes the socket, and
+starts the program as the units say. nginx is the root's own, with the site that the package installs.
 """
 
 import contextlib
@@ -62,12 +62,12 @@ def packages(tmp_path_factory) -> list[pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def clean_root(packages):
-    """A Debian with nothing but what the package and nginx need, and nothing of ours."""
+    """A Debian with only the packages that ours and nginx need, and no files of this project."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-root."))
     mirror, release = debian()
     wanted = re.search(r"^ Depends: (.*)$", run("dpkg-deb", "-I", packages[0]), re.M)[1]
     names = {re.split(r"[ |(]", each.strip())[0] for each in wanted.split(",")} - {"systemd"}
-    # Of systemd the maintainer scripts need these two programs only.
+    # The maintainer scripts need only these two programs of systemd.
     names |= {"nginx-light", "systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "util-linux"}
     try:
         run("debootstrap", "--variant=minbase", f"--include={','.join(sorted(names))}", release, folder, mirror)
@@ -81,7 +81,7 @@ def clean_root(packages):
 
 
 class Installed:
-    """What systemd and nginx's own service do, in the clean root. Looks like a `Server` to loads and browsers."""
+    """Does the work of systemd and of nginx's service in the clean root. Loads and browsers use it like a `Server`."""
 
     def __init__(self, clean_root: pathlib.Path):
         self.clean_root = clean_root
@@ -133,7 +133,7 @@ class Installed:
             pass_fds=[self.listener.fileno()], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def restart(self) -> None:
-        """What the maintainer script asks of systemd after an upgrade."""
+        """The maintainer script requests this from systemd after an upgrade."""
         self.stop_program()
         self.start_program()
 
@@ -143,7 +143,7 @@ class Installed:
         assert status == 0, (self.clean_root / "program.log").read_text()
 
     def start_nginx(self) -> None:
-        """Enables the site as it is, at a port that this machine has to spare."""
+        """Enables the site unchanged, on a port that is free on this machine."""
         sites = self.clean_root / "etc/nginx/sites-enabled"
         text = (self.clean_root / "etc/nginx/sites-available/resumabled").read_text()
         assert text.count("listen 80;") == 1
@@ -201,13 +201,13 @@ def test_an_upgrade_restarts_the_program_and_leaves_the_socket_alone(packages, t
     assert not re.search(rf"rm\b.*{UPLOADS}", "".join(scripts.values()))
 
 
-def test_the_program_needs_nothing_but_debian(packages):
+def test_the_program_needs_only_debian_packages(packages):
     told = run("dpkg-deb", "-I", packages[0])
     depends = re.search(r"^ Depends: (.*)$", told, re.M)[1]
     assert "swift" not in told.partition("Description")[0] and "libfcgi0ldbl" in depends and "libc6" in depends
 
 
-def test_the_user_owns_the_uploads_and_strangers_have_no_look(installed):
+def test_the_service_user_owns_the_uploads_and_others_cannot_read_them(installed):
     status = installed.root.stat()
     assert (status.st_uid, status.st_mode & 0o7777) == (installed.number("passwd", "resumabled"), 0o750)
 
@@ -218,7 +218,7 @@ def test_the_manual_and_the_settings_have_every_option(installed):
     defaults = (installed.clean_root / "etc/default/resumabled").read_text()
     assert set(re.findall(r"^#(RESUMABLED_\w+)=", defaults, re.M)) == {
         "RESUMABLED_" + name.upper().replace("-", "_") for name in options}
-    # dpkg in a minimal root leaves documentation in; groff is not there to read it, but ours is.
+    # dpkg in a minimal root leaves documentation out. It has no groff to format the page, but this machine has.
     page = run("man", "--warnings", "-l", installed.clean_root / "usr/share/man/man8/resumabled.8.gz",
                env=os.environ | {"MANWIDTH": "200", "MAN_KEEP_FORMATTING": ""})
     page = re.sub(r".\x08|\x1b\[[\d;]*m", "", page)
@@ -237,7 +237,7 @@ def test_each_shell_can_complete_the_settings(installed, shell, path):
         run("bash", "-n", installed.clean_root / "usr/share" / path)
 
 
-def test_the_installed_program_finds_nothing_to_mend(installed):
+def test_check_finds_no_problem_in_the_installed_program(installed):
     told = installed.run("setpriv", "--reuid=resumabled", "--regid=resumabled", "--clear-groups",
                          "env", f"RESUMABLED_ROOT={UPLOADS}", "resumabled", "check")
     assert "MEND" not in told and f"ok    folder: {UPLOADS}" in told
@@ -255,7 +255,7 @@ def test_a_file_arrives_by_the_installed_page(installed, tmp_path):
     assert arrived.stat().st_mode & 0o007 == 0
 
 
-def test_an_upgrade_in_the_middle_of_uploads_is_noticed_by_no_client(installed, packages, tmp_path):
+def test_no_client_notices_an_upgrade_in_the_middle_of_uploads(installed, packages, tmp_path):
     shutil.copy(packages[1], installed.clean_root / "second.deb")
     data = random_bytes(20 * MIB)
     (tmp_path / "film.bin").write_bytes(data)

@@ -1,10 +1,10 @@
-"""The power fails again and again under load (contract, promise 4): a file that was reported complete is on disk,
-whole; a chunk may be asked for again, but never counts without its bytes.
+"""The power fails many times under load (PROTOCOL.md, Promises): a file that was reported complete is on disk and
+whole. A chunk may be asked for again, but never counts without its bytes.
 
-The disk is a real ext4 that is shut down without writing what it has in memory. The machine itself goes on, so the
-program is told by the shim that it has started anew.
+The disk is a real ext4 that is shut down without its unwritten data. The machine itself keeps running, so the shim
+gives the program another boot id.
 
-`POWER_CUTS=500 Tests/run endtoend` cuts more often; `SEED=n` repeats the files and the moments of a run.
+`POWER_CUTS=500 Tests/run endtoend` cuts more often. `SEED=n` repeats the files and the moments of a run.
 """
 
 import os
@@ -25,7 +25,7 @@ SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
 
 
 @pytest.mark.parametrize("durability", ["file", "chunk"])
-def test_what_was_promised_survives_a_power_cut(tmp_path, durability):
+def test_every_promise_survives_power_cuts(tmp_path, durability):
     print(f"SEED={SEED} POWER_CUTS={POWER_CUTS}")
     moments = random.Random(SEED)
     boot = tmp_path / "boot_id"
@@ -35,7 +35,7 @@ def test_what_was_promised_survives_a_power_cut(tmp_path, durability):
         disks.image(tmp_path / "disk", "ext4", 2048 * MIB) as disk,
         Server(disk / "root", options=("--durability", durability), environment=environment) as server,
     ):
-        # With `chunk` each 200 is for ever; with `file` that of a complete file is.
+        # With `chunk` each 200 is permanent; with `file` only the 200 of a complete file is.
         with Load(server, SEED, forgetful=durability == "file") as load:
             for _ in range(POWER_CUTS):
                 load.wait_for_progress()
@@ -50,7 +50,7 @@ def test_what_was_promised_survives_a_power_cut(tmp_path, durability):
         assert load.counts["cut off"] > 0
         assert server.finished_files() == sorted(load.digests)
         load.expect_files_whole(load.digests)
-        # Of a file that was just begun the disk may keep a part that nobody knows of. It expires like all else.
+        # A file that was just begun may leave a part that no journal names. It expires like any other.
         for file in (server.root / ".resumabled").iterdir():
             os.utime(file, (0, 0))
         assert run_program("sweep", "--root", server.root).returncode == 0

@@ -1,6 +1,6 @@
-"""Restarts under load: somebody holds the socket all the time, so no client notices.
+"""Restarts under load: another process holds the socket all the time, so no client notices.
 
-The parent here does what systemd does with resumabled.socket: it binds, listens, and hands the descriptor to one program
+The parent does the work of systemd with resumabled.socket: it binds, listens, and passes the descriptor to one program
 after the other (sd_listen_fds(3)). `RESTARTS=100 Tests/run endtoend` restarts more often.
 """
 
@@ -20,7 +20,7 @@ SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
 
 
 class Supervised(Server):
-    """A server whose socket belongs to the parent."""
+    """A server whose socket belongs to the parent process."""
 
     def __init__(self, root):
         super().__init__(root)
@@ -48,14 +48,14 @@ class Supervised(Server):
         assert self.notices.recv(100) == text, self.program_log()
 
     def restart(self) -> None:
-        """As `systemctl restart` does it: one ends, then the next begins."""
+        """Restarts as `systemctl restart` does: one program ends, then the next begins."""
         self.program.send_signal(signal.SIGTERM)
         self.expect_notice(b"STOPPING=1")
         self.expect_clean_end(30)
         self.start_program()
 
     def hand_over(self) -> None:
-        """The next one serves already while the last one finishes what it has begun."""
+        """Starts the next program, which already serves while the last one finishes its requests."""
         last = self.program
         self.start_program()
         last.send_signal(signal.SIGTERM)
@@ -83,7 +83,7 @@ def test_no_client_notices_a_restart(server, how):
             how(server)
     print(f"{len(load.digests)} files, {load.counts}")
     assert load.counts["cut off"] == 0 and load.counts["acknowledged"] > RESTARTS
-    # nginx had no error to hide either.
+    # nginx had to hide no error either.
     assert server.nginx_log() == ""
     assert server.finished_files() == sorted(load.digests)
     load.expect_files_whole(load.digests)

@@ -13,7 +13,7 @@ from support.server import PROGRAM, Server, wait_until
 
 
 def definitions(command: str = "serve") -> list[dict]:
-    """A command's options, as ArgumentParser describes them itself."""
+    """The options of a command, in ArgumentParser's own description."""
     told = subprocess.run([PROGRAM, command, "--experimental-dump-help"], capture_output=True, text=True, check=True)
     return [
         argument | {"name": argument["preferredName"]["name"]}
@@ -27,30 +27,30 @@ def variable(name: str) -> str:
 
 
 OPTIONS = definitions()
-# Whatever stands there is a path, so nothing is wrong with it until it is used.
+# Any value is a valid path until it is used.
 PATHS = {"root", "socket"}
 
 
 def serve(*arguments, **variables) -> subprocess.CompletedProcess:
-    """A start that cannot succeed: descriptor 0 is no socket."""
+    """A start that cannot succeed: descriptor 0 is not a socket."""
     return subprocess.run(
         [PROGRAM, "serve", *map(str, arguments)], env=os.environ | {k: str(v) for k, v in variables.items()},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
 
 
-def test_the_definitions_are_all_there():
+def test_every_option_has_a_definition():
     assert {"root", "socket", "max-file-size", "allow-origin", "sniff"} <= {option["name"] for option in OPTIONS}
 
 
 @pytest.mark.parametrize("name", [option["name"] for option in OPTIONS if option["name"] not in PATHS])
-def test_a_value_that_the_command_line_would_refuse_is_refused_and_its_variable_named(name, tmp_path):
+def test_an_invalid_value_of_a_variable_is_refused_by_the_variables_name(name, tmp_path):
     wrong = "/no/such/file" if name.endswith(("-token", "-key", "-keys", "-file")) else "\x01"
     done = serve("--root", tmp_path / "root", **{variable(name): wrong})
     assert done.returncode not in (0, -5)
     assert variable(name) in done.stderr or "/no/such/file" in done.stderr, done.stderr
 
 
-def test_a_program_starts_with_nothing_but_variables(tmp_path):
+def test_a_program_starts_with_variables_only(tmp_path):
     address = tmp_path / "socket"
     variables = {"RESUMABLED_ROOT": tmp_path / "root", "RESUMABLED_SOCKET": address, "RESUMABLED_LOG_LEVEL": "debug"}
     process = subprocess.Popen(
@@ -76,30 +76,30 @@ def origins_of(server: Server, *origins: str) -> list[str | None]:
 BOTH = ("https://a.example", "https://b.example")
 
 
-def test_an_option_that_may_be_repeated_takes_several_values(tmp_path):
+def test_a_repeatable_option_takes_several_values(tmp_path):
     with Server(tmp_path / "root", environment={"RESUMABLED_ALLOW_ORIGIN": "  ".join(BOTH)}) as server:
         assert origins_of(server, *BOTH) == list(BOTH)
 
 
 @pytest.mark.parametrize("typed", [("--allow-origin", BOTH[1]), (f"--allow-origin={BOTH[1]}",)])
-def test_what_is_typed_wins_over_the_variable(tmp_path, typed):
+def test_the_command_line_wins_over_the_variable(tmp_path, typed):
     with Server(tmp_path / "root", options=typed, environment={"RESUMABLED_ALLOW_ORIGIN": BOTH[0]}) as server:
         assert origins_of(server, *BOTH) == [None, BOTH[1]]
 
 
 @pytest.mark.parametrize("value, refused", [("yes", True), ("1", True), ("no", False), ("0", False), ("", False)])
 def test_a_switch_takes_yes_or_no(tmp_path, value, refused):
-    # Alone it is an error, which shows that it was heard.
+    # Alone it is an error, which shows that the program has read it.
     done = serve("--root", tmp_path / "root", RESUMABLED_SNIFF=value)
     assert ("--sniff was set by RESUMABLED_SNIFF" in done.stderr) == refused, done.stderr
 
 
-def test_what_was_typed_is_not_blamed_on_the_environment(tmp_path):
+def test_an_error_on_the_command_line_does_not_name_a_variable(tmp_path):
     done = serve("--root", tmp_path / "root", "--threads", "0", RESUMABLED_THREADS=8)
     assert "--threads must be" in done.stderr and "RESUMABLED" not in done.stderr
     done = serve("--root", tmp_path / "root", RESUMABLED_THREADS=0)
     assert "--threads was set by RESUMABLED_THREADS" in done.stderr
-    # It alone: other variables are in order.
+    # Only this variable is named: the others are valid.
     assert "RESUMABLED_MIN_FREE" not in serve(
         "--root", tmp_path / "root", RESUMABLED_THREADS=0, RESUMABLED_MIN_FREE="1M").stderr
 
@@ -111,12 +111,12 @@ def test_an_empty_variable_sets_nothing(server):
     assert "sets nothing" not in server.program_log()
 
 
-def test_a_variable_that_sets_nothing_is_told(tmp_path):
+def test_an_unknown_variable_is_reported(tmp_path):
     with Server(tmp_path / "root", environment={"RESUMABLED_MAX_FILESIZE": "1K"}) as server:
         assert "RESUMABLED_MAX_FILESIZE" in server.program_log()
 
 
-def test_other_commands_heed_the_variables_of_shared_options(server):
+def test_other_commands_use_the_variables_of_shared_options(server):
     environment = os.environ | {"RESUMABLED_ROOT": str(server.root), "RESUMABLED_THREADS": "0"}
     done = subprocess.run([PROGRAM, "verify"], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "uploads: 0, bytes compared: 0, findings: 0\n")
@@ -125,7 +125,7 @@ def test_other_commands_heed_the_variables_of_shared_options(server):
     assert elsewhere.returncode != 0
 
 
-def test_help_is_there_whatever_the_environment_says():
+def test_help_works_whatever_the_environment_has():
     assert serve("--help", RESUMABLED_THREADS="many").returncode == 0
 
 
@@ -153,7 +153,7 @@ def test_a_check_beside_a_running_server_finds_nothing_and_leaves_nothing(server
     assert sorted(state.iterdir()) == before and server.finished_files() == []
 
 
-def test_a_check_makes_neither_root_nor_socket(tmp_path):
+def test_a_check_creates_neither_root_nor_socket(tmp_path):
     done = check("--root", tmp_path / "a/b", "--socket", tmp_path / "socket")
     assert to_mend(done) == [] and "the server will make it" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -169,7 +169,7 @@ def test_a_check_makes_neither_root_nor_socket(tmp_path):
     (["--socket", "/tmp/" + 200 * "x"], "must have 1 to 107 bytes"),
     (["--listen", "192.0.2.1:1"], "192.0.2.1"),
 ])
-def test_a_check_says_what_to_mend(tmp_path, arguments, words):
+def test_a_check_reports_each_problem(tmp_path, arguments, words):
     root = [] if "--root" in arguments else ["--root", tmp_path]
     assert any(words in line for line in to_mend(check(*root, *arguments)))
 
@@ -178,15 +178,15 @@ def test_a_check_counts_descriptors(tmp_path):
     done = check("--root", tmp_path, "--threads", "100", user=["prlimit", "--nofile=256:256"])
     [line] = to_mend(done)
     told = re.fullmatch(r"limits: 256 open files, 100 threads need (\d+); raise LimitNOFILE or lower --threads", line)
-    # What it asks for is enough.
+    # The number that it asks for is enough.
     enough = f"--nofile={told[1]}:{told[1]}"
     assert to_mend(check("--root", tmp_path, "--threads", "100", user=["prlimit", enough])) == []
     assert to_mend(check("--root", tmp_path, "--threads", "20", user=["prlimit", "--nofile=256:256"])) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_a_check_by_the_servers_user_notices_a_folder_of_somebody_else():
-    # Not a folder of pytest's, into which nobody else may even look.
+def test_a_check_by_the_servers_user_reports_a_folder_of_another_user():
+    # Not a folder of pytest's, which other users cannot enter.
     with tempfile.TemporaryDirectory(prefix="resumabled-test.") as folder:
         os.chmod(folder, 0o755)
         program = shutil.copy(PROGRAM, folder)
@@ -196,6 +196,6 @@ def test_a_check_by_the_servers_user_notices_a_folder_of_somebody_else():
     assert any("give the folder to the server's user" in line for line in to_mend(done))
 
 
-def test_a_check_tells_a_slip_in_a_variables_name(tmp_path):
+def test_a_check_reports_a_typo_in_a_variables_name(tmp_path):
     done = check("--root", tmp_path, RESUMABLED_MAX_FILESIZE="1K")
     assert to_mend(done) == [] and "RESUMABLED_MAX_FILESIZE is set and sets nothing" in done.stdout

@@ -1,4 +1,4 @@
-"""Every way to a socket, and what happens when descriptors run out."""
+"""All ways to pass or name a socket, and what happens when descriptors run out."""
 
 import concurrent.futures
 import contextlib
@@ -50,13 +50,13 @@ def listening(tmp_path):
         yield listener
 
 
-def test_a_socket_on_descriptor_0_is_taken_over(listening, tmp_path):
+def test_a_socket_on_descriptor_0_is_used(listening, tmp_path):
     with program([PROGRAM, "serve", "--root", tmp_path / "root"], stdin=listening.fileno()):
         assert upload(listening.getsockname(), "inherited") == 200
     assert (tmp_path / "root/inherited").read_bytes() == DATA
 
 
-def test_a_socket_of_systemd_is_taken_over_and_stays_open_for_the_next_program(listening, tmp_path):
+def test_a_socket_from_systemd_is_used_and_stays_open_for_the_next_program(listening, tmp_path):
     handed_down = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&{listening.fileno()}'
     arguments = ["bash", "-c", handed_down, PROGRAM, "serve", "--root", tmp_path / "root"]
     for name in ("first", "second"):
@@ -85,14 +85,14 @@ def test_it_listens_on_a_numeric_address(host, tmp_path):
     ["--socket", "/tmp/x", "--listen", "127.0.0.1:1"],
     ["--socket", "/tmp/x", "--threads", "0"],
 ])
-def test_what_cannot_be_listened_on_is_said_and_nothing_starts(arguments, tmp_path):
+def test_an_invalid_socket_is_reported_and_nothing_starts(arguments, tmp_path):
     result = subprocess.run(
         [PROGRAM, "serve", "--root", tmp_path / "root", *arguments],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
     assert result.returncode not in (0, -signal.SIGTRAP, -signal.SIGILL) and result.stderr.strip()
 
 
-def test_a_peer_that_goes_away_before_its_answer_does_no_harm(server, client):
+def test_a_peer_that_disconnects_before_its_answer_does_no_harm(server, client):
     fields = parameters(ONLY, identifier="gone", filename="gone", size=len(DATA), chunk_size=len(DATA))
     for _ in range(20):
         request = Request(server.socket, upload_params("GET", query(fields), "", 0))
@@ -100,10 +100,10 @@ def test_a_peer_that_goes_away_before_its_answer_does_no_harm(server, client):
     assert client.send(fields, DATA).status == 200
 
 
-def test_more_uploads_than_descriptors_are_under_way(server, client):
-    """Journals stay open between requests, but never so many that a request finds no descriptor."""
+def test_there_may_be_more_unfinished_uploads_than_descriptors(server, client):
+    """Journals stay open between requests, but always leave descriptors for requests."""
     server.stop_program()
-    # The limit has to stand before the program looks at it.
+    # The limit has to be set before the program reads it.
     server.program = subprocess.Popen(
         ["prlimit", "--nofile=128:128", PROGRAM, "serve", "--socket", server.socket, "--root", server.root,
          "--threads", "4"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -116,13 +116,13 @@ def test_more_uploads_than_descriptors_are_under_way(server, client):
         assert client.send(fields, DATA).status == 200, number
 
 
-def test_it_goes_on_after_it_ran_out_of_descriptors(server, client):
+def test_it_continues_after_running_out_of_descriptors(server, client):
     pid = server.program.pid
     open_now = len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        # It can't even be accepted now; it waits in the queue.
+        # The connection cannot even be accepted now. It waits in the queue.
         waiting = pool.submit(upload, server.socket, "patient")
         time.sleep(1)
         assert not waiting.done()

@@ -1,4 +1,4 @@
-"""`resumabled status --watch` on a terminal of any size: no line is broken, nothing scrolls."""
+"""`resumabled status --watch` on a terminal of any size: no line wraps, nothing scrolls."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ CLEAR = "\x1b[H\x1b[J"
 
 
 class Terminal:
-    """A terminal, the program on it, and what it has drawn last."""
+    """A terminal with the program running in it, and its latest output."""
 
     def __init__(self, columns: int, lines: int, *arguments):
         self.own, other = pty.openpty()
@@ -45,16 +45,16 @@ class Terminal:
         fcntl.ioctl(self.own, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 0, 0))
 
     def pictures(self) -> list[list[str]]:
-        """The lines of each picture that is complete, the last one last."""
+        """The lines of each complete picture, the latest one last."""
         try:
             self.output += os.read(self.own, 1 << 20)
         except BlockingIOError:
             pass
-        # The last one may still be on its way.
+        # The last one may be incomplete.
         return [each.splitlines() for each in self.output.decode(errors="ignore").split(CLEAR)[1:-1]]
 
     def next(self, condition) -> list[str]:
-        """The first picture from now on that is as wanted."""
+        """The first new picture that meets the condition."""
         before = len(self.pictures())
         return wait_until(
             lambda: next((each for each in self.pictures()[before + 1 :] if condition(each)), None), 10, "a picture"
@@ -79,7 +79,7 @@ def test_the_table_fits_into_the_terminal(server, client):
             picture = terminal.next(lambda each: max(map(width, each)) <= columns and len(each) < lines)
             assert "name" in picture[0]
             if lines < len(names):
-                # All that there are, shown or counted.
+                # All uploads, shown or counted.
                 assert picture[-1] == f"and {len(names) - (len(picture) - 2)} more"
             else:
                 assert len(picture) == len(names) + 1

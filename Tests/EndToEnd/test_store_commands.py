@@ -1,4 +1,4 @@
-"""`resumabled status`, `verify` and `sweep`: what an administrator sees of a store and does to it by hand."""
+"""`resumabled status`, `verify` and `sweep`: how an administrator inspects and cleans a store by hand."""
 
 import concurrent.futures
 import itertools
@@ -43,13 +43,13 @@ def journal_of(root: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def data_of(root: pathlib.Path, name: str) -> pathlib.Path:
-    """The data file of an upload. Its name begins as the journal's."""
+    """The data file of an upload. Its name begins like the journal's."""
     (data,) = (root / ".resumabled").glob(f"{key(f'id {name}', name)}*.data")
     return data
 
 
 def succeed(*arguments) -> str:
-    """What the command prints. It must have nothing to complain of."""
+    """The output of the command, which must succeed without an error message."""
     result = run_program(*arguments)
     assert (result.returncode, result.stderr) == (0, ""), result.stdout + result.stderr
     return result.stdout
@@ -57,7 +57,7 @@ def succeed(*arguments) -> str:
 
 @pytest.fixture
 def half(server, client):
-    """A root on which half of an upload has arrived."""
+    """A server with one upload of which half has arrived."""
     send(client, "film", 1, 3)
     return server.root
 
@@ -65,7 +65,7 @@ def half(server, client):
 # --- status
 
 
-def test_status_lists_what_is_under_way(server, client):
+def test_status_lists_the_unfinished_uploads(server, client):
     before = int(time.time())
     send(client, "film", 1, 3)
     send(client, "假期.mp4", 1)
@@ -92,7 +92,7 @@ def test_status_lists_what_is_under_way(server, client):
     assert "50" in rows["film"][0] and "25" in rows["假期.mp4"][0]
 
 
-def test_status_says_the_same_when_nothing_is_running(server, client, half):
+def test_status_is_the_same_without_a_running_server(server, client, half):
     running = succeed("status", "--root", half, "--json")
     server.stop_program()
     assert json.loads(succeed("status", "--root", half, "--json")) == json.loads(running)
@@ -106,7 +106,7 @@ def test_status_of_an_empty_root(server):
 
 
 @pytest.mark.parametrize("command", ["status", "verify", "sweep"])
-def test_a_root_that_is_not_there_is_said_and_not_made(tmp_path, command):
+def test_a_root_that_does_not_exist_is_reported_and_not_created(tmp_path, command):
     result = run_program(command, "--root", tmp_path / "nowhere")
     assert result.returncode not in (0, -signal.SIGTRAP, -signal.SIGILL) and result.stderr.strip()
     assert not (tmp_path / "nowhere").exists()
@@ -128,7 +128,7 @@ def test_status_watches_until_it_is_interrupted(server, client, half):
         send(client, "another", 1)
         wait_until(lambda: sees(b"another"), 10, "the new one is shown")
         watching.send_signal(signal.SIGINT)
-        # Ended by itself or by the signal, but not by a crash.
+        # It ends by itself or by the signal, but not by a crash.
         assert watching.wait(5) in (0, 130, -signal.SIGINT)
         assert watching.stderr.read() == b""
     finally:
@@ -174,11 +174,11 @@ def state_of(root: pathlib.Path) -> dict:
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_verify_finds_what_is_wrong_and_changes_nothing(server, client, half, damage):
+def test_verify_finds_damage_and_changes_nothing(server, client, half, damage):
     send(client, "healthy", 2, 4)
     send(client, "done", 1, 2, 3, 4)
     server.stop_program()
-    # A finished file is the site's; only what is under way is compared with its checksums.
+    # Finished files belong to the site. Only unfinished ones are compared with their checksums.
     nothing_wrong = {"uploads": 3, "bytes": 4 * CHUNK, "findings": []}
     assert json.loads(succeed("verify", "--root", half, "--json")) == nothing_wrong
     succeed("verify", "--root", half)
@@ -192,17 +192,17 @@ def test_verify_finds_what_is_wrong_and_changes_nothing(server, client, half, da
     findings = json.loads(in_json.stdout)["findings"]
     assert in_json.returncode == 1 and findings
     assert {finding["filename"] for finding in findings} <= {"film", None}
-    # Both ways of saying it say the same.
+    # Text and JSON agree.
     assert all(finding["file"] in result.stdout and finding["text"] in result.stdout for finding in findings)
     assert state_of(half) == before
 
-    # Whatever it was: the program starts, and the upload is finished with the right bytes.
+    # Whatever the damage was: the program starts, and the upload finishes with the right bytes.
     server.start_program()
     client.upload(DATA, filename="healthy", identifier="id healthy", chunk_size=CHUNK)
     assert (half / "healthy").read_bytes() == DATA
 
 
-def test_verify_does_not_mind_bytes_that_are_not_held(server, half):
+def test_verify_ignores_bytes_that_are_not_held(server, half):
     server.stop_program()
     change_byte(data_of(half, "film"), CHUNK + 5)
     succeed("verify", "--root", half)
@@ -216,13 +216,13 @@ def test_verify_of_an_empty_root(server):
 
 
 def age(root: pathlib.Path, name: str, seconds: int) -> None:
-    """Makes it look as if nobody had touched the upload for so long."""
+    """Makes it look as if the upload had not been touched for this long."""
     then = time.time() - seconds
     for file in (root / ".resumabled").glob(f"{key(f'id {name}', name)}*"):
         os.utime(file, (then, then))
 
 
-def test_sweep_removes_what_nobody_has_touched_for_a_week(server, client):
+def test_sweep_removes_uploads_that_were_not_touched_for_a_week(server, client):
     for name, days in [("fresh", 0), ("week", 6), ("old", 8)]:
         send(client, name, 1, 2)
         age(server.root, name, days * DAY)
@@ -233,7 +233,7 @@ def test_sweep_removes_what_nobody_has_touched_for_a_week(server, client):
     assert not any(name in line for name in ("fresh", "week") for line in lines)
     assert statuses(client, "old") == [404] * 4
     assert statuses(client, "fresh") == statuses(client, "week") == [200, 200, 404, 404]
-    # Of the finished upload only the memory of it is gone.
+    # Only the marker of the finished upload is removed.
     assert (server.root / "done").read_bytes() == DATA
     assert not list((server.root / ".resumabled").glob(f"{key('id done', 'done')}*"))
     # It can begin again.
@@ -252,14 +252,14 @@ def test_sweep_takes_a_duration(server, client, half, expire, removed):
 
 @pytest.mark.parametrize("expire", ["", "x", "7x", "-1s", "1.5h", "99999999999999999999d", "s"])
 @pytest.mark.parametrize("command", ["sweep", "serve"])
-def test_what_is_no_duration_is_said(tmp_path, command, expire):
+def test_an_invalid_duration_is_reported(tmp_path, command, expire):
     (tmp_path / "root").mkdir()
     result = run_program(command, "--root", tmp_path / "root", f"--expire={expire}")
     assert result.returncode not in (0, -signal.SIGTRAP, -signal.SIGILL) and result.stderr.strip()
     assert not (tmp_path / "root/.resumabled").exists()
 
 
-def test_sweep_leaves_an_upload_alone_that_a_request_holds(server, client, half):
+def test_sweep_does_not_touch_an_upload_that_a_request_uses(server, client, half):
     chunk = CHUNKS[1]
     request = Request(
         server.socket, upload_params("POST", query(fields_of(chunk, "film")), "application/octet-stream", CHUNK))
@@ -274,7 +274,7 @@ def test_sweep_leaves_an_upload_alone_that_a_request_holds(server, client, half)
     assert (half / "film").read_bytes() == DATA
 
 
-def test_a_chunk_makes_an_upload_young_again(server, client, half):
+def test_a_chunk_renews_an_upload(server, client, half):
     age(half, "film", 8 * DAY)
     send(client, "film", 2)
     assert succeed("sweep", "--root", half) == ""
@@ -292,7 +292,7 @@ def test_the_server_sweeps_by_itself(tmp_path):
         assert (server.root / "film").read_bytes() == DATA
 
 
-def test_what_is_being_sent_or_asked_for_never_expires(tmp_path):
+def test_an_upload_that_is_sent_or_tested_never_expires(tmp_path):
     with Server(tmp_path / "root", options=("--expire", "4s")) as server, server.client() as client:
         send(client, "sent", 1)
         send(client, "asked", 1)
@@ -303,7 +303,7 @@ def test_what_is_being_sent_or_asked_for_never_expires(tmp_path):
         assert statuses(client, "sent") == [200, 200, 404, 404]
 
 
-def test_the_server_sweeps_nothing_where_uploads_never_expire(tmp_path):
+def test_the_server_sweeps_nothing_if_uploads_never_expire(tmp_path):
     with Server(tmp_path / "root", options=("--expire", "0")) as server, server.client() as client:
         send(client, "film", 1)
         age(server.root, "film", 1000 * DAY)
@@ -313,10 +313,10 @@ def test_the_server_sweeps_nothing_where_uploads_never_expire(tmp_path):
         assert statuses(client, "film") == [200, 404, 404, 404]
 
 
-# --- beside a server at work
+# --- beside a busy server
 
 
-def test_all_of_them_run_beside_a_busy_server_and_find_nothing_wrong(server):
+def test_all_commands_run_beside_a_busy_server_and_find_nothing_wrong(server):
     enough = threading.Event()
 
     def keep_busy(sender: int) -> int:

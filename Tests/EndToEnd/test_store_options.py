@@ -1,4 +1,4 @@
-"""The options of `serve` that decide where files lie and what happens to names and sizes that don't agree."""
+"""The options of `serve` for the places of files, and for names and sizes that conflict."""
 
 import os
 import pathlib
@@ -61,7 +61,7 @@ def test_a_tree_has_files_under_their_relative_paths(serving):
     server, client = serving("--layout", "tree")
     assert send_all(client, "film", resumableRelativePath="photos/2026/film") == [200, 200, 200]
     assert send_all(client, "film", identifier="second", resumableRelativePath="photos/film") == [200, 200, 200]
-    # Some clients send a slash in front; it says nothing.
+    # Some clients send a slash in front, which means nothing.
     assert send_all(client, "slash", resumableRelativePath="/photos/slash") == [200, 200, 200]
     assert send_all(client, "plain", resumableRelativePath=None) == [200, 200, 200]
     assert send_all(client, "中.txt", resumableRelativePath="照片/中.txt") == [200, 200, 200]
@@ -80,7 +80,7 @@ def test_a_relative_path_that_breaks_the_rules_is_malformed(serving, tmp_path, p
 
 
 @pytest.mark.parametrize("path", [".resumabled/film", ".resumabled/x/film"])
-def test_the_stores_own_folder_is_no_place_for_files(serving, path):
+def test_the_stores_own_folder_is_not_available_for_files(serving, path):
     server, client = serving("--layout", "tree")
     assert send_all(client, "film", resumableRelativePath=path) != [200, 200, 200]
     names = {each.name for each in (server.root / ".resumabled").iterdir()}
@@ -98,7 +98,7 @@ def test_a_symbolic_link_in_the_tree_is_not_followed(serving, tmp_path):
     assert (server.root / "link").is_symlink()
 
 
-def test_a_file_in_the_place_of_a_folder_is_left_alone(serving):
+def test_a_file_in_the_place_of_a_folder_is_not_touched(serving):
     server, client = serving("--layout", "tree")
     (server.root / "photos").write_bytes(b"a file")
     assert 200 != send_all(client, "film", resumableRelativePath="photos/film")[-1]
@@ -139,7 +139,7 @@ def test_by_default_the_next_file_of_a_name_gets_a_number(serving):
     assert files_of(server.root) == {"film.mp4": DATA, "film (1).mp4": OTHER, "film (2).mp4": DATA}
 
 
-def test_with_replace_the_last_file_of_a_name_stays_and_nobody_sees_half_of_it(serving):
+def test_with_replace_the_last_file_of_a_name_stays_and_no_reader_sees_half_of_it(serving):
     server, client = serving("--on-conflict", "replace")
     assert send_all(client, "film", DATA, identifier="0") == [200, 200, 200]
     seen = set()
@@ -165,12 +165,12 @@ def test_with_refuse_a_taken_name_is_refused_at_the_first_chunk(serving):
     assert send_all(client, "film", DATA, identifier="one") == [200, 200, 200]
     answer = send(client, "film", 1, OTHER, identifier="two")
     assert (answer.status, answer.outcome) == (415, "refused")
-    # A late duplicate of the one that is there is none of that (promise 2).
+    # A late duplicate of the existing file is not refused (PROTOCOL.md, Promises).
     assert send_all(client, "film", DATA, identifier="one") == [200, 200, 200]
     assert files_of(server.root) == {"film": DATA}
 
 
-def test_with_refuse_only_one_of_two_uploads_under_way_gets_the_name(serving):
+def test_with_refuse_only_one_of_two_unfinished_uploads_gets_the_name(serving):
     server, client = serving("--on-conflict", "refuse")
     for identifier, data in [("one", DATA), ("two", OTHER)]:
         assert send(client, "film", 1, data, identifier=identifier).status == 200
@@ -201,10 +201,10 @@ def test_by_default_another_size_is_malformed_however_old_the_upload_is(serving)
     assert files_of(server.root) == {"film": DATA}
 
 
-def test_with_restart_another_size_begins_afresh_what_nobody_touches(serving):
+def test_with_restart_another_size_replaces_an_abandoned_upload(serving):
     server, client = serving("--on-size-change", "restart")
     assert send(client, "film").status == 200
-    # It was touched just now: this is a chunk that is late, or a mistake.
+    # The upload was touched just now, so this chunk is late, or a mistake.
     assert send(client, "film", 1, LONGER).status == 500
     make_old(server.root, "film", 61)
     assert send(client, "film", 2, LONGER).status == 200
@@ -213,7 +213,7 @@ def test_with_restart_another_size_begins_afresh_what_nobody_touches(serving):
     assert files_of(server.root) == {"film": LONGER}
 
 
-def test_with_restart_an_upload_that_somebody_sends_to_stays(serving):
+def test_with_restart_an_active_upload_stays(serving):
     server, client = serving("--on-size-change", "restart")
     assert send(client, "film").status == 200
     request = Request(
@@ -241,6 +241,6 @@ def test_files_arrive_with_either_durability(serving, durability):
 @pytest.mark.parametrize("arguments", [
     ["--layout", "pyramid"], ["--on-conflict", "ask"], ["--on-size-change", "maybe"], ["--durability", "none"],
     ["--min-free", "much"], ["--min-free=-1"]])
-def test_a_value_that_an_option_does_not_have_is_said(tmp_path, arguments):
+def test_an_unknown_value_of_an_option_is_reported(tmp_path, arguments):
     result = run_program("serve", "--root", tmp_path / "root", "--socket", tmp_path / "socket", *arguments)
     assert result.returncode > 0 and arguments[0].split("=")[0] in result.stderr

@@ -1,4 +1,4 @@
-"""nginx handing bodies on as they come, as `deploy/nginx-conf --buffering off` sets it up."""
+"""nginx in streaming mode, which passes bodies on as they arrive (`deploy/nginx-conf --buffering off`)."""
 
 import contextlib
 import socket
@@ -39,7 +39,7 @@ def test_a_file_is_stored(streaming, raw):
 
 @contextlib.contextmanager
 def half_sent(server: Server, name: str, data: bytes):
-    """A client that has sent half of a chunk's body, and goes on doing nothing."""
+    """A client that has sent half of a chunk's body, and then does nothing."""
     fields, content = fields_of(data, name)
     content_type, body = multipart(fields, content)
     head = (
@@ -55,12 +55,12 @@ def status_of(connection: socket.socket) -> int:
     return int(connection.recv(4096).split()[1])
 
 
-def test_of_a_chunk_that_breaks_off_nothing_is_held_and_it_can_be_sent_again(streaming):
+def test_a_chunk_that_breaks_off_is_missing_and_can_be_sent_again(streaming):
     data = random_bytes(CHUNK)
     fields, content = fields_of(data, "broken-off")
     with streaming.client() as client:
         with half_sent(streaming, "broken-off", data):
-            wait_until(lambda: list(streaming.root.glob(".resumabled/*.data")), 10, "the program has it")
+            wait_until(lambda: list(streaming.root.glob(".resumabled/*.data")), 10, "the program has received it")
         assert client.test(fields).outcome == "missing"
         assert client.send(fields, content).outcome == "stored"
     assert (streaming.root / "broken-off").read_bytes() == data
@@ -77,20 +77,20 @@ def test_a_body_without_a_length_is_stored(streaming):
     assert (streaming.root / "unmeasured").read_bytes() == data
 
 
-def test_a_refusal_arrives_though_the_client_is_still_sending(streaming):
+def test_a_refusal_arrives_while_the_client_is_still_sending(streaming):
     fields, _ = fields_of(bytes(CHUNK), "refused")
     with streaming.client() as client:
         answer = client.send(fields | {"resumableTotalSize": str(1 << 50)}, bytes(CHUNK))
     assert (answer.status, answer.outcome) == (415, "refused")
 
 
-def test_another_word_than_on_and_off_is_an_error():
+def test_a_value_other_than_on_and_off_is_an_error():
     done = subprocess.run([REPOSITORY / "deploy/nginx-conf", "--buffering", "maybe"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "") and "--buffering must be on or off" in done.stderr
 
 
 def test_a_client_that_is_sending_holds_a_thread(tmp_path):
-    """Why this is not the default."""
+    """The reason why this is not the default."""
     with Server(tmp_path, options=("--threads", "2"), nginx_options=OFF) as server:
         data = random_bytes(CHUNK)
         with half_sent(server, "a", data) as (first, rest), half_sent(server, "b", data):

@@ -1,4 +1,4 @@
-"""The unit files: what systemd says of them, whether they leave the program what it needs, and what it tells systemd."""
+"""The unit files: systemd accepts them, they allow all that the program needs, and the program notifies systemd."""
 
 import os
 import pathlib
@@ -20,17 +20,17 @@ DATA = random_bytes(100_000)
 
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     for name in ("resumabled.service", "resumabled.socket"):
-        # There has to be a program where the unit looks for it.
+        # The unit needs a program where it names one.
         text = (UNITS / name).read_text().replace("/usr/bin/resumabled", PROGRAM)
         (tmp_path / name).write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", tmp_path / "resumabled.service", tmp_path / "resumabled.socket"],
         capture_output=True, text=True)
-    # It also speaks of whatever other units the machine has.
+    # The output also covers other units of the machine.
     assert done.returncode == 0 and "resumabled" not in done.stderr, done.stderr
 
 
-def test_the_service_is_as_little_exposed_as_the_readme_says():
+def test_the_exposure_of_the_service_is_as_documented():
     # A threshold of 15 is an exposure of 1.5.
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", UNITS / "resumabled.service"],
@@ -65,7 +65,7 @@ def test_the_comment_says_what_another_root_needs():
 
 
 def allowed_calls() -> set[str]:
-    """The system calls that the unit's filter leaves, by systemd's own lists."""
+    """The system calls that the unit's filter allows, by systemd's own lists."""
 
     def expand(group: str) -> set[str]:
         lines = subprocess.run(
@@ -80,7 +80,7 @@ def allowed_calls() -> set[str]:
     return calls
 
 
-def test_the_filter_of_system_calls_leaves_the_program_all_that_it_uses(server, client, tmp_path):
+def test_the_filter_of_system_calls_allows_all_calls_of_the_program(server, client, tmp_path):
     server.stop_program()
     trace = tmp_path / "trace"
     arguments = [PROGRAM, "serve", "--socket", server.socket, "--root", server.root, "--durability", "chunk"]
@@ -94,20 +94,20 @@ def test_the_filter_of_system_calls_leaves_the_program_all_that_it_uses(server, 
             assert {answer.status for answer in client.upload(DATA, filename="name", identifier=name, chunk_size=30_000)
                     } == {200}
     finally:
-        # strace hands the end on to nobody: its child is the program.
+        # strace does not pass signals on: the program is its child.
         child = int(pathlib.Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text().split()[0])
         os.kill(child, signal.SIGTERM)
         assert traced.wait(20) == 0
     used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", trace.read_text(), re.M)) - {"execve"}
-    # The trace has seen the whole of it.
+    # The trace is complete.
     assert {"pwrite64", "renameat2", "fdatasync", "epoll_wait"} <= used and used & {"accept", "accept4"}, used
-    # Asking for the limit is prlimit64; raising it fails there, and does no harm: the unit has raised it already.
+    # Reading the limit is prlimit64. Raising it fails under the filter without harm: the unit has raised it already.
     assert used <= allowed_calls(), used - allowed_calls()
     server.start_program()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_user_and_folders_are_made_by_the_files_for_it(tmp_path):
+def test_sysusers_and_tmpfiles_make_the_user_and_the_folders(tmp_path):
     (tmp_path / "etc").mkdir()
     for tool in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
         path = UNITS / ("resumabled." + tool[0].removeprefix("systemd-"))
@@ -123,7 +123,7 @@ def test_user_and_folders_are_made_by_the_files_for_it(tmp_path):
 
 @pytest.fixture(params=["path", "abstract"])
 def notices(request, tmp_path):
-    """What systemd would hear; with the name of the socket as systemd writes it."""
+    """A socket in the place of systemd's, and its name as systemd writes it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         name = f"resumabled-test.{os.getpid()}"
         receiver.bind(f"\0{name}" if request.param == "abstract" else str(tmp_path / "n"))
@@ -131,7 +131,7 @@ def notices(request, tmp_path):
         yield receiver, f"@{name}" if request.param == "abstract" else str(tmp_path / "n")
 
 
-def test_systemd_hears_of_the_start_the_end_and_signs_of_life_between(server, notices):
+def test_systemd_is_notified_of_the_start_the_end_and_regularly_between(server, notices):
     receiver, name = notices
     server.stop_program()
     server.environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000000"}
@@ -147,14 +147,14 @@ def test_systemd_hears_of_the_start_the_end_and_signs_of_life_between(server, no
 
 
 @pytest.mark.parametrize("notices", ["path"], indirect=True)
-def test_there_is_no_sign_of_life_while_all_threads_are_stuck(server, notices):
+def test_the_watchdog_is_not_notified_while_all_threads_are_stuck(server, notices):
     receiver, name = notices
     server.stop_program()
     server.environment = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1000000"}
     server.start_program("--threads", "1")
     (only,) = layout(len(DATA), len(DATA), False)
     fields = parameters(only, identifier="stuck", filename="stuck", size=len(DATA), chunk_size=len(DATA))
-    # The only thread waits for the rest of this.
+    # The only thread waits for the rest of this request.
     request = Request(server.socket, upload_params("POST", query(fields), "application/octet-stream", len(DATA)))
     request.write(DATA[:10])
     receiver.settimeout(3.5)

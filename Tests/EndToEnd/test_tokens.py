@@ -1,4 +1,4 @@
-"""Upload tokens: made by others' libraries, read by the program behind nginx, and written down by nobody."""
+"""Upload tokens: made by independent libraries, checked by the program behind nginx, and never logged."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def minted(secret=SECRET, algorithm="HS256", headers=None, **claims) -> str:
 
 
 def upload(server, name: str, data: bytes, token, chunk_size: int = 1000, header: bool = False):
-    """A whole file as Resumable.js sends it; `token` is asked for each request. The last answer."""
+    """Sends a whole file as Resumable.js does; `token` is called for each request. Returns the last answer."""
     with server.client() as client:
         for chunk in layout(len(data), chunk_size, False):
             more = {} if header else {"upload_token": token()}
@@ -51,7 +51,7 @@ def upload(server, name: str, data: bytes, token, chunk_size: int = 1000, header
         return answer
 
 
-def test_a_token_by_another_library_lets_a_file_in_and_no_token_does_not(token_server):
+def test_a_file_needs_a_token_and_one_from_another_library_is_accepted(token_server):
     data = random_bytes(3500)
     refused = upload(token_server, "none", data, lambda: "")
     assert (refused.status, refused.outcome) == (415, "refused")
@@ -76,13 +76,13 @@ def test_a_token_by_another_library_lets_a_file_in_and_no_token_does_not(token_s
     ],
     ids=["other key", "expired", "too early", "audience", "no end", "none", "HS512", "cut", "nonsense"],
 )
-def test_a_token_that_is_not_good_is_refused(token_server, token):
+def test_an_invalid_token_is_refused(token_server, token):
     answer = upload(token_server, "bad", random_bytes(1000), token)
     assert (answer.status, answer.outcome) == (415, "refused")
     assert b"token" in answer.body
 
 
-def test_a_token_may_be_renewed_in_the_middle_and_two_subjects_stay_apart(token_server):
+def test_a_token_may_be_renewed_in_the_middle_and_uploads_of_two_subjects_are_separate(token_server):
     data, other = random_bytes(5000, 1), random_bytes(5000, 2)
     tokens = iter(minted(sub="anna", jti=str(number)) for number in range(100))
     assert upload(token_server, "same", data, lambda: next(tokens)).outcome == "stored"
@@ -91,7 +91,7 @@ def test_a_token_may_be_renewed_in_the_middle_and_two_subjects_stay_apart(token_
     assert (token_server.root / "same (1)").read_bytes() == other
 
 
-def test_a_pair_of_keys_and_a_set_of_them_work_as_well(tmp_path):
+def test_a_key_pair_and_a_key_set_work_as_well(tmp_path):
     subprocess.run(
         ["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", tmp_path / "private"], check=True)
     public = subprocess.run(
@@ -113,7 +113,7 @@ def test_a_pair_of_keys_and_a_set_of_them_work_as_well(tmp_path):
         assert upload(server, "c", b"x" * 1000, lambda: minted(headers={"kid": "new"})).outcome == "refused"
 
 
-def test_the_programs_own_tokens_say_what_they_were_told_to(key_file):
+def test_the_programs_own_tokens_have_the_requested_claims(key_file):
     done = run_program(
         "token", "--token-key", key_file, "--subject", "anna", "--max-size", "1K", "--types", ".pdf,video/*",
         "--directory", "a/b", "--uploads", "2", "--delete", "--expires", "5m", "--audience", "us",
@@ -133,7 +133,7 @@ def test_a_file_without_a_usable_key_ends_the_program_with_a_reason(tmp_path, co
     assert done.returncode != 0 and "key" in done.stderr or "secret" in done.stderr
 
 
-# How each language runs a snippet of the README and prints the token for a user.
+# The command that runs the documented snippet of each language and prints the token for a user.
 RUNNERS = {
     "python": ["python3", "-c", "SECRET = {secret!r}\n{code}\nprint(upload_token('anna'))"],
     "js": ["node", "-e", "const SECRET = {secret!r};\n{code}\nconsole.log(uploadToken('anna'));"],
@@ -142,7 +142,7 @@ RUNNERS = {
 
 
 @pytest.mark.parametrize("language", RUNNERS)
-def test_the_readmes_snippets_make_tokens_that_are_good(token_server, language):
+def test_the_documented_snippets_make_valid_tokens(token_server, language):
     section = README.partition("## Upload tokens")[2].partition("\n## ")[0]
     code = re.search(rf"```{language}\n(.*?)```", section, re.S)[1]
     program, flag, template = RUNNERS[language]
@@ -157,8 +157,8 @@ def test_the_readmes_snippets_make_tokens_that_are_good(token_server, language):
     assert (claims["sub"], claims["max_size"]) == ("anna", 10**9)
 
 
-def test_no_log_has_a_token_in_it(tmp_path, key_file):
-    """Good ones and bad ones, in the query, in fields and in headers, while all goes well and while the program is down."""
+def test_no_log_contains_a_token_in_any_case(tmp_path, key_file):
+    """Valid and invalid ones, in the query, in fields and in headers, while the program serves and while it is down."""
     tokens = [minted(sub="hush"), minted(exp=1), "a-token-that-is-none-at-all", minted(secret="x" * 40)]
     options = ("--token-key", str(key_file), "--log-level", "trace")
     with Server(tmp_path / "root", options=options) as server:
@@ -176,4 +176,4 @@ def test_no_log_has_a_token_in_it(tmp_path, key_file):
         assert "upload begun" in server.program_log() and "502" in "\n".join(server.access_log())
     for token in tokens:
         for part in token.split("."):
-            assert part not in logs, "a token is in a log"
+            assert part not in logs, "a log contains a token"

@@ -1,4 +1,4 @@
-"""Which files are accepted, with the real database of libmagic."""
+"""The accepted types of files, with the real database of libmagic."""
 
 import pathlib
 import zlib
@@ -43,7 +43,7 @@ def send(server, name: str, data: bytes, media: str):
     ],
     ids=["a picture", "a picture without name or type", "a paper"],
 )
-def test_what_is_what_it_says_is_stored(picky_server, name, data, media):
+def test_a_file_of_an_accepted_type_is_stored(picky_server, name, data, media):
     assert send(picky_server, name, data, media).outcome == "stored"
     assert (picky_server.root / name).read_bytes() == data
 
@@ -58,7 +58,7 @@ def test_what_is_what_it_says_is_stored(picky_server, name, data, media):
     ],
     ids=["by its name", "a page as a picture", "a program as a paper", "noise as a picture"],
 )
-def test_what_is_not_accepted_or_lies_is_refused_and_leaves_nothing(picky_server, name, data, media):
+def test_a_file_of_another_or_a_false_type_is_refused_and_leaves_nothing(picky_server, name, data, media):
     answer = send(picky_server, name, data, media)
     assert (answer.status, answer.outcome) == (415, "refused")
     assert b".pdf,image/*" in answer.body

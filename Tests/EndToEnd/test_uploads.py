@@ -1,4 +1,4 @@
-"""Files arrive whole: every size and layout, any name, any order, any number of times."""
+"""Files arrive whole: any size and layout, any name, any order, any number of times."""
 
 import concurrent.futures
 import hashlib
@@ -42,14 +42,14 @@ def test_every_size_arrives_in_both_layouts(shared_server, shared_client, size, 
         "~",
     ],
 )
-def test_any_name_of_one_component_arrives_as_it_is(shared_server, shared_client, name):
+def test_any_name_of_one_component_is_kept(shared_server, shared_client, name):
     data = random_bytes(2 * CHUNK + 5, seed=len(name))
     answers = shared_client.upload(data, filename=name, identifier=f"id of {name}", chunk_size=CHUNK)
     assert [answer.status for answer in answers] == [200, 200]
     assert (shared_server.root / name).read_bytes() == data
 
 
-def test_the_second_route_of_the_seed_is_the_same_handler(shared_server):
+def test_the_second_route_is_the_same_handler(shared_server):
     data = random_bytes(CHUNK)
     with shared_server.client(route="/api/photo/redeem-upload-token") as client:
         client.upload(data, filename="photo.jpg", identifier="photo", chunk_size=CHUNK)
@@ -68,7 +68,7 @@ def test_each_upload_method_works_with_each_content_type(shared_server, shared_c
     assert (shared_server.root / name).read_bytes() == data
 
 
-def test_the_file_part_may_stand_before_the_fields(shared_server, shared_client):
+def test_the_file_part_may_precede_the_fields(shared_server, shared_client):
     data = random_bytes(3 * CHUNK, seed=3)
     for chunk in layout(len(data), CHUNK, False):
         fields = parameters(chunk, identifier="first", filename="first", size=len(data), chunk_size=CHUNK)
@@ -76,7 +76,7 @@ def test_the_file_part_may_stand_before_the_fields(shared_server, shared_client)
     assert (shared_server.root / "first").read_bytes() == data
 
 
-def test_parameters_may_stand_in_query_and_fields_and_the_fields_win(shared_server, shared_client):
+def test_parameters_may_be_in_query_and_fields_and_the_fields_win(shared_server, shared_client):
     data = random_bytes(CHUNK, seed=4)
     (chunk,) = layout(len(data), CHUNK, False)
     fields = parameters(chunk, identifier="both", filename="from-field", size=len(data), chunk_size=CHUNK)
@@ -87,7 +87,7 @@ def test_parameters_may_stand_in_query_and_fields_and_the_fields_win(shared_serv
 
 
 def test_a_client_of_the_flask_backend_needs_four_parameters_only(shared_server, shared_client):
-    # The backend in the seed reads identifier, filename, chunk number and total chunks, and no size at all.
+    # The Flask backend reads identifier, filename, chunk number and number of chunks, but no size.
     data = random_bytes(777, seed=5)
     fields = {
         "resumableIdentifier": "flask",
@@ -100,7 +100,7 @@ def test_a_client_of_the_flask_backend_needs_four_parameters_only(shared_server,
 
 
 def test_a_body_without_a_length_arrives(shared_server, shared_client):
-    # Transfer-Encoding: chunked, as curl sends what it reads from a pipe. nginx counts the bytes for the program.
+    # Transfer-Encoding: chunked, as curl sends a body from a pipe. nginx counts the bytes for the program.
     data = random_bytes(CHUNK, seed=6)
     (chunk,) = layout(len(data), CHUNK, False)
     fields = parameters(chunk, identifier="unknown", filename="unknown", size=len(data), chunk_size=CHUNK)
@@ -124,13 +124,13 @@ def test_a_finished_file_is_not_changed_by_late_chunks(server, client):
     client.upload(data, filename="done", identifier="done", chunk_size=CHUNK)
     chunk = layout(len(data), CHUNK, False)[0]
     fields = parameters(chunk, identifier="done", filename="done", size=len(data), chunk_size=CHUNK)
-    # The same chunk again gets 200 (promise 2); other bytes must at least never reach the file (promise 3).
+    # The same chunk again gets 200. Other bytes must never reach the file (PROTOCOL.md, Promises).
     assert client.send(fields, data[:CHUNK]).status == 200
     client.send(fields, bytes(CHUNK))
     assert (server.root / "done").read_bytes() == data
 
 
-def test_an_upload_goes_on_with_another_chunk_size(server, client):
+def test_an_upload_continues_with_another_chunk_size(server, client):
     data = random_bytes(6 * CHUNK, seed=8)
     first = layout(len(data), CHUNK, False)[0]
     fields = parameters(first, identifier="other", filename="other", size=len(data), chunk_size=CHUNK)
@@ -139,7 +139,7 @@ def test_an_upload_goes_on_with_another_chunk_size(server, client):
     assert (server.root / "other").read_bytes() == data
 
 
-def test_no_chunk_of_the_default_size_goes_through_a_temporary_file_of_nginx(server, client):
+def test_no_chunk_of_the_default_size_needs_a_temporary_file_of_nginx(server, client):
     data = random_bytes(3 * MIB - 1)
     folder = server.state / "nginx-body"
     before = folder.stat().st_mtime_ns
@@ -153,7 +153,7 @@ def test_a_gibibyte_shuffled_eight_at_a_time_every_chunk_twice(server):
     chunks = layout(size, MIB, False)
 
     def content(chunk: Chunk) -> bytes:
-        # No two chunks are alike, and none is like itself at another place.
+        # No two chunks are alike, and no chunk is equal to itself at another offset.
         turn = chunk.number * 997
         return block[turn:] + block[:turn]
 
@@ -184,6 +184,6 @@ def test_a_gibibyte_shuffled_eight_at_a_time_every_chunk_twice(server):
     with open(server.root / "gibibyte", "rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == expected.hexdigest()
     assert server.finished_files() == ["gibibyte"]
-    # What is left is the marker for late duplicates, which is small whatever the file.
+    # Only the marker for late duplicates is left, which is small for a file of any size.
     assert server.private_bytes() < 64 * 1024
     assert memory < 32 * MIB, f"{memory / MIB:.1f} MiB"

@@ -1,7 +1,7 @@
-"""Every line of the page's scripts has run in some test: in Chromium, or in node (Tests/Web/uploader-*).
+"""Every line of the page's scripts has run in some test: in Chromium, or in Node.js (Tests/Web/uploader-*).
 
-Comes last in the alphabet, because it counts what the tests before it have run in Chromium. The libraries below the
-page have their own count in Tests/Web, by node alone.
+This file is the last in the alphabet, because it counts the lines that ran in Chromium in the tests before it. The
+libraries below the page are counted separately in Tests/Web, in Node.js only.
 """
 
 import pathlib
@@ -25,7 +25,7 @@ def test_every_line_has_run(request, script):
     wanted = {path.name for path in pathlib.Path(__file__).parent.glob("test_browser_*.py")}
     ran = {item.path.name for item in request.session.items}
     if request.config.option.keyword or not wanted <= ran:
-        pytest.skip("only some of the browser's tests were chosen")
+        pytest.skip("only some of the browser tests were selected")
     missed = COVERAGE.missed(script)
     print(f"{script}: {COVERAGE.share(script):.2%} of the lines")
     assert missed == []

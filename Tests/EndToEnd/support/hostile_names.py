@@ -26,7 +26,7 @@ def climbing(outside: pathlib.Path) -> list[str | bytes]:
     names += [f"a/..{slash}..{slash}{folder}/planted" for slash in slashes]
     names += ["../" * depth + f"{folder}/planted" for depth in (1, 2, 3, 10, 80)]
     names += [str(outside / "planted"), f"/{outside}/planted", f"file://{outside}/planted", f"./{outside}/planted"]
-    names += [f"C:{outside}/planted", f"\\\\?\\{outside}\\planted", f"~/../{folder}/planted", f"/proc/self/cwd/../planted"]
+    names += [f"C:{outside}/planted", f"\\\\?\\{outside}\\planted", f"~/../{folder}/planted", "/proc/self/cwd/../planted"]
     # Overlong UTF-8: a dot and a slash in two, three and four bytes. Then half a character, and a surrogate.
     for dot, slash in ((b"\xc0\xae", b"\xc0\xaf"), (b"\xe0\x80\xae", b"\xe0\x80\xaf"), (b"\xf0\x80\x80\xae", b"\xf0\x80\x80\xaf")):
         names += [dot * 2 + b"/" + folder.encode() + b"/planted", b".." + slash + folder.encode() + slash + b"planted"]
