@@ -1,10 +1,12 @@
 """Fixtures: a running server, and a client with a connection to it."""
 
+import os
 import signal
 
 import pytest
 
 from support.browser import open_browser
+from support.engines import CANNOT, ENGINES
 from support.server import Server
 from support.webhook_receiver import KEY
 
@@ -47,10 +49,28 @@ def shared_client(shared_server):
         yield client
 
 
+def pytest_generate_tests(metafunc):
+    """Runs each browser test in every engine, or in those that BROWSERS names."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    needed = [action for mark in metafunc.definition.iter_markers("needs") for action in mark.args]
+    engines = []
+    for name in os.environ.get("BROWSERS", ",".join(ENGINES)).split(","):
+        reasons = [f"{name}, {action}: {CANNOT[action][name]}" for action in needed if name in CANNOT[action]]
+        engines.append(pytest.param(name, marks=[pytest.mark.skip(reason=reasons[0])] if reasons else []))
+    metafunc.parametrize("engine", engines, indirect=True)
+
+
 @pytest.fixture
-def browser(server, tmp_path, request):
-    """A Chromium of this test's own, which has not opened the page yet. What it shows at the end is kept."""
-    with open_browser(server, tmp_path / "profile") as browser:
+def engine(request) -> str:
+    """The name of the engine that the test runs in."""
+    return request.param
+
+
+@pytest.fixture
+def browser(server, tmp_path, engine, request):
+    """A browser for this test only, without a page. A picture of its state at the end is kept."""
+    with open_browser(server, tmp_path / "profile", engine) as browser:
         yield browser
         browser.screenshot(f"end-of-{request.node.name}")
 

@@ -1,10 +1,12 @@
-"""The page for everybody: screen readers and keyboards, small and large screens, light and dark, English and Chinese.
+"""Accessibility: screen readers and keyboards, small and large screens, light and dark, English and Chinese.
 
-axe-core looks at the page in its states; every state is kept as a picture for people to look at.
+axe-core checks the page in all its states. A picture of every state is kept as an artefact.
 """
 
+import itertools
+
 import pytest
-from axe_core_python.selenium import Axe
+from axe_core_python.base import AXE_SCRIPT
 from selenium.webdriver.common.keys import Keys
 
 from support.browser import Browser, open_browser
@@ -14,7 +16,7 @@ from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 
-# Rows that are out of sight are not drawn; here each one is to be judged.
+# Browsers do not draw rows out of sight, but every row has to be checked.
 DRAW_ALL = """
     const sheet = new CSSStyleSheet();
     sheet.replaceSync('.uploader-item { content-visibility: visible }');
@@ -24,36 +26,29 @@ SCREENS = {"phone": (390, 844), "desktop": (1280, 900)}
 
 
 def look(browser: Browser, name: str) -> None:
-    """Has axe judge what the page shows now, on each screen in light and dark, and keeps a picture of each."""
+    """Runs axe on the page in its current state, on each screen in light and dark, and keeps a picture of each."""
     found = []
     browser.script(DRAW_ALL)
-    for screen, (width, height) in SCREENS.items():
-        mobile = screen == "phone"
-        browser.cdp(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
-        )
-        for scheme in ("light", "dark"):
-            browser.cdp(
-                "Emulation.setEmulatedMedia",
-                features=[
-                    {"name": "prefers-color-scheme", "value": scheme},
-                    {"name": "prefers-reduced-motion", "value": "reduce"},
-                ],
-            )
-            browser.script("scrollTo(0, 0)")
-            browser.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-            for violation in Axe().run(browser.driver)["violations"]:
-                places = [node["html"][:120] for node in violation["nodes"]]
-                found.append(f"{screen} {scheme}: {violation['id']}: {violation['help']}: {places}")
-            wider = browser.script("return document.documentElement.scrollWidth - innerWidth")
-            if wider > 0:
-                found.append(f"{screen} {scheme}: {wider} pixels wider than the screen")
-            browser.screenshot(f"{name}-{screen}-{scheme}")
+    browser.script(AXE_SCRIPT)
+    screens = [screen for screen in SCREENS if screen != "phone" or browser.can("phone")]
+    schemes = [scheme for scheme in ("light", "dark") if scheme != "dark" or browser.can("dark scheme")]
+    for screen, scheme in itertools.product(screens, schemes):
+        width, height = SCREENS[screen]
+        browser.show(width, height, scheme)
+        browser.script("scrollTo(0, 0)")
+        browser.async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+        for violation in browser.async_script("axe.run().then(({ violations }) => arguments[0](violations))"):
+            places = [node["html"][:120] for node in violation["nodes"]]
+            found.append(f"{screen} {scheme}: {violation['id']}: {violation['help']}: {places}")
+        wider = browser.script("return document.documentElement.scrollWidth - innerWidth")
+        if wider > 0:
+            found.append(f"{screen} {scheme}: {wider} pixels wider than the screen")
+        browser.screenshot(f"{name}-{screen}-{scheme}")
     assert found == []
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_nobody_is_kept_out(server, tmp_path, language):
+def test_axe_finds_no_barrier_in_any_state_of_the_page(server, engine, tmp_path, language):
     server.stop_program()
     server.start_program("--max-file-size", "4M")
     files = {
@@ -68,16 +63,16 @@ def test_nobody_is_kept_out(server, tmp_path, language):
         (tmp_path / name).write_bytes(content)
     names = list(files)
     tag = {"en": "en-GB", "zh": "zh-CN"}[language]
-    with open_browser(server, tmp_path / "profile", language=tag) as browser:
+    with open_browser(server, tmp_path / "profile", engine, language=tag) as browser:
         browser.open()
         assert browser.script("return document.documentElement.lang") == {"en": "en", "zh": "zh-Hans"}[language]
         heading = {"en": "Upload files", "zh": "上传文件"}[language]
-        assert (browser.text("h1"), browser.driver.title) == (heading, heading)
+        assert (browser.text("h1"), browser.title()) == (heading, heading)
         look(browser, f"{language}-1-idle")
 
         browser.slow_down(MIB // 16)
         browser.pick(*(tmp_path / name for name in names[4:]))
-        wait_until(lambda: browser.remembered() >= 0, 10, "the browser remembers what is under way")
+        wait_until(lambda: browser.remembered() >= 0, 10, "the browser remembers the unfinished uploads")
         browser.reload()
         wait_until(lambda: len(browser.pending()) == 2, 10, "both are pending")
         look(browser, f"{language}-2-pending")
@@ -97,7 +92,7 @@ def test_nobody_is_kept_out(server, tmp_path, language):
         look(browser, f"{language}-3-uploading")
 
         browser.press("edit", names[4])
-        wait_until(lambda: browser.visible(".file-edit-container"), 5, "the details are there")
+        wait_until(lambda: browser.visible(".file-edit-container"), 5, "the details are visible")
         look(browser, f"{language}-4-details")
         browser.click(".uploader-edit-cancel")
 
@@ -114,7 +109,7 @@ def test_nobody_is_kept_out(server, tmp_path, language):
 
 
 def focused(browser) -> str:
-    """What has the focus, by what a screen reader says."""
+    """The name that a screen reader reads for the element with the focus."""
     return browser.script(
         """const element = document.activeElement;
         return element.ariaLabel || element.innerText.trim() || element.name || element.tagName"""
@@ -132,8 +127,8 @@ def tab_to(browser, wanted: str) -> None:
 def test_everything_can_be_done_with_the_keyboard(server, browser, tmp_path):
     (tmp_path / "letter.bin").write_bytes(random_bytes(12 * MIB, seed=1))
     browser.open().slow_down(MIB)
-    # The dialogue itself belongs to the system. That it is asked for shows at the function that opens it, and in a
-    # browser without that function at the input.
+    # The dialogue belongs to the system. The page requests it by a function, or in a browser without that function by
+    # a click on the input.
     browser.script(
         """window.asked = [];
         window.showOpenFilePicker = async () => { asked.push('picker'); return []; };
@@ -154,7 +149,7 @@ def test_everything_can_be_done_with_the_keyboard(server, browser, tmp_path):
     tab_to(browser, "Pause: letter.bin")
     browser.type(Keys.ENTER)
     browser.wait_for_states("paused")
-    assert focused(browser) == "Resume: letter.bin", "the focus stays where the button was"
+    assert focused(browser) == "Resume: letter.bin", "the focus stays at the place of the button"
 
     tab_to(browser, "Edit details: letter.bin")
     browser.type(Keys.SPACE)
@@ -175,14 +170,14 @@ def test_everything_can_be_done_with_the_keyboard(server, browser, tmp_path):
     browser.type(Keys.ENTER)
     wait_until(lambda: focused(browser) == "Resume", 5, "the links change places under the focus")
     browser.type(Keys.ENTER)
-    wait_until(lambda: browser.whole() == "uploading", 5, "it goes on")
+    wait_until(lambda: browser.whole() == "uploading", 5, "it continues")
 
     tab_to(browser, "Cancel: letter.bin")
     browser.type(Keys.ENTER)
     browser.wait_for_states("cancelled")
     tab_to(browser, "Remove from the list: letter.bin")
     browser.type(Keys.ENTER)
-    wait_until(lambda: browser.rows() == [], 5, "it is off the list")
+    wait_until(lambda: browser.rows() == [], 5, "it is no longer on the list")
     assert focused(browser) == "Choose files", "the focus is not lost"
 
     browser.pick(tmp_path / "letter.bin")
@@ -193,7 +188,7 @@ def test_everything_can_be_done_with_the_keyboard(server, browser, tmp_path):
     assert focused(browser) == "Choose files", "the focus is not lost"
 
 
-def test_a_screen_reader_is_told_what_happens(server, browser, tmp_path):
+def test_screen_readers_get_announcements(server, browser, tmp_path):
     server.stop_program()
     server.start_program("--max-file-size", "10")
     (tmp_path / "good.txt").write_text("good")
@@ -209,9 +204,9 @@ def test_a_screen_reader_is_told_what_happens(server, browser, tmp_path):
     def said() -> str:
         return " ".join(browser.script("return said"))
 
-    wait_until(lambda: "All uploads have ended." in said(), 10, "the end is said")
+    wait_until(lambda: "All uploads have ended." in said(), 10, "the end is announced")
     assert "Files added: 2." in said() and "good.txt is uploaded." in said() and "bad.txt failed: " in said()
-    assert len(browser.script("return said")) <= 4, "many things are said together"
+    assert len(browser.script("return said")) <= 4, "announcements are combined"
     bar = browser.script(
         "const { ariaValueNow, ariaValueText, ariaLabel } = document.querySelector('[role=progressbar]');"
         "return [ariaValueNow, ariaValueText, ariaLabel]"
@@ -219,9 +214,9 @@ def test_a_screen_reader_is_told_what_happens(server, browser, tmp_path):
     assert bar == ["100", "100%, 1 failed", "Upload progress"]
 
 
-def test_a_policy_that_is_broken_would_be_noticed(server, tmp_path):
+def test_the_tests_notice_a_broken_policy(server, engine, tmp_path):
     noticed = pytest.raises(AssertionError, match="Content Security Policy")
-    with noticed, open_browser(server, tmp_path / "profile") as browser:
+    with noticed, open_browser(server, tmp_path / "profile", engine) as browser:
         browser.open()
         assert browser.complaints() == []
         browser.script(

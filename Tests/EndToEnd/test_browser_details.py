@@ -1,4 +1,4 @@
-"""What the page knows of each file, in a real Chromium: its details, which travel with the chunks, and its picture."""
+"""The details of each file on the page, which are sent with its chunks, and its thumbnail."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 RED, GREEN, BLUE = (200, 30, 40), (30, 160, 60), (40, 60, 200)
 
-# Counts what is made of files and what is given back, before any script of the page runs.
+# Counts the URLs and bitmaps that scripts make of files, and those that they release.
 COUNT_ADDRESSES = """{
     window.addresses = new Set();
     const { createObjectURL, revokeObjectURL } = URL;
@@ -31,12 +31,12 @@ COUNT_ADDRESSES = """{
 
 def edit(browser, name: str, **values: str) -> None:
     browser.press("edit", name)
-    wait_until(lambda: browser.visible(".file-edit-container"), 5, "the details are there")
+    wait_until(lambda: browser.visible(".file-edit-container"), 5, "the details are visible")
     for field, value in values.items():
         browser.fill(f".file-edit-container [name={field}]", value)
 
 
-def test_details_travel_with_the_chunks_from_then_on(server, browser, tmp_path):
+def test_details_are_sent_with_the_following_chunks(server, browser, tmp_path):
     (tmp_path / "film.mp4").write_bytes(random_bytes(12 * MIB))
     (tmp_path / "other.mp4").write_bytes(random_bytes(12 * MIB, seed=2))
     browser.open().slow_down(2 * MIB)
@@ -61,36 +61,36 @@ def test_details_travel_with_the_chunks_from_then_on(server, browser, tmp_path):
     assert {fields["resumableChunkNumber"] for fields in uploads.values() if fields.get("title")} >= {"12"}
 
 
-def test_a_file_waits_at_its_end_for_details_that_are_being_written(server, browser, tmp_path):
+def test_the_last_chunk_waits_while_details_are_being_edited(server, browser, tmp_path):
     (tmp_path / "short.mp4").write_bytes(random_bytes(4 * MIB))
     browser.open().slow_down(MIB)
     browser.pick(tmp_path / "short.mp4")
     edit(browser, "short.mp4", title="Late")
     browser.full_speed()
-    wait_until(lambda: "Waits for your details" in browser.rows()[0]["text"], 10, "the page says why it waits")
+    wait_until(lambda: "Waits for your details" in browser.rows()[0]["text"], 10, "the page explains the wait")
     assert server.finished_files() == []
     browser.click(".uploader-edit-save")
     browser.wait_for_states("done")
     assert any(fields.get("title") == "Late" for fields in browser.traffic.read().uploads.values())
 
 
-def test_details_that_are_dismissed_are_not_kept(server, browser, tmp_path):
+def test_dismissed_details_are_not_kept(server, browser, tmp_path):
     (tmp_path / "a.bin").write_bytes(random_bytes(12 * MIB))
     (tmp_path / "b.bin").write_bytes(random_bytes(12 * MIB, seed=2))
-    browser.driver.set_window_size(1000, 1500)
+    browser.resize(1000, 1500)
     browser.open().slow_down(MIB)
     browser.pick(tmp_path / "a.bin", tmp_path / "b.bin")
     edit(browser, "a.bin", title="Dismissed")
     browser.click(".uploader-edit-cancel")
     edit(browser, "a.bin", title="Kept")
-    # Another file's details: what was written for the first one is not saved by itself.
+    # Opening another file's details does not save those of the first one.
     browser.click(".uploader-edit-save")
     edit(browser, "b.bin", title="For b")
     edit(browser, "a.bin")
     assert browser.script("return document.querySelector('[name=title]').value") == "Kept"
-    # Whoever cancels a file is done with its details.
+    # Cancelling a file closes its details.
     browser.press("cancel", "a.bin")
-    wait_until(lambda: not browser.visible(".file-edit-container"), 5, "the details go away")
+    wait_until(lambda: not browser.visible(".file-edit-container"), 5, "the details are hidden")
     browser.full_speed()
     browser.wait_for_states("cancelled", "done")
     sent = [fields for fields in browser.traffic.read().uploads.values() if fields["resumableFilename"] == "b.bin"]
@@ -98,7 +98,7 @@ def test_details_that_are_dismissed_are_not_kept(server, browser, tmp_path):
 
 
 def color_of_thumbnail(browser, name: str, at: float) -> list[int] | None:
-    """The colour of a thumbnail in the middle, at a share of its height; nothing while it is still an icon."""
+    """The colour of a thumbnail in the middle, at a share of its height; None while it is still an icon."""
     return browser.script(
         """const canvas = document.querySelector(`.uploader-item[data-name="${arguments[0]}"] canvas`);
         return canvas && [...canvas.getContext('2d')
@@ -112,15 +112,16 @@ def near(color: list[int], wanted: tuple[int, int, int]) -> bool:
     return all(abs(one - other) < 40 for one, other in zip(color, wanted, strict=True))
 
 
-def test_pictures_and_films_are_shown_and_nothing_of_them_is_kept(browser, tmp_path):
+@pytest.mark.needs("init script")
+def test_pictures_and_films_have_thumbnails_and_nothing_else_is_kept(browser, tmp_path):
     (tmp_path / "flag.png").write_bytes(png(900, 600, [RED, GREEN, BLUE]))
     (tmp_path / "broken.png").write_bytes(b"no picture at all")
     (tmp_path / "broken.mp4").write_bytes(b"no film at all")
     with open(tmp_path / "huge.png", "wb") as file:
         file.truncate(65_000_000)
-    # Only what comes into view gets a picture: here all of it does.
-    browser.driver.set_window_size(1000, 1500)
-    browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=COUNT_ADDRESSES)
+    # Only visible rows get a thumbnail: at this size all of them are visible.
+    browser.resize(1000, 1500)
+    browser.before_pages(COUNT_ADDRESSES)
     browser.open()
     record_film(browser, tmp_path / "film.webm", "rgb(30, 160, 60)")
     browser.reload()
@@ -132,11 +133,11 @@ def test_pictures_and_films_are_shown_and_nothing_of_them_is_kept(browser, tmp_p
     stripes = [color_of_thumbnail(browser, "flag.png", share) for share in (0.1, 0.5, 0.9)]
     assert all(map(near, stripes, (RED, GREEN, BLUE))), stripes
     assert near(color_of_thumbnail(browser, "film.webm", 0.5), GREEN)
-    wait_until(lambda: browser.script("return addresses.size") == 0, 15, "all addresses are given back")
+    wait_until(lambda: browser.script("return addresses.size") == 0, 15, "all object URLs are revoked")
     assert browser.script("return bitmaps") == {"made": 1, "closed": 1}
     assert browser.script("return wholeReads") == [], "no file was read as a whole"
     icons = browser.script("return document.querySelectorAll('.uploader-thumb svg').length")
-    assert icons == 3, "what cannot be shown has an icon"
+    assert icons == 3, "files that cannot be shown have an icon"
 
 
 def test_each_kind_of_file_has_its_icon(browser, tmp_path):

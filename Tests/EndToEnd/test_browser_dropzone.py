@@ -1,4 +1,4 @@
-"""The original Dropzone with our server: in chunks, through a server that is away for a while, and refused."""
+"""The original Dropzone with our server: in chunks, during a restart of the server, and refused."""
 
 import hashlib
 import importlib.util
@@ -14,7 +14,7 @@ from support.server import Server, wait_until
 
 pytestmark = pytest.mark.browser
 
-# As its documentation shows it. Chunks of one size and the last shorter, each tried again at once, as it does.
+# As in Dropzone's documentation. It cuts chunks of equal size, the last one shorter, and retries a chunk at once.
 PAGE = """<!doctype html>
 <html><head><meta charset="utf-8"><title>Upload</title></head><body>
 <form action="/resumable_upload" class="dropzone" id="browse"></form>
@@ -25,7 +25,7 @@ PAGE = """<!doctype html>
   const dropzone = new Dropzone('#browse', {
     chunking: true, forceChunking: true, chunkSize: 1048576, parallelChunkUploads: PARALLEL,
     retryChunks: true, retryChunksLimit: 100, maxFilesize: null,
-    // Where the test's driver finds it.
+    // The test finds the input there.
     hiddenInputContainer: '#browse',
   });
   dropzone.on('success', function (file) { events.push(['success', file.name, file.xhr.responseText]); });
@@ -53,7 +53,7 @@ def events(browser) -> list:
 
 
 def statuses(server: Server) -> list[int]:
-    """What nginx has answered to chunks, in order. (It never tests. Of its own errors nginx says that they were GET.)"""
+    """The statuses of nginx's answers to chunks, in order. (Dropzone sends no tests. nginx logs its own errors as GET.)"""
     fields = [line.split('"') for line in server.access_log()]
     return [int(rest.split()[0]) for _, request, rest, *_ in fields if request.split()[1] == ROUTES[0]]
 
@@ -70,21 +70,21 @@ def test_files_of_all_sizes_arrive_under_their_names(server, browser, tmp_path, 
         files.append(tmp_path / name)
         files[-1].write_bytes(random_bytes(size, seed=size))
     browser.open("/dropzone").pick(*files)
-    wait_until(lambda: len(events(browser)) == len(files), 60, "it says how all of them ended")
+    wait_until(lambda: len(events(browser)) == len(files), 60, "all have ended")
     assert sorted(events(browser)) == sorted(["success", file.name, "OK"] for file in files)
     assert server.finished_files() == sorted(file.name for file in files)
     assert all(is_same(server.root / file.name, file) for file in files)
     assert statuses(server) == [200] * (6 + 1 + 2 + 1)
 
 
-def test_two_files_of_one_name_at_once_stay_two(server, browser, tmp_path):
+def test_two_files_of_the_same_name_stay_two_files(server, browser, tmp_path):
     serve_page(server, tmp_path, parallel=True)
     files = [tmp_path / folder / "same.bin" for folder in ("a", "b")]
     for file in files:
         file.parent.mkdir()
         file.write_bytes(random_bytes(SIZE, seed=len(str(file)) + ord(file.parent.name)))
     browser.open("/dropzone").pick(*files)
-    wait_until(lambda: len(events(browser)) == 2, 60, "it says how both ended")
+    wait_until(lambda: len(events(browser)) == 2, 60, "both have ended")
     assert [event[0] for event in events(browser)] == ["success", "success"]
     stored = {(server.root / name).read_bytes() for name in server.finished_files()}
     assert server.finished_files() == ["same (1).bin", "same.bin"]
@@ -103,22 +103,22 @@ def test_a_chunk_that_fails_is_sent_again(server, browser, tmp_path):
     wait_until(lambda: 502 in statuses(server), 30, "a chunk has failed")
     server.start_program()
     browser.full_speed()
-    wait_until(lambda: events(browser), 30, "it says how it ended")
+    wait_until(lambda: events(browser), 30, "it has ended")
     assert events(browser) == [["success", "again.bin", "OK"]]
     assert is_same(server.root / file.name, file)
     # No chunk that was stored has been sent a second time.
     assert statuses(server).count(200) == 6 and 1 <= held < 6
 
 
-def test_a_file_that_is_not_accepted_is_an_error_that_says_why(tmp_path):
+def test_a_refused_file_is_an_error_with_the_reason(engine, tmp_path):
     with Server(tmp_path / "root", options=("--allow-type", "image/*", "--sniff")) as server:
         serve_page(server, tmp_path, parallel=False)
-        with open_browser(server, tmp_path / "profile") as browser:
+        with open_browser(server, tmp_path / "profile", engine) as browser:
             page, picture = tmp_path / "page.html", tmp_path / "dots.png"
             page.write_text("<!doctype html><script>alert(1)</script>")
             picture.write_bytes(png(40, 40, [(200, 0, 0), (0, 0, 200)]))
             browser.open("/dropzone").pick(page, picture)
-            wait_until(lambda: len(events(browser)) == 2, 30, "it says how both ended")
+            wait_until(lambda: len(events(browser)) == 2, 30, "both have ended")
             told = {name: (kind, message) for kind, name, message in events(browser)}
             assert told["dots.png"] == ("success", "OK")
             assert told["page.html"][0] == "error" and "image/*" in told["page.html"][1]

@@ -1,4 +1,4 @@
-"""Every way a file can come to the page, in a real Chromium: picked, dropped, pasted, in folders, many, and huge."""
+"""All ways to give files to the page: picked, dropped, pasted, in folders, many, and huge."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 
-# The only file that a page may put into the clipboard is a picture.
+# A picture is the only file that a page may put into the clipboard.
 COPY_A_PICTURE = """(async () => {
     const canvas = new OffscreenCanvas(64, 48);
     canvas.getContext('2d').fillRect(8, 8, 20, 20);
@@ -25,7 +25,7 @@ def sha256(path: pathlib.Path) -> str:
 
 
 def make_folder(folder: pathlib.Path) -> dict[str, bytes]:
-    """A folder with folders in it, and an empty file; returns names and bytes."""
+    """Makes a folder with folders and an empty file in it. Returns names and contents."""
     files = {"one.txt": b"1", "deep/two.txt": b"22", "deep/deeper/三.txt": b"333", "deep/empty.txt": b""}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,41 +52,44 @@ def test_a_file_that_is_picked_again_is_not_sent_again(server, browser, tmp_path
     browser.open().pick(tmp_path / "once.txt")
     browser.wait_for_states("done")
     browser.pick(tmp_path / "once.txt")
-    wait_until(lambda: browser.text(".uploader-notice"), 10, "the page says why nothing happens")
+    wait_until(lambda: browser.text(".uploader-notice"), 10, "the page explains that nothing happens")
     assert browser.text(".uploader-notice span") == "Already on the list, not added again: 1."
     assert len(browser.traffic.read().uploads) == 1
     browser.click(".uploader-notice button")
     assert not browser.visible(".uploader-notice")
 
 
-def test_a_dropped_file_arrives_and_the_place_shows_where_to_drop(server, browser, tmp_path):
+@pytest.mark.needs("drop files")
+def test_a_dropped_file_arrives_and_the_drop_zone_is_highlighted(server, browser, tmp_path):
     (tmp_path / "dropped.bin").write_bytes(random_bytes(MIB))
     browser.open()
 
-    def is_lit() -> bool:
+    def is_highlighted() -> bool:
         return browser.script("return document.querySelector('.resumable-drop').classList.contains('dragover')")
 
     browser.drag("dragEnter", tmp_path / "dropped.bin")
-    wait_until(is_lit, 5, "the place lights up")
+    wait_until(is_highlighted, 5, "the drop zone is highlighted")
     browser.drag("dragOver", tmp_path / "dropped.bin", over="h1")
-    wait_until(lambda: not is_lit(), 5, "the place goes dark when the file is moved on")
+    wait_until(lambda: not is_highlighted(), 5, "the highlight ends when the file leaves the drop zone")
     browser.drop(tmp_path / "dropped.bin")
     browser.wait_for_states("done")
-    assert not is_lit()
+    assert not is_highlighted()
     assert arrived(server) == {"dropped.bin": random_bytes(MIB)}
 
 
-def test_a_file_that_misses_the_place_does_not_replace_the_page(browser, tmp_path):
+@pytest.mark.needs("drop files")
+def test_a_file_dropped_beside_the_drop_zone_does_not_replace_the_page(browser, tmp_path):
     (tmp_path / "missed.txt").write_bytes(b"missed")
     browser.open()
-    page = browser.driver.current_url
+    page = browser.url()
     browser.drop(tmp_path / "missed.txt", over="h1")
     browser.drop(tmp_path / "missed.txt")
     browser.wait_for_states("done")
-    assert browser.driver.current_url == page
+    assert browser.url() == page
 
 
-def test_a_dropped_folder_arrives_with_all_that_is_in_it(server, browser, tmp_path):
+@pytest.mark.needs("drop files")
+def test_a_dropped_folder_arrives_with_all_its_files(server, browser, tmp_path):
     files = make_folder(tmp_path / "album")
     browser.open().drop(tmp_path / "album")
     browser.wait_for_states(*["done"] * len(files))
@@ -95,7 +98,8 @@ def test_a_dropped_folder_arrives_with_all_that_is_in_it(server, browser, tmp_pa
     assert paths == {"album/one.txt", "album/deep/two.txt", "album/deep/deeper/三.txt", "album/deep/empty.txt"}
 
 
-def test_a_picked_folder_arrives_with_all_that_is_in_it(server, browser, tmp_path):
+@pytest.mark.needs("pick folder")
+def test_a_picked_folder_arrives_with_all_its_files(server, browser, tmp_path):
     files = make_folder(tmp_path / "album")
     browser.open().pick_folder(tmp_path / "album")
     browser.wait_for_states(*["done"] * len(files))
@@ -104,7 +108,8 @@ def test_a_picked_folder_arrives_with_all_that_is_in_it(server, browser, tmp_pat
     assert "album/deep/deeper/三.txt" in paths
 
 
-def test_files_of_one_name_in_different_folders_all_arrive(server, browser, tmp_path):
+@pytest.mark.needs("drop files")
+def test_files_of_the_same_name_in_different_folders_all_arrive(server, browser, tmp_path):
     for folder in ("red", "blue"):
         (tmp_path / "album" / folder).mkdir(parents=True)
         (tmp_path / "album" / folder / "photo.txt").write_text(folder)
@@ -113,6 +118,7 @@ def test_files_of_one_name_in_different_folders_all_arrive(server, browser, tmp_
     assert sorted(arrived(server).values()) == [b"blue", b"red"]
 
 
+@pytest.mark.needs("paste")
 def test_a_pasted_picture_arrives(server, browser):
     browser.open().paste(COPY_A_PICTURE)
     browser.wait_for_states("done")
@@ -120,38 +126,40 @@ def test_a_pasted_picture_arrives(server, browser):
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_pasted_text_is_no_file(browser):
+@pytest.mark.needs("paste")
+def test_pasted_text_adds_no_file(browser):
     browser.open().script("window.pasted = 0; document.addEventListener('paste', () => { pasted += 1; })")
     browser.paste("navigator.clipboard.writeText('words')")
     wait_until(lambda: browser.script("return pasted"), 5, "the text is pasted")
     assert (browser.whole(), browser.rows(), browser.text(".uploader-notice")) == ("idle", [], "")
 
 
-def test_two_tabs_with_one_file_make_one_file(server, browser, tmp_path):
+def test_two_tabs_with_the_same_file_make_one_file(server, browser, tmp_path):
     data = random_bytes(6 * MIB + 7, seed=2)
     (tmp_path / "twice.bin").write_bytes(data)
     tabs = []
     for tab in range(2):
         if tab:
             browser.new_tab()
-        tabs.append(browser.driver.current_window_handle)
+        tabs.append(browser.tab())
         browser.open().slow_down(4 * MIB)
     for tab in tabs:
-        browser.driver.switch_to.window(tab)
+        browser.go_to_tab(tab)
         browser.pick(tmp_path / "twice.bin")
     for tab in tabs:
-        browser.driver.switch_to.window(tab)
+        browser.go_to_tab(tab)
         browser.wait_for_states("done")
     assert arrived(server) == {"twice.bin": data}
 
 
-def test_two_thousand_small_files_arrive_and_the_page_stays_quick(server, browser, tmp_path):
+@pytest.mark.needs("pick folder")
+def test_two_thousand_small_files_arrive_and_the_page_stays_responsive(server, browser, tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(2000):
         (folder / f"{number:04}.txt").write_text(f"content of {number}")
     browser.open()
-    # The longest time that the page could not react in: a timer runs all the time, its gaps are measured.
+    # Measures the longest time without a reaction of the page, by the gaps of a timer.
     browser.script(
         """window.longestGap = 0;
         let last = performance.now();
@@ -169,12 +177,12 @@ def test_two_thousand_small_files_arrive_and_the_page_stays_quick(server, browse
     assert browser.text(".uploader-summary-text").startswith("2000 of 2000 files uploaded")
     assert arrived(server) == {path.name: path.read_bytes() for path in folder.iterdir()}
     gap = browser.script("return longestGap")
-    # Far more than it takes; work that grows with the square of the files takes longer still.
-    assert gap < 3000, f"the page stood still for {gap} ms"
+    # A generous limit; work that grows with the square of the number of files takes longer.
+    assert gap < 3000, f"the page did not react for {gap} ms"
 
 
 def test_a_file_of_two_gibibytes_arrives(server, browser, tmp_path):
-    # Sparse, with marks of its own in each 64 MiB, so that a chunk in the wrong place changes the sum.
+    # Sparse, with different bytes in each 64 MiB, so that a chunk in the wrong place changes the digest.
     with open(tmp_path / "large.bin", "wb") as file:
         file.truncate(2048 * MIB)
         for place in range(0, 2048, 64):

@@ -1,4 +1,4 @@
-"""The uploader on pages that are not ours: with limits of their own, other fields, fewer places, an old browser."""
+"""The uploader on other sites' pages: own limits, other fields, fewer elements, an old browser."""
 
 import json
 
@@ -20,7 +20,7 @@ FILLED = "'.resumable-browse', document.querySelector('.resumable-drop'), '.prog
 
 @pytest.fixture
 def own_page(server, browser, tmp_path):
-    """Opens a page of one's own: `places` are the arguments from `browse` on, `options` the last one."""
+    """Opens such a page: `places` are the constructor's arguments from `browse` on, `options` is the last one."""
 
     def open_page(options: dict | None = None, *, more: str = "", body: str = PLACES, places: str = FILLED):
         page = tmp_path / "own.html"
@@ -43,7 +43,7 @@ def notices(browser) -> list[str]:
     )
 
 
-def test_each_refusal_has_a_message_of_its_own(own_page, tmp_path):
+def test_each_reason_for_a_refusal_has_its_own_message(own_page, tmp_path):
     limits = {"maxFileSize": 2_000_000, "minFileSize": 3, "fileType": ["txt", "image/*"], "maxFiles": 3}
     browser = own_page(limits)
     for name, size in {"large.txt": 2_000_001, "small.txt": 2, "other.pdf": 10, "good.txt": 10}.items():
@@ -64,14 +64,14 @@ def test_each_refusal_has_a_message_of_its_own(own_page, tmp_path):
     browser.pick(*many)
     wait_until(lambda: len(notices(browser)) == 4, 10, "too many are refused")
     assert notices(browser)[3] == "At most 3 files can be uploaded at a time."
-    # The oldest make room, so that messages never push the list off the screen.
+    # The oldest messages are removed, so that they never push the list off the screen.
     for _ in range(2):
         browser.pick(tmp_path / "small.txt")
-    wait_until(lambda: notices(browser)[0].startswith("small.txt"), 10, "the oldest is gone")
+    wait_until(lambda: notices(browser)[0].startswith("small.txt"), 10, "the oldest is removed")
     assert len(notices(browser)) == 5
 
 
-def test_token_and_metadata_of_the_page_travel_with_every_request(own_page, tmp_path):
+def test_every_request_has_the_token_and_the_metadata_of_the_page(own_page, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     browser = own_page({"query": {"extra": "1"}})
     browser.pick(tmp_path / "a.txt")
@@ -81,7 +81,7 @@ def test_token_and_metadata_of_the_page_travel_with_every_request(own_page, tmp_
     assert all((f["upload_token"], f["album"], f["extra"]) == ("a token", "Summer", "1") for f in every)
 
 
-def test_fields_of_the_page_are_the_details(own_page, tmp_path):
+def test_a_page_can_bring_its_own_fields_for_details(own_page, tmp_path):
     (tmp_path / "a.bin").write_bytes(random_bytes(8 * MIB))
     browser = own_page(more='<div class="details" hidden><label>Camera <input name="camera"></label></div>')
     browser.slow_down(MIB)
@@ -96,7 +96,7 @@ def test_fields_of_the_page_are_the_details(own_page, tmp_path):
     assert any(fields.get("camera") == "Box" for fields in browser.traffic.read().uploads.values())
 
 
-def test_a_program_can_add_name_and_steer_files(own_page):
+def test_a_script_can_add_describe_and_control_files(own_page):
     browser = own_page({"language": "zh", "chunkSize": 100_000, "simultaneousUploads": 1})
     browser.slow_down(400_000)
     browser.script(
@@ -110,7 +110,7 @@ def test_a_program_can_add_name_and_steer_files(own_page):
         }))"""
     )
     browser.wait_for_states("paused", "paused")
-    browser.driver.execute_async_script("named.then(arguments[0])")
+    browser.async_script("named.then(arguments[0])")
     assert browser.script("return [uploader.state, uploader.language]") == ["paused", "zh"]
     assert not browser.traffic.read().uploads
     browser.script("uploader.resume()")
@@ -136,7 +136,7 @@ def test_resuming_one_file_after_pausing_all_resumes_the_rest(own_page, tmp_path
     browser.wait_for_states("done", "done")
 
 
-def test_a_long_list_shows_those_that_are_not_finished(own_page, tmp_path):
+def test_a_long_list_shows_the_unfinished_files(own_page, tmp_path):
     browser = own_page({"maxRows": 5})
     files = [tmp_path / f"{number:02}.txt" for number in range(20)]
     for path in files:
@@ -148,24 +148,25 @@ def test_a_long_list_shows_those_that_are_not_finished(own_page, tmp_path):
     (tmp_path / "last.bin").write_bytes(random_bytes(4 * MIB))
     browser.slow_down(MIB)
     browser.pick(tmp_path / "last.bin")
-    wait_until(lambda: "last.bin" in [row["name"] for row in browser.rows()], 10, "the one under way is shown")
+    wait_until(lambda: "last.bin" in [row["name"] for row in browser.rows()], 10, "the unfinished file is shown")
     assert len(browser.rows()) <= 5
 
 
-def test_without_places_it_still_uploads_and_speaks(own_page, server):
+def test_without_elements_files_are_uploaded_and_announced(own_page, server):
     browser = own_page(body="", places="null, null, null, null, null")
     browser.script("uploader.resumable.addFile(new File(['bare'], 'bare.txt'))")
     wait_until(lambda: browser.whole() == "done", 10, "it is uploaded")
     assert (server.root / "bare.txt").read_bytes() == b"bare"
-    wait_until(lambda: "bare.txt is uploaded." in browser.text("[role=status]"), 10, "it is said")
+    wait_until(lambda: "bare.txt is uploaded." in browser.text("[role=status]"), 10, "it is announced")
 
 
 OLD_BROWSER = "delete window.FileList"
 
 
-def test_a_browser_that_cannot_is_told_so_and_offered_a_plain_form(server, browser, tmp_path):
+@pytest.mark.needs("init script")
+def test_an_old_browser_gets_an_explanation_and_a_plain_form(server, browser, tmp_path):
     (tmp_path / "plain 文件.txt").write_text("sent as a whole")
-    browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=OLD_BROWSER)
+    browser.before_pages(OLD_BROWSER)
     browser.open()
     assert "cannot send files in pieces" in browser.text(".uploader-plain")
     assert not browser.visible(".resumable-browse, .progress, .uploader-list")
@@ -177,8 +178,9 @@ def test_a_browser_that_cannot_is_told_so_and_offered_a_plain_form(server, brows
     assert (server.root / "plain 文件.txt").read_text() == "sent as a whole"
 
 
-def test_the_plain_form_stands_before_the_list_where_there_is_no_drop_place(own_page, browser):
-    browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=OLD_BROWSER)
+@pytest.mark.needs("init script")
+def test_without_a_drop_zone_the_plain_form_precedes_the_list(own_page, browser):
+    browser.before_pages(OLD_BROWSER)
     own_page(body='<div class="uploader-list"></div>', places="null, null, null, '.uploader-list', null")
     assert browser.script("return document.querySelector('.uploader-plain').nextElementSibling.className") != ""
     fields = browser.script("return Object.fromEntries(new FormData(document.querySelector('.uploader-plain')))")

@@ -1,4 +1,4 @@
-"""Uploads that outlive the page: after a crash, a restart of the browser or a reload, they are listed and go on."""
+"""Unfinished uploads after a crash, a restart of the browser or a reload: the page lists them, and they continue."""
 
 import os
 
@@ -21,51 +21,52 @@ def file(tmp_path):
 
 
 def begin(browser, give) -> set[int]:
-    """Uploads a part of a file, which `give` gives to the page. Returns the chunks that the server has confirmed."""
+    """Uploads a part of a file that `give` gives to the page. Returns the chunks that the server has confirmed."""
     browser.open().slow_down(2 * MIB)
     give()
     wait_until(lambda: len(browser.traffic.read().stored) >= 3, 30, "the first chunks are stored")
-    wait_until(lambda: browser.remembered() >= 0.2, 10, "progress is written down")
+    wait_until(lambda: browser.remembered() >= 0.2, 10, "the progress is in the database")
     return set(browser.traffic.read().stored)
 
 
 def keep_permission(browser) -> None:
-    """After a reload the browser asks whether the page may read a file of the disk again, and no test can answer that.
-    Dropping has given the permission, and it stays as long as some tab of the site has the handle in its hands."""
-    page = browser.driver.current_window_handle
+    """Keeps the permission that a drop has given. After a reload the browser would ask for it, and a test cannot answer.
+    It lasts while another tab of the site holds the file's handle."""
+    page = browser.tab()
     browser.new_tab()
     browser.open("/resources/um/graphics/uploader/upload.svg")
-    browser.driver.execute_async_script(
+    browser.async_script(
         """const done = arguments[0];
         indexedDB.open('resumable-recovery').onsuccess = ({ target }) => {
           const all = target.result.transaction('uploads').objectStore('uploads').getAll();
           all.onsuccess = () => { window.kept = all.result; target.result.close(); done(); };
         }"""
     )
-    browser.driver.switch_to.window(page)
+    browser.go_to_tab(page)
 
 
 def arrived(server, file) -> bool:
     return server.finished_files() == [file.name] and (server.root / file.name).read_bytes() == file.read_bytes()
 
 
-def test_after_a_crash_of_the_browser_the_upload_is_listed_and_asks_for_its_file(server, tmp_path, file):
-    with open_browser(server, tmp_path / "profile") as browser:
+@pytest.mark.needs("restart")
+def test_after_a_crash_of_the_browser_the_upload_is_listed_and_asks_for_its_file(server, engine, tmp_path, file):
+    with open_browser(server, tmp_path / "profile", engine) as browser:
         held = begin(browser, lambda: browser.pick(file))
         browser.crash()
-    with open_browser(server, tmp_path / "profile") as browser:
+    with open_browser(server, tmp_path / "profile", engine) as browser:
         browser.open()
         browser.wait_for_pending(file.name)
         share = int(browser.text(".pending-text").split("%")[0])
         assert 20 <= share < 100 and "12.6 MB" in browser.text(".pending-text")
         browser.screenshot("pending")
 
-        # Another file is no answer.
+        # Another file is refused.
         (tmp_path / "other.mp4").write_text("other")
-        browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+        browser.keep_dialogs_closed()
         browser.click(".pending-continue")
         browser.give_pending(tmp_path / "other.mp4")
-        wait_until(lambda: browser.text(".pending-message"), 5, "the page says that it is another file")
+        wait_until(lambda: browser.text(".pending-message"), 5, "the page reports the wrong file")
         assert browser.text(".pending-message") == f"That was another file. Choose {file.name}."
 
         browser.click(".pending-continue")
@@ -73,13 +74,14 @@ def test_after_a_crash_of_the_browser_the_upload_is_listed_and_asks_for_its_file
         browser.wait_for_states("done")
         assert browser.pending() == [] and not browser.visible(".pending")
         assert arrived(server, file)
-        assert held.isdisjoint(browser.traffic.read().stored), "what was held is not sent again"
+        assert held.isdisjoint(browser.traffic.read().stored), "held chunks are not sent again"
         browser.reload()
-        browser.driver.execute_async_script("setTimeout(arguments[0], 700)")
-        assert browser.pending() == [], "what is done is not pending"
+        browser.wait(700)
+        assert browser.pending() == [], "a finished upload is not pending"
 
 
-def test_a_dropped_file_goes_on_with_one_click(server, browser, file):
+@pytest.mark.needs("drop files", "file handle")
+def test_a_dropped_file_continues_with_one_click(server, browser, file):
     begin(browser, lambda: browser.drop(file))
     keep_permission(browser)
     browser.reload()
@@ -91,7 +93,7 @@ def test_a_dropped_file_goes_on_with_one_click(server, browser, file):
     assert browser.traffic.read().sent_again == []
 
 
-def test_a_pending_file_that_is_picked_as_any_other_goes_on(server, browser, file):
+def test_a_pending_file_that_is_picked_like_a_new_one_continues(server, browser, file):
     begin(browser, lambda: browser.pick(file))
     browser.reload()
     browser.wait_for_pending(file.name)
@@ -102,13 +104,13 @@ def test_a_pending_file_that_is_picked_as_any_other_goes_on(server, browser, fil
     assert browser.traffic.read().sent_again == []
 
 
-def test_a_file_that_has_changed_starts_afresh(server, browser, file):
+def test_a_file_that_has_changed_starts_from_the_beginning(server, browser, file):
     begin(browser, lambda: browser.pick(file))
     browser.reload()
     browser.wait_for_pending(file.name)
     file.write_bytes(random_bytes(SIZE, seed=13))
     os.utime(file, (1_700_000_000, 1_700_000_000))
-    browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+    browser.keep_dialogs_closed()
     browser.full_speed()
     browser.click(".pending-continue")
     browser.give_pending(file)
@@ -117,7 +119,8 @@ def test_a_file_that_has_changed_starts_afresh(server, browser, file):
     assert arrived(server, file)
 
 
-def test_a_dropped_file_that_is_gone_is_asked_for(server, browser, file, tmp_path):
+@pytest.mark.needs("drop files", "file handle")
+def test_a_dropped_file_that_was_moved_has_to_be_chosen_again(server, browser, file, tmp_path):
     begin(browser, lambda: browser.drop(file))
     keep_permission(browser)
     browser.reload()
@@ -125,9 +128,9 @@ def test_a_dropped_file_that_is_gone_is_asked_for(server, browser, file, tmp_pat
     (tmp_path / "elsewhere").mkdir()
     moved = file.rename(tmp_path / "elsewhere" / file.name)
     browser.full_speed()
-    browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+    browser.keep_dialogs_closed()
     browser.click(".pending-continue")
-    wait_until(lambda: browser.text(".pending-message"), 10, "the page says that it needs the file")
+    wait_until(lambda: browser.text(".pending-message"), 10, "the page asks for the file")
     assert file.name in browser.text(".pending-message")
     browser.click(".pending-continue")
     browser.give_pending(moved)
@@ -135,7 +138,7 @@ def test_a_dropped_file_that_is_gone_is_asked_for(server, browser, file, tmp_pat
     assert arrived(server, moved)
 
 
-def test_what_is_forgotten_does_not_come_back(server, browser, tmp_path):
+def test_a_forgotten_upload_does_not_come_back(server, browser, tmp_path):
     files = [tmp_path / name for name in ("one.bin", "two.bin")]
     for number, path in enumerate(files):
         path.write_bytes(random_bytes(SIZE, seed=number))
@@ -145,7 +148,7 @@ def test_what_is_forgotten_does_not_come_back(server, browser, tmp_path):
     browser.click(".pending-item[data-name='one.bin'] .pending-forget")
     browser.wait_for_pending("two.bin")
     focus = browser.script("return document.activeElement.ariaLabel")
-    assert focus == "Continue: two.bin", "the keyboard goes on with the next one"
+    assert focus == "Continue: two.bin", "the focus moves to the next one"
     browser.reload()
     browser.wait_for_pending("two.bin")
     browser.click(".pending-forget")
@@ -154,18 +157,19 @@ def test_what_is_forgotten_does_not_come_back(server, browser, tmp_path):
     assert not browser.visible(".pending")
 
 
-def test_an_upload_of_a_living_tab_is_not_pending_in_another(server, browser, file):
+def test_an_active_upload_is_not_pending_in_another_tab(server, browser, file):
     begin(browser, lambda: browser.pick(file))
     browser.new_tab()
     browser.open()
-    browser.driver.execute_async_script("setTimeout(arguments[0], 1500)")
+    browser.wait(1500)
     assert browser.pending() == []
 
 
-def test_the_browsers_picker_gives_files_that_go_on_by_themselves(server, browser):
-    # The dialogue belongs to the system. What it gives are handles; this is a real one, of the page's own storage.
+@pytest.mark.needs("file handle")
+def test_a_file_from_the_browsers_picker_continues_with_one_click(server, browser):
+    # The dialogue belongs to the system and returns handles. This is a real handle from the page's own storage.
     browser.open().slow_down(2 * MIB)
-    browser.driver.execute_async_script(
+    browser.async_script(
         """const done = arguments[0];
         (async () => {
           const folder = await navigator.storage.getDirectory();

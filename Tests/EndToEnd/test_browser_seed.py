@@ -1,4 +1,4 @@
-"""The page that the project began with, pasted as it was, with Debian's jQuery and our two scripts at its addresses."""
+"""The example fragment for other sites' pages, unchanged, with Debian's jQuery and our two scripts at its addresses."""
 
 import pathlib
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 JQUERY = pathlib.Path("/usr/share/javascript/jquery/jquery.min.js")
 
-# Word for word, its unusual spellings included: that is what people have in their pages.
+# Word for word, including its unusual spellings, because existing pages have it like this.
 FRAGMENT = """\
 <div class="resumable-drop">
   Drop video files here to upload or <a class="resumable-browse"><u>select from your computer</u></a>
@@ -54,9 +54,9 @@ FRAGMENT = """\
 
 
 @pytest.fixture
-def seed_page(server, browser, tmp_path):
+def example_page(server, browser, tmp_path):
     assert JQUERY.is_file(), "deploy/install browser installs libjs-jquery"
-    page = tmp_path / "seed.html"
+    page = tmp_path / "example.html"
     page.write_text(
         "<!doctype html>\n<html><head><meta charset='utf-8'><title>Upload</title><script src='/jquery.js'></script>"
         f"</head><body>\n{FRAGMENT}</body></html>\n"
@@ -64,16 +64,16 @@ def seed_page(server, browser, tmp_path):
     pages.serve(
         server,
         {
-            "/seed": pages.file(page, "text/html"),
+            "/example": pages.file(page, "text/html"),
             "/jquery.js": pages.file(JQUERY, "text/javascript"),
         },
     )
-    browser.open("/seed")
+    browser.open("/example")
     return browser
 
 
-def test_a_file_is_uploaded_paused_and_resumed(server, seed_page, tmp_path):
-    browser = seed_page
+def test_a_file_is_uploaded_paused_and_resumed(server, example_page, tmp_path):
+    browser = example_page
     file = tmp_path / "video.mp4"
     file.write_bytes(random_bytes(12 * MIB + 1, seed=9))
     assert not browser.visible(".progress, .uploader-list, .file-edit-container")
@@ -86,32 +86,33 @@ def test_a_file_is_uploaded_paused_and_resumed(server, seed_page, tmp_path):
     browser.click(".progress-pause-link")
     wait_until(lambda: browser.visible(".progress-resume-link"), 5, "the links change places")
     assert browser.script("return uploader.resumable.isUploading()") is False
-    browser.driver.execute_async_script("setTimeout(arguments[0], 1500)")
+    browser.wait(1500)
     requests = len(server.access_log())
-    browser.driver.execute_async_script("setTimeout(arguments[0], 1500)")
+    browser.wait(1500)
     assert len(server.access_log()) == requests and server.finished_files() == []
-    browser.screenshot("seed-paused")
+    browser.screenshot("example-paused")
 
     browser.full_speed()
     browser.click(".progress-resume-link")
     browser.wait_for_states("done")
     assert (server.root / "video.mp4").read_bytes() == file.read_bytes()
     assert browser.traffic.read().sent_again == []
-    wait_until(lambda: browser.text(".progress-text") == "100%", 5, "the text says so")
-    # The token of the page travels with every request.
+    wait_until(lambda: browser.text(".progress-text") == "100%", 5, "the text has the progress")
+    # Every request has the token of the page.
     every = [*browser.traffic.tests.values(), *browser.traffic.uploads.values()]
     assert {fields["upload_token"] for fields in every} == {"<api upload token>"}
 
 
-def test_a_dropped_file_is_uploaded(server, seed_page, tmp_path):
+@pytest.mark.needs("drop files")
+def test_a_dropped_file_is_uploaded(server, example_page, tmp_path):
     (tmp_path / "dropped.mp4").write_bytes(b"dropped")
-    seed_page.drop(tmp_path / "dropped.mp4")
-    seed_page.wait_for_states("done")
+    example_page.drop(tmp_path / "dropped.mp4")
+    example_page.wait_for_states("done")
     assert server.finished_files() == ["dropped.mp4"]
 
 
-def test_pictures_are_found_and_samples_go_away(seed_page):
-    loaded = seed_page.script("return [...document.images].map((image) => image.complete && image.naturalWidth > 0)")
+def test_images_load_and_sample_rows_are_removed(example_page):
+    loaded = example_page.script("return [...document.images].map((image) => image.complete && image.naturalWidth > 0)")
     assert loaded == [True, True]
-    assert seed_page.script("return document.querySelectorAll('.uploader-item').length") == 0
-    assert seed_page.script("return uploader.resumable instanceof Resumable && jQuery('.resumable-drop').length") == 1
+    assert example_page.script("return document.querySelectorAll('.uploader-item').length") == 0
+    assert example_page.script("return uploader.resumable instanceof Resumable && jQuery('.resumable-drop').length") == 1

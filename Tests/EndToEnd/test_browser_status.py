@@ -1,4 +1,4 @@
-"""The operator's page, in a real Chromium: it follows what the program does, and shows names as text only."""
+"""The status page for operators: it follows the program's uploads, and shows names as text only."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def send(client, number: int, name: str) -> None:
 
 
 def rows(browser) -> list[list]:
-    """Name, share, and how far the bar is."""
+    """Name, percentage, and position of the bar."""
     return browser.script(
         """return [...document.querySelectorAll('.upload')].map(row => {
              const bar = row.querySelector('progress');
@@ -36,15 +36,15 @@ def expect(browser, wanted: list[list]) -> None:
 
 def test_the_page_follows_the_uploads(browser, client):
     browser.open("/resumable/status")
-    wait_until(lambda: browser.text(".count") == "No uploads under way.", 10, "it says that there is none")
+    wait_until(lambda: browser.text(".count") == "No uploads under way.", 10, "it says that there are no uploads")
     send(client, 1, HOSTILE)
     expect(browser, [[HOSTILE, "25 %", 0.25]])
     assert browser.text(".count") == "1 upload under way."
-    # A name that turns the direction of writing shows that it does.
+    # A name with a control character for the writing direction shows it.
     send(client, 1, "photo\u202egnp.exe")
     send(client, 2, HOSTILE)
     expect(browser, [[HOSTILE, "50 %", 0.5], ["photo\ufffdgnp.exe", "25 %", 0.25]])
-    # Of one that sends four parameters nobody knows the size.
+    # The size of an upload with four parameters only is unknown.
     fields = {"resumableChunkNumber": "2", "resumableTotalChunks": "5"}
     fields |= {"resumableIdentifier": "x", "resumableFilename": "x"}
     assert client.send(fields, DATA[:CHUNK]).status == 200
@@ -52,33 +52,33 @@ def test_the_page_follows_the_uploads(browser, client):
     for number in (3, 4):
         send(client, number, HOSTILE)
     expect(browser, [["photo\ufffdgnp.exe", "25 %", 0.25], ["x", "", -1]])
-    assert browser.driver.title == "Uploads under way"
+    assert browser.title() == "Uploads under way"
     assert browser.script("return document.querySelector('main img')") is None
 
 
 @pytest.mark.parametrize(
     "seconds, text", [(59, "59 s"), (61, "1 min 1 s"), (3661, "1 h 1 min"), (90061, "1 d 1 h")])
-def test_a_span_of_time_is_told_in_its_two_largest_units(browser, seconds, text):
+def test_a_duration_is_shown_in_its_two_largest_units(browser, seconds, text):
     browser.open("/resumable/status")
     assert browser.script(f"return span({seconds})") == text
 
 
-def test_the_page_says_when_it_hears_nothing(browser, server, client):
+def test_the_page_reports_that_its_data_may_be_old(browser, server, client):
     send(client, 1, "a.bin")
     browser.open("/resumable/status")
     expect(browser, [["a.bin", "25 %", 0.25]])
     server.stop_program()
-    wait_until(lambda: "The server answers 50" in browser.text(".trouble[role]"), 15, "it says that it may be old")
+    wait_until(lambda: "The server answers 50" in browser.text(".trouble[role]"), 15, "it reports the error")
     assert rows(browser) == [["a.bin", "25 %", 0.25]]
     server.start_program()
-    wait_until(lambda: not browser.visible(".trouble[role]"), 15, "it is well again")
+    wait_until(lambda: not browser.visible(".trouble[role]"), 15, "the report is gone")
 
 
-def test_nobody_is_kept_out_of_the_operators_page(browser, client):
+def test_axe_finds_no_barrier_in_the_status_page(browser, client):
     names = ["会议记录.pdf", "archive-of-everything_" * 8 + ".zip", "Holiday in the mountains, second day.mp4"]
     for index, name in enumerate(names):
         for number in range(1, index + 2):
             send(client, number, name)
     browser.open("/resumable/status")
-    wait_until(lambda: len(rows(browser)) == 3, 10, "all are there")
+    wait_until(lambda: len(rows(browser)) == 3, 10, "all uploads are listed")
     look(browser, "status")

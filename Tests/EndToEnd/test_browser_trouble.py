@@ -1,7 +1,6 @@
-"""What goes wrong on the way, in a real Chromium: the program stops, the network goes, a file is refused.
+"""Faults during an upload: the program stops, the network fails, a file is refused.
 
-Nothing is played: the program is stopped and started, its descriptors are taken from it, and the browser itself is
-taken offline.
+All faults are real: the program is stopped and started, its descriptors run out, and the browser is offline.
 """
 
 import pathlib
@@ -29,7 +28,7 @@ def arrived(server, file) -> bool:
     return server.finished_files() == [file.name] and (server.root / file.name).read_bytes() == file.read_bytes()
 
 
-def test_a_restart_of_the_server_costs_no_more_than_the_chunks_under_way(server, browser, file):
+def test_a_restart_of_the_server_costs_only_the_chunks_in_flight(server, browser, file):
     browser.open().slow_down(SLOW)
     browser.pick(file)
     wait_until(lambda: len(browser.traffic.read().stored) >= 2, 30, "the first chunks are stored")
@@ -45,21 +44,21 @@ def test_a_restart_of_the_server_costs_no_more_than_the_chunks_under_way(server,
     assert {200, 502} <= browser.traffic.answers_to(browser.traffic.uploads) <= {200, 502, 503}
 
 
-def test_a_server_in_trouble_is_asked_again_until_it_is_well(server, browser, file):
+def test_requests_are_retried_until_the_server_recovers(server, browser, file):
     browser.open()
-    # One descriptor is left: enough for a connection, not for an upload's files.
+    # One descriptor is left: enough for a connection, but not for the files of an upload.
     used = [int(path.name) for path in pathlib.Path(f"/proc/{server.program.pid}/fd").iterdir()]
     usual = resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, (max(used) + 2, usual[1]))
     browser.pick(file)
     browser.wait_for_states("retrying")
-    wait_until(lambda: 503 in browser.traffic.read().answers(), 10, "the server says 503")
+    wait_until(lambda: 503 in browser.traffic.read().answers(), 10, "the server answers 503")
     resource.prlimit(server.program.pid, resource.RLIMIT_NOFILE, usual)
     browser.wait_for_states("done", seconds=60)
     assert arrived(server, file)
 
 
-def test_a_file_that_the_server_refuses_fails_with_the_reason_and_others_go_on(server, browser, file, tmp_path):
+def test_a_refused_file_fails_with_the_reason_and_others_continue(server, browser, file, tmp_path):
     server.stop_program()
     server.start_program("--max-file-size", "1M")
     (tmp_path / "small.txt").write_text("small")
@@ -72,7 +71,7 @@ def test_a_file_that_the_server_refuses_fails_with_the_reason_and_others_go_on(s
     assert browser.text(".uploader-summary-text") == "1 of 2 files uploaded · 1 failed"
     assert browser.whole() == "done"
 
-    # It stays as it is until somebody tries again, and works when the server has changed its mind.
+    # It stays failed until the user retries, and succeeds after the limit was raised.
     server.stop_program()
     server.start_program()
     browser.press("retry", "video.bin")
@@ -80,7 +79,7 @@ def test_a_file_that_the_server_refuses_fails_with_the_reason_and_others_go_on(s
     assert server.finished_files() == ["small.txt", "video.bin"]
 
 
-def test_all_files_that_failed_are_tried_again_with_one_button(server, browser, tmp_path):
+def test_one_button_retries_all_failed_files(server, browser, tmp_path):
     server.stop_program()
     server.start_program("--max-file-size", "10")
     files = [tmp_path / f"{number}.txt" for number in range(3)]
@@ -95,25 +94,27 @@ def test_all_files_that_failed_are_tried_again_with_one_button(server, browser, 
     assert not browser.visible(".uploader-retry-all")
 
 
-def test_offline_and_back_goes_on_by_itself(server, browser, file):
+@pytest.mark.needs("offline")
+def test_uploads_continue_when_the_browser_is_online_again(server, browser, file):
     browser.open().slow_down(SLOW)
     browser.pick(file)
     wait_until(lambda: len(browser.traffic.read().stored) >= 2, 30, "the first chunks are stored")
     browser.go_offline()
-    wait_until(lambda: "You are offline" in browser.text(".progress-text"), 10, "the page says why nothing moves")
+    wait_until(lambda: "You are offline" in browser.text(".progress-text"), 10, "the page says that the browser is offline")
     stored = len(browser.traffic.read().stored)
-    browser.driver.execute_async_script("setTimeout(arguments[0], 2000)")
+    browser.wait(2000)
     assert len(browser.traffic.read().stored) == stored
     assert browser.states() in (["uploading"], ["retrying"])
     browser.full_speed()
-    # Sooner than any back-off would: the browser says when it is online again.
+    browser.go_online()
+    # Sooner than after any back-off, because the browser reports that it is online again.
     browser.wait_for_states("done", seconds=5)
     assert "offline" not in browser.text(".progress-text")
     assert arrived(server, file)
     assert browser.traffic.read().sent_again == []
 
 
-def test_pause_holds_while_a_retry_waits(server, browser, file):
+def test_a_pause_during_a_back_off_lasts(server, browser, file):
     server.stop_program()
     browser.open().pick(file)
     browser.wait_for_states("retrying")
@@ -122,14 +123,14 @@ def test_pause_holds_while_a_retry_waits(server, browser, file):
     server.start_program()
     before = len(server.access_log())
     # Longer than the Retry-After of nginx, which is 5 seconds.
-    browser.driver.execute_async_script("setTimeout(arguments[0], 6500)")
+    browser.wait(6500)
     assert len(server.access_log()) == before and browser.states() == ["paused"]
     browser.click(".progress-resume-link")
     browser.wait_for_states("done")
     assert arrived(server, file)
 
 
-def test_a_file_that_is_gone_when_its_turn_comes_fails_with_a_reason(server, browser, file):
+def test_a_file_that_was_deleted_fails_with_a_reason(server, browser, file):
     browser.open().slow_down(SLOW)
     browser.pick(file)
     wait_until(lambda: len(browser.traffic.read().stored) >= 1, 30, "the first chunk is stored")

@@ -1,0 +1,225 @@
+"""A TCP line between a browser and nginx that can be slowed down, and that records the requests on it.
+
+All browsers connect to nginx through it, so slowing down and recording work the same in every engine. Traffic on the
+line is what was sent and answered, independently of what the page believes.
+
+Theory of operation: one asyncio loop on a thread of its own copies bytes in both directions. Towards nginx a shared
+clock paces them. On the way an incremental reader finds the heads of requests and responses (RFC 9112, section 6) and
+puts them into a queue, which `Traffic.read` empties on the test's thread. Small segments and a small receive buffer keep
+few bytes in the kernel, so that a browser sees the line's pace and not the loopback's.
+"""
+
+import asyncio
+import collections
+import queue
+import socket
+import threading
+import urllib.parse
+
+PIECE = 16 * 1024
+LARGE_PIECE = 256 * 1024
+ROUTES = ("/resumable_upload", "/api/photo/redeem-upload-token")
+
+
+class Line:
+    """A loopback port that leads to another one."""
+
+    def __init__(self, target: int):
+        self.target = target
+        #: Bytes a second towards the server, for all connections together; None: no limit.
+        self.rate: int | None = None
+        self.free_at = 0.0
+        self.events: queue.SimpleQueue[tuple] = queue.SimpleQueue()
+        self.requests = 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        # Accepted connections inherit both.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
+        self.listener.setblocking(False)
+        self.port = self.listener.getsockname()[1]
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Line":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.loop.call_soon_threadsafe(self.serving.cancel)
+        self.thread.join(10)
+        assert not self.thread.is_alive(), "the line did not end"
+
+    def slow_down(self, bytes_per_second: int | None) -> None:
+        def change() -> None:
+            self.rate, self.free_at = bytes_per_second, 0.0
+
+        self.loop.call_soon_threadsafe(change)
+
+    def _run(self) -> None:
+        try:
+            self.serving = self.loop.create_task(self._serve())
+            self.loop.run_until_complete(self.serving)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self.listener.close()
+            self.loop.close()
+
+    async def _serve(self) -> None:
+        async with asyncio.TaskGroup() as connections:
+            while True:
+                client, _ = await self.loop.sock_accept(self.listener)
+                connections.create_task(self._connection(client))
+
+    async def _connection(self, client: socket.socket) -> None:
+        with client, socket.socket() as server:
+            server.setblocking(False)
+            exchange = Exchange(self)
+            try:
+                await self.loop.sock_connect(server, ("127.0.0.1", self.target))
+                directions = [
+                    asyncio.create_task(self._copy(client, server, exchange.sent, paced=True)),
+                    asyncio.create_task(self._copy(server, client, exchange.received, paced=False)),
+                ]
+                try:
+                    # The connection ends in both directions when one end closes it.
+                    await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for each in directions:
+                        each.cancel()
+                    await asyncio.gather(*directions, return_exceptions=True)
+            except OSError:
+                pass
+
+    async def _copy(self, source: socket.socket, sink: socket.socket, note, *, paced: bool) -> None:
+        while content := await self.loop.sock_recv(source, PIECE if paced and self.rate else LARGE_PIECE):
+            note(content)
+            if paced and self.rate:
+                self.free_at = max(self.free_at, self.loop.time()) + len(content) / self.rate
+                await asyncio.sleep(self.free_at - self.loop.time())
+            await self.loop.sock_sendall(sink, content)
+
+
+class Exchange:
+    """The requests and responses of one connection, in order."""
+
+    def __init__(self, line: Line):
+        self.line = line
+        self.sent = Messages(self._request).feed
+        self.received = Messages(self._response).feed
+        #: Number and method of the requests without a response.
+        self.pending: collections.deque[tuple[int, str]] = collections.deque()
+
+    def _request(self, start: str) -> bool:
+        method, target, _ = start.split(" ", 2)
+        self.line.requests += 1
+        self.pending.append((self.line.requests, method))
+        self.line.events.put(("request", self.line.requests, method, target))
+        return True
+
+    def _response(self, start: str) -> bool:
+        status = int(start.split(" ", 2)[1])
+        if status < 200 or not self.pending:
+            return False
+        number, method = self.pending.popleft()
+        self.line.events.put(("response", number, status))
+        return method != "HEAD" and status not in (204, 304)
+
+
+class Messages:
+    """Finds the start lines of HTTP messages in a stream. `begin` returns False if the message cannot have a body."""
+
+    def __init__(self, begin):
+        self.begin = begin
+        #: What comes next: a `head`, bytes of a `body`, the `size` of a chunk of a body, or the `trailer` after the last.
+        self.next = "head"
+        self.chunked = False
+        #: Bytes that are yet to come of the body, or of its chunk.
+        self.left = 0
+        #: The beginning of a head or a line.
+        self.rest = b""
+
+    def feed(self, content: bytes) -> None:
+        content, self.rest = self.rest + content, b""
+        while content:
+            if self.next == "body":
+                skipped = min(self.left, len(content))
+                content, self.left = content[skipped:], self.left - skipped
+                if self.left == 0:
+                    self.next = "size" if self.chunked else "head"
+                continue
+            text, found, content_after = content.partition(b"\r\n\r\n" if self.next == "head" else b"\r\n")
+            if not found:
+                self.rest = content
+                return
+            content = content_after
+            if self.next == "head":
+                self._head(text.decode("latin-1"))
+            elif self.next == "trailer":
+                self.next = "trailer" if text else "head"
+            elif text:
+                # The empty line at the end of a chunk is not a size.
+                self.left = int(text.split(b";")[0], 16)
+                self.next = "body" if self.left else "trailer"
+
+    def _head(self, head: str) -> None:
+        start, *lines = head.split("\r\n")
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if not self.begin(start):
+            return
+        self.chunked = fields.get("transfer-encoding", "").lower() == "chunked"
+        self.left = int(fields.get("content-length", 0))
+        if self.chunked or self.left:
+            self.next = "size" if self.chunked else "body"
+
+
+class Traffic:
+    """The requests that the browser has sent to the upload routes, and the answers to them."""
+
+    def __init__(self, line: Line):
+        self.line = line
+        #: The parameters of each test and of each chunk that was sent, by the number of the request.
+        self.tests: dict[int, dict[str, str]] = {}
+        self.uploads: dict[int, dict[str, str]] = {}
+        self.statuses: dict[int, int] = {}
+        #: Chunk numbers in the order in which the server confirmed them.
+        self.stored: list[int] = []
+        #: Chunk numbers that were sent although they were confirmed.
+        self.sent_again: list[int] = []
+
+    def read(self) -> "Traffic":
+        """Adds the events since the last call."""
+        while not self.line.events.empty():
+            kind, number, *details = self.line.events.get()
+            if kind == "request":
+                self._request(number, *details)
+            else:
+                self._answer(number, *details)
+        return self
+
+    def _request(self, number: int, method: str, target: str) -> None:
+        url = urllib.parse.urlsplit(target)
+        if not url.path.endswith(ROUTES):
+            return
+        # As later releases of the original, our client repeats all parameters in the query string.
+        fields = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        if method == "GET":
+            self.tests[number] = fields
+        elif method == "POST":
+            self.uploads[number] = fields
+            if int(fields.get("resumableChunkNumber", -1)) in self.stored:
+                self.sent_again.append(int(fields["resumableChunkNumber"]))
+
+    def _answer(self, number: int, status: int) -> None:
+        if number in self.tests or number in self.uploads:
+            self.statuses[number] = status
+        if status == 200 and number in self.uploads:
+            # Early releases of the original send the parameters in the body only, which is not recorded.
+            self.stored.append(int(self.uploads[number].get("resumableChunkNumber", 0)))
+
+    def answers_to(self, requests: dict[int, dict]) -> set[int]:
+        """The statuses of the answers to some of the requests: to `tests` or to `uploads`."""
+        return {self.statuses[request] for request in requests if request in self.statuses}
+
+    def answers(self) -> set[int]:
+        return set(self.statuses.values())
