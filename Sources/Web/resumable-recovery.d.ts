@@ -1,8 +1,8 @@
 /**
  * Types of `resumable-recovery.js`: uploads that survive a crash, a restart or a closed page.
  *
- * What is under way is remembered in IndexedDB; where the browser has file handles (File System Access) with the file
- * itself, so that one click continues it. Elsewhere the page asks for the file again.
+ * Unfinished uploads are stored in IndexedDB. If the browser has file handles (File System Access), the handle is
+ * stored too, and one click continues the upload. In other browsers the page asks for the file again.
  *
  * @example
  * const recovery = new ResumableRecovery(resumable);
@@ -24,45 +24,46 @@
 import { Resumable } from './resumable';
 
 declare class ResumableRecovery {
-  /** Listens to the instance from now on; files that it has already are remembered too. */
+  /** Listens to the instance. Files that it already has are stored, too. */
   constructor(resumable: Resumable, options?: ResumableRecovery.Options);
 
   /**
-   * What is pending from earlier sessions, oldest first: neither uploaded by this instance nor owned by a living tab.
-   * Where nothing can be stored (private mode, say), nothing is pending. Never rejects.
+   * The pending uploads of earlier sessions, oldest first. Uploads of this instance and of open tabs are left out. The
+   * list is empty if the browser stores nothing, as in private mode. Never rejects.
    */
   list(): Promise<ResumableRecovery.Entry[]>;
 
   /**
-   * Continues an entry: with the file given, else by its handle. To be called from a click, since the browser may ask
-   * the user for permission. Adds the file to the instance and starts uploading. Rejects only where the page's own
-   * `generateUniqueIdentifier` does.
+   * Continues an entry with the given file or, without one, by its handle. To be called in a click handler, because the
+   * browser may ask the user for permission. Adds the file to the instance and starts uploading. Rejects only if the
+   * page's `generateUniqueIdentifier` does.
    *
-   * - `resumed`: it goes on where it stopped, under the old identifier.
-   * - `changed`: size or modification time differ; it starts afresh under a new identifier, the old entry is gone.
-   * - `needsFile`: no handle, no permission, or no file at the old place: call again with a file. Also where the file
-   *   given has another name: it was picked by mistake.
-   * - `taken`: another tab has continued, finished or forgotten it in the meantime.
+   * - `resumed`: the upload continues where it stopped, with the old identifier.
+   * - `changed`: size or modification time differ. The upload starts again with a new identifier, and the old entry is
+   *   removed.
+   * - `needsFile`: there is no handle, no permission, or no file at the old path, or the given file has another name.
+   *   Call again with a file.
+   * - `taken`: another tab has continued, finished or forgotten the entry in the meantime.
    */
   resume(entry: ResumableRecovery.Entry, file?: File): Promise<'resumed' | 'changed' | 'needsFile' | 'taken'>;
 
   /**
-   * The entry of the last `list()` whose file this is: name, size and modification time are the same, and the path,
-   * where more than one has that name. A file of the same path that is just added to the instance in any way (picked,
-   * dropped, pasted) continues its entry by itself.
+   * The entry of the last `list()` that belongs to this file: name, size and modification time are equal, and the path
+   * if several entries have that name. A file with the same path that is added to the instance in any way (picked,
+   * dropped, pasted) continues its entry without a call.
    */
   matches(file: File): ResumableRecovery.Entry | undefined;
 
-  /** Removes the entry. What the server holds of it expires there. Never rejects. */
+  /** Removes the entry. The bytes that the server holds expire there. Never rejects. */
   forget(entry: ResumableRecovery.Entry): Promise<void>;
 
   /**
-   * Adds files by their handles, as `showOpenFilePicker` gives them. Of what is dropped or pasted anywhere in the
-   * document the handles are taken without being asked to. Handles whose file cannot be read are left out.
+   * Adds files by their handles, as `showOpenFilePicker` returns them. The handles of files that are dropped or pasted
+   * in the document are found without a call. Handles whose file cannot be read are skipped.
    */
   addHandles(handles: Iterable<FileSystemFileHandle>, event?: Event): Promise<void>;
 
-  /** Stops listening and lets other tabs have the entries. They stay. */
+  /** Stops listening, and makes the entries available to other tabs. */
   close(): void;
 }
 
@@ -78,23 +79,23 @@ declare namespace ResumableRecovery {
     readonly type: string;
     /** Milliseconds since the epoch. */
     readonly addedAt: number;
-    /** 0 to 1: what the server had confirmed, when last seen. */
+    /** The part that the server had confirmed when the entry was stored last, 0 to 1. */
     readonly progress: number;
-    /** True where `resume` can try without asking for the file. */
+    /** True if `resume` can try without a file. */
     readonly hasHandle: boolean;
   }
 
   interface Options {
-    /** Name of the database. Instances that upload to different places should have different ones. */
+    /** The name of the database. Instances that upload to different servers should have different databases. */
     database?: string;
-    /** Database, locks and clock, for tests. */
+    /** Replacements for database, locks and clock, for tests. */
     platform?: Partial<Platform> | null;
   }
 
   interface Platform {
     indexedDB: IDBFactory | undefined;
     locks: LockManager | undefined;
-    /** Where `drop` and `paste` arrive, or undefined. */
+    /** The target of `drop` and `paste` events, or undefined. */
     document: EventTarget | undefined;
     now(): number;
     setTimeout(work: () => void, milliseconds: number): unknown;

@@ -1,34 +1,34 @@
 // @ts-check
 /**
- * ResumableRecovery: uploads that survive a crash, a restart or a closed page.
+ * ResumableRecovery continues uploads after a crash, a restart or a closed page.
  *
  * Theory of operation
  * -------------------
- * Every unfinished file of a `Resumable` has one record in IndexedDB, under its identifier. Events only say which files
- * to look at again; a moment later one transaction writes or removes the records of all of them.
+ * Each unfinished file of a `Resumable` has one record in IndexedDB. Its key is the file's identifier. Events only
+ * collect the files that have changed. A moment later one transaction writes or removes the records of all of them.
  *
- * - Owners. A record belongs to the tab that uploads the file. The tab holds a Web Lock under its own name for as long
- *   as it lives, so whoever gets that lock knows that the owner is gone, crash included. Only then may the record be
- *   taken, in a transaction that checks the owner again: of two tabs that want it, one gets it. Without Web Locks
- *   (plain http) every other owner counts as gone; at worst two tabs send the same bytes, and a server takes them once.
- * - Handles. Where the browser gives a handle (picked, dropped or pasted), it is kept in the record. Of a dropped
- *   folder it is the folder's, so that the user is asked for permission once, not once a file.
- * - Changed files. A file of another size or modification time never goes on under the old identifier.
+ * - Owners. A record belongs to the tab that uploads the file. The tab holds a Web Lock with the owner's name until it
+ *   is closed or crashes, so a tab that gets the lock knows that the owner is gone. Only then may it take the record,
+ *   in a transaction that checks the owner again, so that only one of two tabs gets it. Without Web Locks (plain HTTP)
+ *   every other owner counts as gone. At worst two tabs send the same bytes, and the server stores them once.
+ * - Handles. If the browser offers a handle of a picked, dropped or pasted file, the record has it. Files of a dropped
+ *   folder have the folder's handle, so that the user is asked for permission once and not for each file.
+ * - Changed files. A file with another size or modification time never continues with the old identifier.
  *
- * All of this is a favour: where the database fails (private mode, quota), nothing is remembered and uploading goes on.
+ * Where the database fails (private mode, quota), nothing is stored, and the upload continues.
  */
 (function (scope) {
   'use strict';
 
   const STORE = 'uploads';
 
-  /** How often progress is written, in milliseconds. Everything else is written at once. */
+  /** The interval of writing progress, in milliseconds. All other changes are written at once. */
   const PROGRESS_INTERVAL = 2000;
 
-  /** So long a page that is just being left (a reload) may take to let go of its lock, in milliseconds. */
+  /** The time that a page that is being closed or reloaded may take to release its lock, in milliseconds. */
   const LEAVING = 500;
 
-  /** What nobody has touched for so long is dropped, in milliseconds: 30 days. The server forgets earlier. */
+  /** The age at which a record expires, in milliseconds: 30 days. The server's copy expires earlier. */
   const KEPT = 30 * 24 * 60 * 60 * 1000;
 
   /**
@@ -41,16 +41,16 @@
    * @property {number} lastModified
    * @property {string} type
    * @property {number} addedAt
-   * @property {number} seenAt when it was written last
+   * @property {number} seenAt the time of the last write
    * @property {number} progress
    * @property {string} owner
-   * @property {any} handle of the file, or of the folder it was dropped in, or undefined
+   * @property {any} handle the handle of the file or of its dropped folder, or undefined
    */
 
-  /** What is needed of the browser. */
+  /** The parts of the browser that are used. */
   const BROWSER = {
     get indexedDB() {
-      // Asking for it throws where the user has forbidden storage.
+      // The getter throws if the user has forbidden storage.
       try {
         return scope.indexedDB;
       } catch (error) {
@@ -72,7 +72,7 @@
     });
   }
 
-  /** The database, opened when it is first needed, and again after a failure. */
+  /** The database. It is opened on first use, and again after a failure. */
   class Records {
     /** @param {any} factory @param {string} name */
     constructor(factory, name) {
@@ -95,7 +95,7 @@
       const request = this._factory.open(this._name, 1);
       request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'uniqueIdentifier' });
       const database = await resultOf(request);
-      // The user clears the site's data, or the disk fails.
+      // The user has cleared the site's data, or the disk fails.
       database.onclose = () => this._forgetConnection();
       database.onversionchange = () => this.close();
       return database;
@@ -119,8 +119,8 @@
     /**
      * Changes records in one transaction.
      * @param {Iterable<string>} keys
-     * @param {(record: Stored | undefined, key: string) => Stored | null | undefined} decide what is to be stored;
-     *   null removes the record, undefined leaves it
+     * @param {(record: Stored | undefined, key: string) => Stored | null | undefined} decide returns the record to
+     *   store, null to remove it, or undefined to leave it
      */
     async change(keys, decide) {
       const database = await this._open();
@@ -146,13 +146,13 @@
     try {
       store.put(record);
     } catch (error) {
-      // A browser that has handles but cannot store them.
+      // This browser has handles but cannot store them.
       store.put({ ...record, handle: undefined });
     }
   }
 
   /**
-   * What the page gets of a record.
+   * The part of a record that the page gets.
    * @param {Stored} record
    */
   function entryOf(record) {
@@ -165,13 +165,13 @@
     return path.split('/')[0];
   }
 
-  /** @param {any} file a File @returns {string} as the library sees it */
+  /** @param {any} file a File @returns {string} the path that `Resumable` uses */
   function pathOf(file) {
     return file.relativePath || file.webkitRelativePath || file.name;
   }
 
   /**
-   * The file that a handle leads to, or null: no handle, no permission, nothing there any more.
+   * The file of a record's handle, or null if there is no handle, no permission or no such file.
    * @param {Stored} record
    */
   async function read({ handle, relativePath }) {
@@ -204,12 +204,12 @@
       this._owner = `${this._platform.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
       this._release = () => {};
       /**
-       * What is done with the database, one after the other; first of all, the lock.
+       * The last operation on the database. Operations run one after the other, and the lock comes first.
        * @type {Promise<any>}
        */
       this._last = this._lock();
       /**
-       * Files to look at again.
+       * The files that have changed since the last write.
        * @type {Set<any>}
        */
       this._touched = new Set();
@@ -217,21 +217,21 @@
       this._timer = null;
       this._due = Infinity;
       /**
-       * What `list()` gave, by identifier.
+       * The records of the last `list()` by identifier.
        * @type {Map<string, Stored>}
        */
       this._listed = new Map();
-      /** By `File`: its handle, or the handle of the folder it was dropped in. */
+      /** The handles by `File`: of the file, or of the folder that it was dropped in. */
       this._handles = new WeakMap();
-      /** By `File`: the identifier it goes on under. */
+      /** The identifiers of continued files by `File`. */
       this._identifiers = new WeakMap();
-      /** By event: the handles that it brought. */
+      /** The handles that came with an event, by event. */
       this._arrivals = new WeakMap();
       this._usualIdentifier = resumable.identifierOf;
       this._unlisten = this._listen();
     }
 
-    /** @returns {() => void} what ends it */
+    /** @returns {() => void} stops listening */
     _listen() {
       const resumable = this._resumable;
       const { document } = this._platform;
@@ -248,7 +248,7 @@
 
       resumable.identifierOf = (/** @type {any} */ file, /** @type {any} */ event) => this._identify(file, event);
 
-      // Handles can be had only while the event is being handled; in the capture phase, before anybody stops it.
+      // Handles are available only while the event is being handled. The capture phase precedes handlers of the page.
       const arrive = (/** @type {any} */ event) => this._arrive(event);
       const places = document ? ['drop', 'paste'] : [];
       for (const name of places) document.addEventListener(name, arrive, { capture: true });
@@ -276,7 +276,7 @@
       return `${this._database} ${owner}`;
     }
 
-    /** Settles when the lock is held, or cannot be had. @returns {Promise<void>} */
+    /** Resolved when the lock is held or unavailable. @returns {Promise<void>} */
     _lock() {
       const { locks } = this._platform;
       if (!locks) return Promise.resolve();
@@ -290,7 +290,7 @@
     }
 
     /**
-     * Those of the owners whose records may be taken: this tab, and tabs that live no more.
+     * The owners whose records may be taken: this tab, and tabs that no longer exist.
      * @param {Set<string>} owners
      * @returns {Promise<Set<string>>}
      */
@@ -307,7 +307,7 @@
       const given = new scope.AbortController();
       const timer = setTimeout(() => given.abort(), LEAVING);
       try {
-        // Shared: those who ask don't stand in each other's way.
+        // A shared lock, so that tabs that ask at the same time do not block each other.
         return await locks.request(this._lockName(owner), { mode: 'shared', signal: given.signal }, () => true);
       } catch (error) {
         return false;
@@ -319,10 +319,10 @@
     // --------------------------------------------------------------------------------------------------- writing
 
     /**
-     * Work on the database, after all that was asked for before. Never rejects.
+     * Runs an operation on the database after all earlier ones. Never rejects.
      * @template T
      * @param {() => Promise<T>} work
-     * @param {T} [instead] the result where the database fails
+     * @param {T} [instead] the result if the database fails
      * @returns {Promise<any>}
      */
     _queue(work, instead) {
@@ -343,7 +343,7 @@
           this._touch(file, 0);
         });
       }
-      // Continued by a click: there is nothing more to wait for.
+      // The user has asked to continue this file.
       if (this._identifiers.has(file.file)) this._resumable.upload();
     }
 
@@ -364,7 +364,7 @@
         !file.isComplete() && !file.permanentError;
     }
 
-    /** Writes or removes the records of all files that were touched. */
+    /** Writes or removes the records of all files that have changed. */
     _save() {
       this._platform.clearTimeout(this._timer);
       this._due = Infinity;
@@ -381,8 +381,8 @@
 
     /**
      * @param {Map<string, any>} files
-     * @param {Set<string>} mine owners whose records may be changed
-     * @returns {Promise<Set<string>>} other owners of records that were left alone
+     * @param {Set<string>} mine the owners whose records may be changed
+     * @returns {Promise<Set<string>>} the other owners whose records were not changed
      */
     async _write(files, mine) {
       /** @type {Set<string>} */
@@ -417,7 +417,7 @@
         type,
         addedAt: same ? same.addedAt : now,
         seenAt: now,
-        // Before it has asked the server, a new session knows less than the one before.
+        // A new session knows less than the last one until it has asked the server.
         progress: Math.max(file.confirmedSize / Math.max(1, file.size), same ? same.progress : 0),
         owner: this._owner,
         handle: this._handles.get(file.file) || (same ? same.handle : undefined),
@@ -452,7 +452,7 @@
     }
 
     /**
-     * In the place of the instance's `identifierOf`: a file that continues an entry has the entry's identifier.
+     * Replaces the instance's `identifierOf`: a file that continues an entry gets the entry's identifier.
      * @param {any} file
      * @param {any} event
      */
@@ -486,10 +486,10 @@
       const stored = this._listed.get(entry.uniqueIdentifier);
       if (!stored) return 'taken';
       const found = file || await read(stored);
-      // Another name is another file: picked by mistake, and no word on the one that is waited for.
+      // A file with another name was picked by mistake.
       if (!found || found.name !== stored.fileName) return 'needsFile';
       const same = found.size === stored.size && found.lastModified === stored.lastModified;
-      // A file that had to be picked may lie elsewhere now: the old handle is not its own.
+      // A picked file may have another path than the one that the old handle refers to.
       const handle = file ? undefined : stored.handle;
       const claimed = await this._claim(stored, same && { ...stored, handle, owner: this._owner });
       this._listed.delete(stored.uniqueIdentifier);
@@ -502,10 +502,10 @@
     }
 
     /**
-     * Takes a record from its owner of before.
+     * Takes a record from its previous owner.
      * @param {Stored} stored
-     * @param {Stored | false} mine what it becomes; false where its file has changed: then it is removed
-     * @returns {Promise<boolean>} false where somebody was faster
+     * @param {Stored | false} mine the new record; false removes the record, because its file has changed
+     * @returns {Promise<boolean>} false if another tab has taken the record
      */
     _claim(stored, mine) {
       return this._queue(async () => {
@@ -519,8 +519,8 @@
     }
 
     /**
-     * The identifier of a file that has changed. A page's own function may not look at size and time: then the old
-     * identifier comes out, under which the server holds other bytes.
+     * The identifier of a file that has changed. If the page's function ignores size and time, it returns the old
+     * identifier, for which the server holds other bytes.
      * @param {any} file
      * @param {Stored} stored
      */
@@ -550,7 +550,7 @@
     }
 
     /**
-     * Removes a record, unless somebody has taken it in the meantime.
+     * Removes a record, unless another tab has taken it in the meantime.
      * @param {Stored} stored
      */
     _drop(stored) {

@@ -1,5 +1,5 @@
 /**
- * Types of `resumable.js`: resumable uploads in chunks.
+ * Types of `resumable.js`, which uploads files in chunks and resumes interrupted uploads.
  *
  * @example
  * const r = new Resumable({ target: '/resumable_upload', query: { upload_token: 'my_token' } });
@@ -17,60 +17,60 @@ declare class Resumable {
   constructor(options?: Resumable.Options);
 
   readonly version: number;
-  /** False where the browser cannot send slices of files. */
+  /** False if the browser cannot send slices of files. */
   readonly support: boolean;
-  /** The options: the very object that was given. */
+  /** The options object that was passed to the constructor. */
   opts: Resumable.Options;
-  /** What holds where `opts` says nothing; this instance's own copy. */
+  /** The values of options that `opts` does not set. Each instance has a copy of its own. */
   readonly defaults: Required<Resumable.Options>;
-  /** The files added, in order. */
+  /** The added files, in order. */
   readonly files: Resumable.ResumableFile[];
 
-  /** An option as set, or its default. */
+  /** The value of an option, or its default. */
   getOpt<Name extends keyof Resumable.Options>(name: Name): Resumable.Options[Name];
   getOpt<Name extends keyof Resumable.Options>(names: Name[]): Pick<Resumable.Options, Name>;
 
-  /** Opens the file dialogue by these nodes; `isDirectory` picks whole folders. */
+  /** Makes these nodes open the file dialog. With `isDirectory` it picks whole folders. */
   assignBrowse(domNodes: Resumable.Nodes, isDirectory?: boolean): void;
-  /** Takes what is dropped on these nodes, folders with all that is in them. */
+  /** Adds files that are dropped on these nodes, with all files in dropped folders. */
   assignDrop(domNodes: Resumable.Nodes): void;
   unAssignDrop(domNodes: Resumable.Nodes): void;
   handleChangeEvent(event: Event): void;
-  /** Settles when everything in the dropped folders has been read and added. */
+  /** The promise is resolved when all dropped folders have been read and their files added. */
   handleDropEvent(event: DragEvent): Promise<void>;
 
-  /** Listens. Names match in any case. */
+  /** Adds a listener. Event names match in any case. */
   on<Name extends keyof Resumable.Events>(event: Name, callback: Resumable.Events[Name]): this;
-  /** Stops listening; without a callback, all of the event's. */
+  /** Removes a listener, or all listeners of the event if there is no callback. */
   off<Name extends keyof Resumable.Events>(event: Name, callback?: Resumable.Events[Name]): this;
   /** Calls the listeners of an event. */
   fire(event: string, ...args: unknown[]): void;
 
-  /** Starts, or goes on. */
+  /** Starts or continues the upload. */
   upload(): void;
   uploadNextChunk(): void;
-  /** Ends all requests and waits; what the server has confirmed stays. */
+  /** Ends all requests and waits. Confirmed chunks stay confirmed. */
   pause(): void;
   /** Cancels all files and removes them. */
   cancel(): void;
-  /** 0 to 1, by bytes. Falls only when files are added, removed or started again. */
+  /** The sent part of all files in bytes, 0 to 1. Falls only when files are added, removed or restarted. */
   progress(): number;
   isUploading(): boolean;
-  /** Bytes a second, of late. */
+  /** The recent speed in bytes per second. */
   speed(): number;
-  /** Seconds; 0 when done, Infinity while nothing moves. */
+  /** In seconds. 0 when done, Infinity while nothing is sent. */
   timeRemaining(): number;
   addFile(file: File, event?: Event): void;
   addFiles(files: ArrayLike<File>, event?: Event): void;
-  /** Cancels a file and takes it off the list. */
+  /** Cancels a file and removes it from the list. */
   removeFile(file: Resumable.ResumableFile): void;
-  /** Looks up a file of the list. */
+  /** Finds a file of the list. */
   getFromUniqueIdentifier(uniqueIdentifier: string): Resumable.ResumableFile | false;
-  /** Bytes of all files. */
+  /** The size of all files in bytes. */
   getSize(): number;
-  /** Another `query` for all requests to come. */
+  /** Sets another `query` for all further requests. */
   updateQuery(query: Resumable.Options['query']): void;
-  /** The identifier that a file gets: by `generateUniqueIdentifier`, else, or where that gives nothing, the default. */
+  /** The identifier of a file: the result of `generateUniqueIdentifier`, or the default if that is empty. */
   identifierOf(file: File, event?: Event): string | Promise<string>;
 }
 
@@ -79,23 +79,23 @@ declare namespace Resumable {
   type Nodes = Element | ArrayLike<Element> | null;
   type Identifier = string | null | undefined;
   type Query = Record<string, string | number | boolean | ReadonlyArray<string | number>>;
-  /** Gets the encoded parameters (`name=value`) and returns the whole address. */
+  /** An address, or a function that gets the encoded parameters (`name=value`) and returns the whole address. */
   type Target = string | ((parameters: string[]) => string);
 
   interface Options {
-    /** Where chunks go. Default `/`. */
+    /** The address that chunks are sent to. Default `/`. */
     target?: Target;
-    /** Where tests go. Default: the target. */
+    /** The address that tests are sent to. Default: the target. */
     testTarget?: Target | null;
-    /** Bytes, at least 1. Default 1 MiB. The last chunk has up to twice as many, less one. */
+    /** In bytes, at least 1. Default 1 MiB. The last chunk has up to twice as many, less one. */
     chunkSize?: number;
-    /** No chunk longer than `chunkSize`: the last one is the remainder. Default false. */
+    /** The last chunk is the remainder, so no chunk is longer than `chunkSize`. Default false. */
     forceChunkSize?: boolean;
-    /** Chunks under way at once. Default 3. */
+    /** How many chunks are sent at the same time. Default 3. */
     simultaneousUploads?: number;
-    /** Name of the file part. Default `file`. */
+    /** The name of the file part. Default `file`. */
     fileParameterName?: string;
-    /** Names of the parameters; a falsy name leaves the parameter out. Default `resumableChunkNumber`. */
+    /** The name of a parameter. A falsy name omits the parameter. Default `resumableChunkNumber`. */
     chunkNumberParameterName?: string | null | false;
     /** Default `resumableChunkSize`. */
     chunkSizeParameterName?: string | null | false;
@@ -115,85 +115,86 @@ declare namespace Resumable {
     totalChunksParameterName?: string | null | false;
     /** Default `resumableChunkDigest`. Sent only with `digest`. */
     digestParameterName?: string | null | false;
-    /** Put before every parameter's name. Default empty. */
+    /** A prefix for the names of all parameters. Default empty. */
     parameterNamespace?: string;
-    /** More parameters. One that has the name of ours takes its place. */
+    /** More parameters. They replace the library's parameters of the same name. */
     query?: Query | ((file: ResumableFile, chunk: ResumableChunk) => Query);
-    /** More headers, for tests and uploads. They win over ours. */
+    /** More headers, for tests and uploads. They replace the library's headers of the same name. */
     headers?: Record<string, string> | ((file: ResumableFile, chunk: ResumableChunk) => Record<string, string>);
-    /** The body: a form with the fields before the file, or the bare bytes. Default `multipart`. */
+    /** The body of a request: a form with the fields before the file, or only the bytes. Default `multipart`. */
     method?: 'multipart' | 'octet';
     /** Default `POST`. */
     uploadMethod?: 'POST' | 'PUT' | 'PATCH';
-    /** Default `GET`. `HEAD` cannot tell held ranges: each chunk is tested. */
+    /** Default `GET`. An answer to `HEAD` cannot list the held ranges, so each chunk is tested. */
     testMethod?: string;
-    /** Ask what the server holds before sending. Default true. */
+    /** Ask the server which bytes it holds before sending. Default true. */
     testChunks?: boolean;
-    /** First and last chunks of all files before the others. Default false. */
+    /** Send the first and last chunks of all files before the others. Default false. */
     prioritizeFirstAndLastChunk?: boolean;
-    /** `base64` puts a data URL into the form instead of a file. Of no effect with `octet`. Default `blob`. */
+    /** `base64` sends a data URL in the form instead of a file. It has no effect with `octet`. Default `blob`. */
     chunkFormat?: 'blob' | 'base64';
-    /** The file part has the file's media type instead of `application/octet-stream`. Default false. */
+    /** Send the file's media type with the file part instead of `application/octet-stream`. Default false. */
     setChunkTypeFromFile?: boolean;
     /**
-     * The SHA-256 of every chunk, which the server checks before it confirms the chunk: `sha-256=:BASE64:`, as in
-     * RFC 9530. With `octet` it is the header `Content-Digest`, with `multipart` the field `resumableChunkDigest` (and
-     * the same parameter in the address). Tests have none. Needs a secure context. Default: none.
+     * Send the SHA-256 of each chunk, which the server checks before it confirms the chunk. The value is
+     * `sha-256=:BASE64:` (RFC 9530, section 2). With `octet` it is the header field `Content-Digest`, with `multipart`
+     * the field `resumableChunkDigest` and the same parameter in the address. Tests have no digest. Needs a secure
+     * context. Default: none.
      *
      * @example
      * new Resumable({ target: '/resumable_upload', method: 'octet', digest: 'sha-256' });
      */
     digest?: 'sha-256' | null;
-    /** Called once a chunk, before it is tested and sent; must end in `chunk.preprocessFinished()`. */
+    /** Called once for each chunk before it is tested and sent. Must end in `chunk.preprocessFinished()`. */
     preprocess?: ((chunk: ResumableChunk) => void) | null;
-    /** Called once a file, before any of its chunks; must end in `file.preprocessFinished()`. */
+    /** Called once for each file before its chunks. Must end in `file.preprocessFinished()`. */
     preprocessFile?: ((file: ResumableFile) => void) | null;
     /**
-     * Default, also where the function gives nothing: size, path without special characters, and a hash of path and
-     * modification time. A promise that is rejected skips the file.
+     * Makes the identifier of a file. A rejected promise skips the file. Default, also if the result is empty: the
+     * size, the path without special characters, and a hash of path and modification time.
      *
      * @example
      * new Resumable({ generateUniqueIdentifier: async (file) => (await fetch(`/ids?name=${file.name}`)).text() });
      */
     generateUniqueIdentifier?: ((file: File, event?: Event) => Identifier | PromiseLike<Identifier>) | null;
-    /** Default: no limit. With 1, a new file takes the old one's place. */
+    /** Default: no limit. With 1, a new file replaces the old one. */
     maxFiles?: number;
     maxFilesErrorCallback?: (this: Resumable, files: File[], errorCount: number) => void;
-    /** Bytes. Default: no limit, empty files are taken. */
+    /** In bytes. Default: no limit, so that empty files are accepted. */
     minFileSize?: number;
     minFileSizeErrorCallback?: (this: Resumable, file: File, errorCount: number) => void;
-    /** Bytes. Default: no limit. */
+    /** In bytes. Default: no limit. */
     maxFileSize?: number;
     maxFileSizeErrorCallback?: (this: Resumable, file: File, errorCount: number) => void;
     /** Extensions (`jpg`, `.jpg`) or media types (`image/*`). Default: all. */
     fileType?: string[];
-    /** The same under the name that the documentation of 1.1 uses. */
+    /** The same, by the name that the documentation of Resumable.js 1.1 uses. */
     fileTypes?: string[];
-    /** The default error callbacks open no alert box: they fire `error`, or warn on the console. */
+    /** The default error callbacks open no alert box. They fire `error`, or warn on the console. */
     fileTypeErrorCallback?: (this: Resumable, file: File, errorCount: number) => void;
     /** Default: no limit. */
     maxChunkRetries?: number;
-    /** Milliseconds, always the same. Default: exponential back-off with jitter, and `Retry-After`. */
+    /** A fixed wait in milliseconds. Default: exponential back-off with jitter, and `Retry-After`. */
     chunkRetryInterval?: number;
     /**
-     * Answers to a chunk that end its file. Default: the first release's 415, 500, 501, later ones' 400, 401, 403, 404,
-     * 409, and 413, since the same chunk is as large the next time (with `Retry-After` it is tried again). Not 408,
-     * 429, 502, 503 and 504, by which servers mean "later": never put them here. A test may be answered 404.
+     * The statuses of a chunk that fail its file. Default: 400, 401, 403, 404, 409, 413, 415, 500, 501. A 413 with
+     * `Retry-After` is retried. Do not add 408, 429, 502, 503 or 504, which are temporary. The list does not apply to
+     * tests.
      */
     permanentErrors?: number[];
-    /** Cookies to other origins, too. Default false. */
+    /** Also send cookies to other origins. Default false. */
     withCredentials?: boolean;
-    /** Milliseconds, 0 for none. Default 0. */
+    /** The timeout of a request in milliseconds, 0 for none. Default 0. */
     xhrTimeout?: number;
-    /** Seconds between `fileProgress` events of a file. Default 0.5. */
+    /** The seconds between `fileProgress` events of a file. Default 0.5. */
     throttleProgressCallbacks?: number;
     /** Default `dragover`. */
     dragOverClass?: string;
-    /** Empty the input after picking, so that the same file can be picked again. Default true. */
+    /** Clear the input after picking, so that the same file can be picked again. Default true. */
     clearInput?: boolean;
-    /** Tell the server by `DELETE` when an unfinished file is cancelled or removed. Default false. */
+    /** Send `DELETE` to the server when an unfinished file is cancelled or removed. Default false. */
     deleteOnCancel?: boolean;
-    /** Requests, clock and window, for tests. */
+    /** Replacements for requests, clock and window, for tests. */
     platform?: Partial<Platform> | null;
   }
 
@@ -202,7 +203,7 @@ declare namespace Resumable {
     fileProgress(file: ResumableFile, message?: string): void;
     fileAdded(file: ResumableFile, event?: Event): void;
     filesAdded(added: ResumableFile[], skipped: File[]): void;
-    /** It has left the list: cancelled, removed, or replaced where only one is allowed. Ours. */
+    /** A file was cancelled, removed, or replaced where only one is allowed. Not in Resumable.js 1.1. */
     fileRemoved(file: ResumableFile): void;
     fileRetry(file: ResumableFile): void;
     fileError(file: ResumableFile, message: string): void;
@@ -227,40 +228,40 @@ declare namespace Resumable {
     readonly size: number;
     uniqueIdentifier: string;
     readonly chunks: ResumableChunk[];
-    /** The element that the file came by. */
+    /** The element that the file was picked with or dropped on. */
     container: EventTarget | null;
-    /** Options of this file alone; they win over the instance's. */
+    /** Options of this file. They precede the options of the instance. */
     opts: Options;
     getOpt<Name extends keyof Options>(name: Name): Options[Name];
     getOpt<Name extends keyof Options>(names: Name[]): Pick<Options, Name>;
-    /** True after a `fileError` by which the server refused it; false where only the tries ran out. */
+    /** True after a `fileError` if the server refused the file, false if only the retries were used up. */
     readonly permanentError: boolean;
-    /** Bytes that the server has confirmed; `progress` counts also what is on its way. */
+    /** The bytes that the server has confirmed. `progress` also counts bytes that are only sent. */
     readonly confirmedSize: number;
-    /** 0 to 1, never falling; `relative` is the share of all files. A failed file counts as done. */
+    /** The sent part, 0 to 1, never falling. With `relative` a share of all files. A failed file counts as sent. */
     progress(relative?: boolean): number;
     isUploading(): boolean;
     /** True when the server has confirmed every chunk. */
     isComplete(): boolean;
     isPaused(): boolean;
-    /** Bytes a second, of late. */
+    /** The recent speed in bytes per second. */
     speed(): number;
-    /** Seconds; 0 when done, Infinity while nothing moves. */
+    /** In seconds. 0 when done, Infinity while nothing is sent. */
     timeRemaining(): number;
     /** Stops until the next `upload()`. */
     abort(): void;
-    /** Stops this file until its own `resume()`; `false` resumes. */
+    /** Stops this file until its `resume()`. `false` resumes. */
     pause(on?: boolean): void;
-    /** Goes on, and starts uploading if nothing was. */
+    /** Continues, and starts the upload if it was not running. */
     resume(): void;
     upload(): void;
-    /** Stops, and leaves the list. */
+    /** Stops and removes the file. */
     cancel(): void;
-    /** Starts again, by asking the server what it holds. */
+    /** Starts again by asking the server which bytes it holds. */
     retry(): void;
-    /** Forgets all state, and cuts the file into chunks anew; `retry` without going on. */
+    /** Resets all state, and cuts the file into new chunks. `retry` does the same and continues. */
     bootstrap(): void;
-    /** Takes the first `count` chunks as uploaded; before `upload()`. At least one must remain. */
+    /** Marks the first `count` chunks as uploaded. To be called before `upload()`. At least one must remain. */
     markChunksCompleted(count: number): void;
     preprocessFinished(): void;
   }
@@ -268,12 +269,12 @@ declare namespace Resumable {
   interface ResumableChunk {
     readonly resumableObj: Resumable;
     readonly fileObj: ResumableFile;
-    /** From 0. */
+    /** Counted from 0. */
     readonly offset: number;
     startByte: number;
     endByte: number;
     readonly retries: number;
-    /** Options of this chunk alone; they win over the file's. */
+    /** Options of this chunk. They precede the options of the file. */
     readonly opts: Options;
     getOpt<Name extends keyof Options>(name: Name): Options[Name];
     getOpt<Name extends keyof Options>(names: Name[]): Pick<Options, Name>;

@@ -1,60 +1,58 @@
 // @ts-check
 /**
- * Resumable: files go to the server in chunks, several at a time, and go on where they stopped.
+ * Resumable uploads files to a server in chunks, several at a time, and resumes them where they stopped.
  *
  * Theory of operation
  * -------------------
- * A `Resumable` owns files, a file owns chunks. Three things bound the work:
+ * A `Resumable` owns files, and a file owns chunks. Three mechanisms bound the work:
  *
- * - Slots. At most `simultaneousUploads` chunks are busy at once: being preprocessed, tested, sent, or waiting for
- *   another try. A waiting chunk keeps its slot, so a server in trouble sees fewer requests, not more.
- * - Cursors. A file hands out its chunks by a cursor that only moves forward; chunks that come back (pause, abort) lie
- *   on a small stack. Files that may have chunks to hand out are in one ordered set. So finding the next chunk never
- *   looks at all chunks or all files again.
- * - Counters. Every file knows its confirmed bytes, every instance the sum of what its files show. `progress()` is a
- *   division. What is shown only grows: a chunk that fails half way doesn't take the bar back.
+ * - Slots. At most `simultaneousUploads` chunks are busy at the same time: being preprocessed, tested, sent, or waiting
+ *   for a retry. A waiting chunk keeps its slot, so a server in trouble gets fewer requests, not more.
+ * - Cursors. A file hands out its chunks by a cursor that only moves forward. Chunks that are returned (pause, abort)
+ *   are on a small stack. Files that may have chunks to hand out are in one ordered set. Finding the next chunk
+ *   therefore never scans all chunks or all files.
+ * - Counters. Each file counts its confirmed bytes, and each instance sums up what its files show. `progress()` is one
+ *   division. The shown progress never falls when a chunk fails half way.
  *
- * Learning what the server holds: the first test of a file is sent alone and asks for JSON. A server that answers with
- * the held byte ranges spares all further tests of the file. Any other answer means: test chunk by chunk, as ever.
+ * Held ranges: the first test of a file is sent alone and asks for JSON. If the server answers with the byte ranges
+ * that it holds, the file needs no further tests. After any other answer each chunk is tested by itself.
  *
- * Trying again: full jitter over an exponentially growing time, at least what `Retry-After` says. One timer serves all
- * waiting chunks. The browser's word that it is offline is believed when a request fails, or while one waits; then
- * nothing is sent until it is online again, some answer arrives, or `upload()` is called.
+ * Retries: exponential back-off with full jitter, and at least the time that `Retry-After` asks for. One timer serves
+ * all waiting chunks. The browser's offline state is used only when a request fails or while a chunk waits. Then
+ * nothing is sent until the browser is online again, an answer arrives, or `upload()` is called.
  *
- * Everything outside the language (requests, time, chance, window) comes through one small `Platform`, so that tests
- * can put their own in its place.
+ * Requests, time, randomness and the window come through one small `Platform` interface, which tests replace.
  *
- * Works as a classic script (global `Resumable`), as CommonJS module and, by `resumable.mjs`, as ES module. No eval,
- * no inline style or handler: a strict Content-Security-Policy is enough.
+ * The file works as a classic script (global `Resumable`), as a CommonJS module and, through `resumable.mjs`, as an ES
+ * module. It uses no eval, no inline style and no inline handler, so it works under a strict Content-Security-Policy.
  */
 (function (scope) {
   'use strict';
 
   // ---------------------------------------------------------------------------------------------------- settings
 
-  /** Statuses that confirm a chunk. Nothing else does, not even another 2xx. */
+  /** The statuses that confirm a chunk. Other 2xx statuses do not. */
   const CONFIRMED = [200, 201];
 
-  /** Answers to a test that say nothing about the chunk: no connection, time-out, too many, gateway trouble. */
+  /** Statuses of a test that say nothing about the chunk: no connection, timeout, rate limit, gateway errors. */
   const NO_ANSWER = [0, 408, 429, 502, 503, 504];
 
-  /** So often a test without an answer is asked; then the chunk is sent, in case only testing is broken. */
+  /** How often a test without a usable answer is tried. After that the chunk is sent, in case only tests fail. */
   const TEST_ATTEMPTS = 3;
 
-  /** Back-off in milliseconds: the first span, the longest span, and the most that `Retry-After` may ask for. */
+  /** Back-off in milliseconds: the first span, the longest span, and the upper limit for `Retry-After`. */
   const FIRST_SPAN = 1000;
   const LONGEST_SPAN = 60 * 1000;
   const LONGEST_RETRY_AFTER = 60 * 60 * 1000;
 
   /**
-   * The default options. Two differ from the original on purpose:
+   * The default options. Two differ from Resumable.js 1.1 on purpose:
    *
-   * `permanentErrors` has the three of the first release (415, 500, 501) and those that later ones added (400, 401,
-   * 403, 404, 409), and 413: the same chunk is as large the next time, unless the answer has a `Retry-After` (RFC 9110,
-   * 15.5.14). All of them answer an upload; a test that answers 404 says only "not held". 408, 429, 502, 503 and 504
-   * mean "later" and must never stand here.
+   * `permanentErrors` also has 413: a chunk is as large the next time, unless the answer has a `Retry-After` (RFC 9110,
+   * section 15.5.14). The list applies to uploads of chunks; a test that is answered 404 only says that the chunk is
+   * not held. 408, 429, 502, 503 and 504 are temporary and must not be added.
    *
-   * The error callbacks don't open an alert box. They tell the `error` listeners, or the console when there are none.
+   * The error callbacks open no alert box. They fire `error`, or warn on the console if `error` has no listeners.
    *
    * @type {Record<string, any>}
    */
@@ -108,27 +106,27 @@
     /** @this {Uploads} */
     maxFilesErrorCallback() {
       const most = this.getOpt('maxFiles');
-      this._complain(`Please upload ${most} file${most === 1 ? '' : 's'} at a time.`);
+      this._complain(`Please upload at most ${most} file${most === 1 ? '' : 's'} at a time.`);
     },
     /** @this {Uploads} @param {File} file */
     minFileSizeErrorCallback(file) {
-      this._complain(`${nameOf(file)} is too small: the least is ${inWords(this.getOpt('minFileSize'))}.`);
+      this._complain(`${nameOf(file)} is too small. It must have at least ${formatSize(this.getOpt('minFileSize'))}.`);
     },
     /** @this {Uploads} @param {File} file */
     maxFileSizeErrorCallback(file) {
-      this._complain(`${nameOf(file)} is too large: the most is ${inWords(this.getOpt('maxFileSize'))}.`);
+      this._complain(`${nameOf(file)} is too large. It may have at most ${formatSize(this.getOpt('maxFileSize'))}.`);
     },
     /** @this {Uploads} @param {File} file */
     fileTypeErrorCallback(file) {
-      this._complain(`${nameOf(file)} has a type that is not allowed: please choose ${this._types().join(', ')}.`);
+      this._complain(`${nameOf(file)} has a type that is not allowed. Allowed types: ${this._types().join(', ')}.`);
     },
   };
 
   /**
-   * What the library needs of its surroundings.
+   * The functions and objects of the browser that the library uses.
    * @typedef {object} Platform
    * @property {() => any} createRequest a new XMLHttpRequest
-   * @property {() => number} now milliseconds since the epoch; goes on while the machine sleeps
+   * @property {() => number} now milliseconds since the epoch; also counts while the machine sleeps
    * @property {() => number} random at least 0, less than 1
    * @property {(work: () => void, milliseconds: number) => any} setTimeout
    * @property {(timer: any) => void} clearTimeout
@@ -149,7 +147,7 @@
     document: scope.document,
   };
 
-  /** True where the browser can send slices of files. */
+  /** True if the browser can send slices of files. */
   function isSupported() {
     return ['File', 'Blob', 'FileList', 'FormData'].every((name) => typeof scope[name] !== 'undefined') &&
       typeof scope.Blob.prototype.slice === 'function';
@@ -163,7 +161,7 @@
   }
 
   /**
-   * The path inside a picked or dropped folder, or just the name.
+   * The path inside a picked or dropped folder, or the name of a single file.
    * @param {any} file
    */
   function pathOf(file) {
@@ -171,19 +169,17 @@
   }
 
   /**
-   * A size for people, with the units of the original's `formatSize`.
+   * A size for people in decimal units, three significant digits.
    * @param {number} bytes
    */
-  function inWords(bytes) {
-    if (bytes < 1024) return `${bytes} bytes`;
-    if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(0)} KB`;
-    if (bytes < 1024 ** 3) return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
-    return `${(bytes / 1024 ** 3).toFixed(1)} GB`;
+  function formatSize(bytes) {
+    const power = Math.min(3, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+    return `${Number((bytes / 1000 ** power).toPrecision(3))} ${['bytes', 'kB', 'MB', 'GB'][power]}`;
   }
 
   /**
-   * 64 bits of hash in base 36: two multiplicative hashes over the UTF-16 units, mixed at the end. Made to tell names
-   * apart, not to resist an attacker: who wants to spoil his own uploads can do so more easily.
+   * A 64-bit hash in base 36: two multiplicative hashes over the UTF-16 code units, mixed at the end. It distinguishes
+   * names. It does not resist an attacker, who could only make their own uploads collide.
    * @param {string} text
    */
   function hash(text) {
@@ -199,13 +195,12 @@
   }
 
   /**
-   * The default identifier: `size-path`, the path without unsafe characters as documented, then a hash.
+   * The default identifier: the size, the path without unsafe characters as in Resumable.js, and a hash.
    *
-   * Stripping alone maps `a.b.txt` and `ab.txt`, `2024-1-02` and `2024.1-02`, or two Chinese titles to one string, and
-   * then their bytes get mixed on the server. Nearly every name has a dot, so a rule "only where something was
-   * stripped" would apply to nearly all of them: one rule for all is simpler. The hash is over the whole path and the
-   * modification time: a file that was changed on disk starts afresh. The readable part is cut, since many servers
-   * use the identifier as the name of a folder (255 bytes).
+   * Without the hash, `a.b.txt` and `ab.txt`, or two Chinese titles, would get the same identifier, and the server
+   * would mix their bytes. The hash covers the whole path and the modification time, so a file that was changed on disk
+   * gets a new identifier. The readable part is cut because many servers use the identifier as the name of a folder,
+   * which may have 255 bytes.
    * @param {any} file
    */
   function defaultIdentifier(file) {
@@ -215,7 +210,7 @@
   }
 
   /**
-   * One node, an array, a NodeList or a jQuery object, as an array of nodes.
+   * The nodes of one node, an array, a NodeList or a jQuery object.
    * @param {any} nodes
    * @returns {any[]}
    */
@@ -225,7 +220,7 @@
   }
 
   /**
-   * The wait that `Retry-After` asks for, in milliseconds, or 0 (RFC 9110, 10.2.3: seconds or a date).
+   * The wait in milliseconds that `Retry-After` asks for (RFC 9110, section 10.2.3: seconds or a date), or 0.
    * @param {string | null} value
    * @param {number} now
    */
@@ -241,8 +236,8 @@
   }
 
   /**
-   * All files below some dropped entries, in order. Iterative: depth costs no stack. `readEntries` gives a browser's
-   * choice of entries at a time, so it is called until it gives none.
+   * All files below the dropped entries, in order. The loop is iterative, so deep folders need no deep stack.
+   * `readEntries` returns the entries in batches and is called until a batch is empty.
    * @param {any[]} entries
    * @param {(message: string) => void} complain
    * @returns {Promise<any[]>}
@@ -264,7 +259,7 @@
           while (children.length > 0) stack.push(children.pop());
         } else if (entry.isFile) {
           const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-          // The full path starts with a slash; a file dropped by itself has only its name.
+          // The full path starts with a slash. The path of a single file is its name.
           file.relativePath = String(entry.fullPath || file.name).replace(/^\/+/, '');
           found.push(file);
         }
@@ -275,7 +270,7 @@
     return found;
   }
 
-  /** Speed by a decaying average: what happened five seconds ago counts a third of what happens now. */
+  /** A speed as a decaying average. The time constant is five seconds. */
   class Meter {
     constructor() {
       this.bytes = 0;
@@ -291,11 +286,11 @@
       this.span = this.span * weight + span;
       this.at = now;
     }
-    /** Bytes a second. */
+    /** In bytes per second. */
     rate() {
       return this.span > 0 ? (this.bytes / this.span) * 1000 : 0;
     }
-    /** A pause is no slowness. */
+    /** The time until the next `add` does not count. */
     rest() {
       this.at = null;
     }
@@ -305,12 +300,12 @@
 
   /** @typedef {'pending' | 'busy' | 'done'} ChunkState */
 
-  /** One chunk of a file. A plain record until its turn comes: there may be 100,000 of them. */
+  /** One chunk of a file. A file may have 100,000 of them, so a chunk is a plain record until it is sent. */
   class ResumableChunk {
     /** @param {ResumableFile} file @param {number} offset @param {number} startByte @param {number} endByte */
     constructor(file, offset, startByte, endByte) {
       this.fileObj = file;
-      /** Counted from 0; the server's number is one more. */
+      /** Counted from 0. The chunk number that the server gets is one more. */
       this.offset = offset;
       this.startByte = startByte;
       this.endByte = endByte;
@@ -319,24 +314,24 @@
       /** 0: not preprocessed, 1: being preprocessed, 2: finished. */
       this.preprocessState = 0;
       /**
-       * The request under way.
+       * The current request.
        * @type {any}
        */
       this.xhr = null;
       /** @type {ChunkState} */
       this._state = 'pending';
-      /** Bytes of the request under way that have left. */
+      /** Bytes of the current request that have been sent. */
       this._loaded = 0;
-      /** Failed tests in a row. */
+      /** Consecutive tests without a usable answer. */
       this._unanswered = 0;
-      /** When to try again; only while it waits. */
+      /** The time of the next try. Valid only while the chunk waits. */
       this._due = 0;
-      /** It waits because the connection failed: `online` ends this wait. */
+      /** The chunk waits because the connection failed. The `online` event ends such a wait. */
       this._unreached = false;
-      /** Changes with every begin and abort, so that late answers of an earlier turn are recognised. */
+      /** Changes with each begin and abort, so that late answers to an earlier request are recognised. */
       this._turn = 0;
       /**
-       * Made when it is asked for: nearly all chunks do without.
+       * Created on first use, because few chunks have options of their own.
        * @type {Record<string, any> | null}
        */
       this._opts = null;
@@ -364,7 +359,7 @@
     }
 
     /**
-     * How much of this chunk is sent, 0 to 1; with `relative` as a share of the file.
+     * The sent part of this chunk, 0 to 1. With `relative` it is a share of the file.
      * @param {boolean} [relative]
      */
     progress(relative) {
@@ -373,14 +368,14 @@
       return relative ? (part * size) / Math.max(1, this.fileObj.size) : part;
     }
 
-    /** To be called by the `preprocess` function when it is finished. */
+    /** The `preprocess` function calls this when it has finished. */
     preprocessFinished() {
       const awaited = this.preprocessState === 1 && this._state === 'busy';
       this.preprocessState = 2;
       if (awaited) this._proceed();
     }
 
-    /** Gives the chunk back to its file. What it was doing ends. */
+    /** Ends the chunk's request or wait, and returns the chunk to its file. */
     abort() {
       if (this._state !== 'busy') return;
       this._release();
@@ -389,7 +384,7 @@
       this.resumableObj._offer(this.fileObj);
     }
 
-    /** Takes a slot and starts. */
+    /** Takes a slot and starts. The caller has checked that one is free. */
     _begin() {
       const file = this.fileObj;
       this._state = 'busy';
@@ -413,8 +408,8 @@
     }
 
     /**
-     * Runs what calls functions of the page (`preprocess`, `query`, `headers`, `target`). One that throws is reported
-     * and ends its file; it must not block a slot for ever.
+     * Runs code that calls functions of the page (`preprocess`, `query`, `headers`, `target`). An exception is reported
+     * and fails the file, because otherwise the chunk would keep its slot for ever.
      * @param {() => void} work
      */
     _guard(work) {
@@ -425,7 +420,7 @@
       }
     }
 
-    /** Leaves the slot, and forgets request and wait. */
+    /** Leaves the slot, and ends the request or wait. */
     _release() {
       const parent = this.resumableObj;
       this._turn++;
@@ -440,7 +435,7 @@
     }
 
     /**
-     * All parameters. As ever, `query` wins over ours where a name is in both; it is never sent twice.
+     * All parameters. A parameter of `query` replaces the library's parameter of the same name.
      * @returns {Map<string, any>}
      */
     _parameters() {
@@ -484,11 +479,11 @@
     }
 
     /**
-     * An opened request with headers and handlers; the caller sends it.
+     * An opened request with headers and handlers. The caller sends it.
      * @param {string} method
      * @param {string} url
      * @param {(request: any, status: number) => void} answered
-     * @param {Record<string, string>} [own] our headers; those of the page win
+     * @param {Record<string, string>} [own] the library's headers; the page's headers replace them
      */
     _open(method, url, answered, own = {}) {
       const request = this.resumableObj._platform.createRequest();
@@ -498,7 +493,7 @@
       request.withCredentials = Boolean(this.getOpt('withCredentials'));
       let headers = this.getOpt('headers');
       if (typeof headers === 'function') headers = headers(this.fileObj, this);
-      // A header that is set twice would be sent with both values.
+      // A browser would send both values of a header that is set twice.
       const given = new Set(Object.keys(headers || {}).map((name) => name.toLowerCase()));
       const rest = Object.entries(own).filter(([name]) => !given.has(name.toLowerCase()));
       for (const [name, value] of rest.concat(Object.entries(headers || {}))) request.setRequestHeader(name, value);
@@ -541,13 +536,13 @@
       this.resumableObj._pump();
     }
 
-    /** Cuts the bytes out, prepares the body, and sends it unless the turn has ended in the meantime. */
+    /** Prepares the body, and sends it unless the chunk was aborted in the meantime. */
     _send() {
       const turn = this._turn;
       const file = this.fileObj;
       const type = this.getOpt('setChunkTypeFromFile') ? file.file.type : 'application/octet-stream';
       const bytes = file.file.slice(this.startByte, this.endByte, type);
-      // Encoding is for form fields; the body of an octet upload is always the bytes.
+      // Only form fields are encoded. The body of an octet upload is always the bytes.
       const encoded = this.getOpt('chunkFormat') === 'base64' && this.getOpt('method') !== 'octet';
       const digest = this.getOpt('digest') === 'sha-256' && this.resumableObj._canDigest();
       if (!encoded && !digest) return this._transmit(bytes, '');
@@ -568,10 +563,10 @@
       /** @type {Record<string, string>} */
       const headers = octet ? { 'Content-Type': 'application/octet-stream' } : {};
       if (digest && octet) {
-        // The chunk is the content: RFC 9530 has a header for its digest.
+        // The chunk is the content, so its digest has a header field (RFC 9530, section 2).
         headers['Content-Digest'] = digest;
       } else if (digest && this.getOpt('digestParameterName')) {
-        // Here the content is the form, so a field of the form says it of the chunk.
+        // The content is the form, so the chunk's digest is a field of the form.
         parameters.set(prefix + this.getOpt('digestParameterName'), digest);
       }
       const request = this._open(this.getOpt('uploadMethod'), this._url('upload', parameters),
@@ -580,7 +575,7 @@
         request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
       }
       if (octet) return request.send(bytes);
-      // The fields stand before the file part, so that a server which reads the body as a stream knows them in time.
+      // The fields precede the file part, because a server that streams the body needs them first.
       const form = new scope.FormData();
       for (const [name, value] of parameters) {
         for (const one of Array.isArray(value) ? value : [value]) form.append(name, one);
@@ -594,7 +589,7 @@
     /** @param {any} request @param {any} event */
     _moved(request, event) {
       if (request !== this.xhr) return;
-      // The request is a little longer than the chunk (fields, boundaries): take the share.
+      // The body is a little longer than the chunk (fields, boundaries), so the share is what counts.
       const size = this.endByte - this.startByte;
       this._loaded = event.total > 0 ? Math.min(1, event.loaded / event.total) * size : 0;
       this.fileObj._progressed(true, false);
@@ -622,8 +617,8 @@
     }
 
     /**
-     * A browser that cannot read the file (moved, changed, disk gone) reports it like a lost connection. Reading one
-     * byte tells the two apart; without it, this would be tried for ever.
+     * A browser reports a file that it cannot read (moved, changed, disk removed) like a lost connection. Reading one
+     * byte distinguishes the two cases. Otherwise such a chunk would be retried for ever.
      */
     _checkReadable() {
       const turn = this._turn;
@@ -633,7 +628,7 @@
     }
 
     /**
-     * Waits in the slot.
+     * Schedules a retry. The chunk keeps its slot while it waits.
      * @param {any} request
      * @param {number} status
      */
@@ -657,7 +652,7 @@
       parent.fire('fileRetry', this.fileObj);
     }
 
-    /** The wait is over. */
+    /** Ends the wait and sends again. */
     _tryAgain() {
       this.resumableObj._waiting.delete(this);
       this._turn++;
@@ -665,7 +660,7 @@
     }
 
     /**
-     * The server has it.
+     * Takes the server's confirmation.
      * @param {string} message
      */
     _confirmed(message) {
@@ -704,10 +699,10 @@
       this.relativePath = /** @type {string} */ (pathOf(file));
       this.size = /** @type {number} */ (file.size);
       this.uniqueIdentifier = uniqueIdentifier;
-      /** The identifier it was taken under; pages may change the public one. */
+      /** The identifier that the file was added under. Pages may change the public one. */
       this._key = uniqueIdentifier;
       /**
-       * The element that the file came by.
+       * The element that the file was picked with or dropped on.
        * @type {any}
        */
       this.container = null;
@@ -720,17 +715,17 @@
       this.chunks = [];
       /** 0: not preprocessed, 1: being preprocessed, 2: finished. */
       this.preprocessState = 0;
-      /** The server refused it: trying again is of no use. */
+      /** The server refused the file, so a retry is of no use. */
       this.permanentError = false;
 
       this._error = false;
       this._removed = false;
-      /** Why it stands still of its own: `aborted` ends with the next `upload()`, `paused` with `resume()`. */
+      /** Why the file does not upload: `aborted` ends with the next `upload()`, `paused` with `resume()`. */
       this._hold = '';
-      /** What the server told: nothing yet, the held ranges, or only chunk by chunk. */
+      /** How far tests are answered: `none` yet, with held `ranges`, or for each `single` chunk. */
       this._knowledge = 'none';
       /**
-       * The chunk whose test goes alone.
+       * The chunk whose test is sent alone.
        * @type {ResumableChunk | null}
        */
       this._probe = null;
@@ -741,14 +736,14 @@
       this._cursor = 0;
       this._doneChunks = 0;
       this._doneBytes = 0;
-      /** The size its chunks were cut by: the option may change while they are sent. */
+      /** The size that the chunks were cut with. The option may change during the upload. */
       this._chunkSize = 0;
-      /** What progress shows, of `_weight`. An empty file weighs one byte, so that it counts. */
+      /** The shown progress in bytes, at most `_weight`. An empty file weighs one byte, so that it counts. */
       this._shown = 0;
       this._weight = Math.max(1, this.size);
       this._lastEvent = -Infinity;
       this._meter = new Meter();
-      // Existing pages hand these over as event handlers.
+      // Existing pages pass these methods as event handlers.
       for (const name of ['abort', 'cancel', 'retry', 'pause', 'resume', 'upload', 'preprocessFinished']) {
         const self = /** @type {any} */ (this);
         self[name] = self[name].bind(this);
@@ -766,15 +761,15 @@
     }
 
     /**
-     * How much of this file is sent, 0 to 1; with `relative` as a share of all files. A file that failed counts as
-     * done, so that the whole reaches 1.
+     * The sent part of this file, 0 to 1. With `relative` it is a share of all files. A failed file counts as sent, so
+     * that the total reaches 1.
      * @param {boolean} [relative]
      */
     progress(relative) {
       return relative ? this._shown / Math.max(1, this.resumableObj._weight) : this._shown / this._weight;
     }
 
-    /** What the server has confirmed, in bytes: unlike `progress()`, nothing that is only on its way. */
+    /** The bytes that the server has confirmed. `progress()` also counts bytes that are only sent. */
     get confirmedSize() {
       return this._doneBytes;
     }
@@ -791,31 +786,31 @@
       return this._hold !== '';
     }
 
-    /** Bytes a second, of late. */
+    /** The recent speed in bytes per second. */
     speed() {
       return this._meter.rate();
     }
 
-    /** Seconds, 0 when done, Infinity while nothing moves. */
+    /** In seconds. 0 when done, Infinity while nothing is sent. */
     timeRemaining() {
       return remaining(this._weight - this._shown, this.speed());
     }
 
-    /** Stops. Goes on with the next `upload()`, of this file or of all. */
+    /** Stops until the next `upload()` of this file or of the instance. */
     abort() {
       this._stop('aborted');
     }
 
     /**
-     * Stops this file alone. It goes on with its `resume()`.
-     * @param {boolean} [on] `false` goes on
+     * Stops this file until its `resume()`.
+     * @param {boolean} [on] `false` resumes
      */
     pause(on) {
       if (on === false) this.resume();
       else this._stop('paused');
     }
 
-    /** Goes on after `pause()` or `abort()`, and starts uploading if nothing was. */
+    /** Continues after `pause()` or `abort()`, and starts the upload if it was not running. */
     resume() {
       this._hold = '';
       this.resumableObj._offer(this);
@@ -826,20 +821,20 @@
       this.resume();
     }
 
-    /** Stops, and leaves the list. With `deleteOnCancel` the server is told. */
+    /** Stops and removes the file. With `deleteOnCancel` the server is told. */
     cancel() {
       this.resumableObj._remove(this);
       this.resumableObj.fire('fileProgress', this);
       this.resumableObj._pump();
     }
 
-    /** Starts again from the beginning, by asking the server what it holds. */
+    /** Starts again by asking the server which bytes it holds. */
     retry() {
       this.bootstrap();
       this.resume();
     }
 
-    /** Forgets all state, and cuts the file into chunks anew. */
+    /** Resets all state, and cuts the file into new chunks. */
     bootstrap() {
       const parent = this.resumableObj;
       this._stop('');
@@ -857,8 +852,8 @@
     }
 
     /**
-     * Takes the first chunks as uploaded. Before `upload()`. At least one chunk must remain, since its answer is what
-     * completes the file: other numbers are ignored, as ever.
+     * Marks the first chunks as uploaded. To be called before `upload()`. At least one chunk must remain, because its
+     * answer completes the file. Larger numbers are ignored, as in Resumable.js.
      * @param {number} count
      */
     markChunksCompleted(count) {
@@ -867,7 +862,7 @@
       this._show(false);
     }
 
-    /** To be called by the `preprocessFile` function when it is finished. */
+    /** The `preprocessFile` function calls this when it has finished. */
     preprocessFinished() {
       if (this.preprocessState === 1) this.resumableObj._preparing.delete(this);
       this.preprocessState = 2;
@@ -887,7 +882,7 @@
       for (let i = 0; i < count; i++) {
         const end = i === count - 1 ? this.size : (i + 1) * chunkSize;
         chunks.push(new ResumableChunk(this, i, i * chunkSize, end));
-        // Every chunk an event would cost more than the cutting.
+        // An event for each chunk would cost more than cutting it.
         if ((i + 1) % 1024 === 0 || i === count - 1) parent.fire('chunkingProgress', this, (i + 1) / count);
       }
       this.chunks = chunks;
@@ -902,7 +897,7 @@
       this._hold = hold;
       const parent = this.resumableObj;
       if (this.preprocessState === 1) {
-        // Its own slot gets free; when it is asked again, preprocessing starts again.
+        // This frees the slot. Preprocessing starts again when the file resumes.
         parent._preparing.delete(this);
         this.preprocessState = 0;
       }
@@ -913,13 +908,13 @@
       parent._pump();
     }
 
-    /** It cannot hand out a chunk just now: its first test is under way, or it is being prepared. */
+    /** True while the file cannot hand out chunks: its first test is open, or it is being preprocessed. */
     _isBlocked() {
       return this._probe !== null || this.preprocessState === 1;
     }
 
     /**
-     * The next chunk to begin, if any.
+     * The next chunk to send, if any.
      * @returns {ResumableChunk | null}
      */
     _take() {
@@ -935,7 +930,7 @@
     }
 
     /**
-     * The first or last chunk, if it is still to be begun.
+     * The first or last chunk, if it still has to be sent.
      * @returns {ResumableChunk | null}
      */
     _takeEnd() {
@@ -946,7 +941,7 @@
     }
 
     /**
-     * Takes an answer with held ranges to heart: `{"size": n, "held": [[from, to], ...], "complete": false}`.
+     * Marks the chunks that the JSON of a test lists as held (PROTOCOL.md, The JSON of a test).
      * @param {string} text
      * @param {ResumableChunk} asker
      */
@@ -959,7 +954,7 @@
         return;
       }
       if (!told || !Array.isArray(told.held)) return;
-      // Ranges of another file say nothing of this one.
+      // These are the ranges of another file.
       if (typeof told.size === 'number' && told.size !== this.size) return;
       this._knowledge = 'ranges';
       /** @type {[number, number][]} */
@@ -975,7 +970,7 @@
         for (i++; i < ranges.length && ranges[i][0] <= to; i++) to = Math.max(to, ranges[i][1]);
         for (let n = Math.ceil(from / chunkSize); n <= last && this.chunks[n].endByte <= to; n++) {
           const chunk = this.chunks[n];
-          // What is being sent at the same time has an answer of its own to come.
+          // Chunks that are being sent get an answer of their own.
           if (chunk._state === 'pending' || chunk === asker) this._mark(chunk);
         }
       }
@@ -991,8 +986,8 @@
     }
 
     /**
-     * Brings what is shown up to date; never down.
-     * @param {boolean} moved bytes went over the wire
+     * Updates the shown progress, which never falls.
+     * @param {boolean} moved true if bytes were sent
      */
     _show(moved) {
       let bytes = this._doneBytes;
@@ -1032,7 +1027,7 @@
       this._fail(String(error), true);
     }
 
-    /** It was moved, changed or locked since it was picked: sending it again would not help. */
+    /** The file was moved, changed or locked after it was picked, so a retry would not help. */
     _unreadable() {
       this._fail(`${this.fileName} cannot be read any more.`, false);
     }
@@ -1056,7 +1051,7 @@
   }
 
   /**
-   * An option from the first layer that has it; for an array of names an object of options.
+   * The option from the first layer that has it. For an array of names it is an object of options.
    * @param {string | string[]} name
    * @param {Record<string, any>[]} layers @returns {any}
    */
@@ -1068,7 +1063,7 @@
 
   // ---------------------------------------------------------------------------------------------------- instance
 
-  /** What pages call and hand over as handlers, detached from its object. */
+  /** The methods that pages may pass as handlers, detached from the instance. */
   const METHODS = [
     'getOpt', 'on', 'off', 'fire', 'assignBrowse', 'assignDrop', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
     'upload', 'uploadNextChunk', 'pause', 'cancel', 'progress', 'isUploading', 'addFile', 'addFiles', 'removeFile',
@@ -1079,7 +1074,7 @@
     /** @param {Record<string, any>} [opts] */
     constructor(opts) {
       this.version = 1.1;
-      // The caller's own object: existing pages change it later on.
+      // The caller's own object, because existing pages change it later.
       this.opts = opts || {};
       this.defaults = Object.assign({}, DEFAULTS);
       this.support = isSupported();
@@ -1097,17 +1092,17 @@
       this._pumping = false;
       this._pumpAgain = false;
       /**
-       * Chunks in slots.
+       * The chunks that have a slot.
        * @type {Set<ResumableChunk>}
        */
       this._busy = new Set();
       /**
-       * Those of them that wait.
+       * Those of them that wait for a retry.
        * @type {Set<ResumableChunk>}
        */
       this._waiting = new Set();
       /**
-       * Files whose `preprocessFile` is under way.
+       * Files whose `preprocessFile` has not finished.
        * @type {Set<ResumableFile>}
        */
       this._preparing = new Set();
@@ -1149,7 +1144,7 @@
 
     // ------------------------------------------------------------------------------------------------- events
 
-    /** @param {string} event in any case; `catchAll` for all @param {Function} callback */
+    /** @param {string} event in any case; `catchAll` hears all events @param {Function} callback */
     on(event, callback) {
       const name = event.toLowerCase();
       const list = this._listeners.get(name);
@@ -1158,7 +1153,7 @@
       return this;
     }
 
-    /** @param {string} event @param {Function} [callback] without it all of the event's */
+    /** @param {string} event @param {Function} [callback] the default is all listeners of the event */
     off(event, callback) {
       const name = event.toLowerCase();
       const left = callback ? (this._listeners.get(name) || []).filter((one) => one !== callback) : [];
@@ -1167,7 +1162,7 @@
     }
 
     /**
-     * Calls the listeners. One that throws is reported, and neither the others nor the upload suffer from it.
+     * Calls the listeners. An exception of one is reported and affects neither the others nor the upload.
      * @param {string} event
      * @param {...any} args
      */
@@ -1193,7 +1188,7 @@
     }
 
     /**
-     * Throws an error of the page's own outside of our work, where the browser reports it like any other.
+     * Throws an error of the page's code in a task of its own, where the browser reports it like any other.
      * @param {any} error
      */
     _report(error) {
@@ -1201,7 +1196,7 @@
     }
 
     /**
-     * An error without a request: to the `error` listeners, or the console.
+     * Reports an error that has no request: to the `error` listeners, or else to the console.
      * @param {string} message
      */
     _complain(message) {
@@ -1213,8 +1208,8 @@
     // ------------------------------------------------------------------------------------------ picking, dropping
 
     /**
-     * Lets the nodes open the file dialogue. An `<input type="file">` is used as it is; anything else gets a hidden
-     * one, and can be used by keyboard too.
+     * Makes the nodes open the file dialog. An `<input type="file">` is used as it is. Any other node gets a hidden
+     * input, and can also be used by keyboard.
      * @param {any} domNodes
      * @param {boolean} [isDirectory]
      */
@@ -1228,7 +1223,7 @@
           input.tabIndex = -1;
           node.appendChild(input);
           const open = (/** @type {any} */ event) => {
-            // The input's own click comes up to the node again.
+            // The click on the input bubbles up to the node.
             if (event.target === input) return;
             if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
             event.preventDefault();
@@ -1280,13 +1275,13 @@
      * @param {any} event
      */
     handleChangeEvent(event) {
-      // The list is live: clearing the input would empty it.
+      // The list is live, and clearing the input empties it.
       this._add(Array.from(event.target.files), event);
       if (this.getOpt('clearInput')) event.target.value = '';
     }
 
     /**
-     * Takes the files of a `drop` event, folders with all that is in them.
+     * Takes the files of a `drop` event, with all files in dropped folders.
      * @param {any} event
      * @returns {Promise<void>}
      */
@@ -1297,7 +1292,7 @@
       event.preventDefault();
       const transfer = event.dataTransfer;
       if (!transfer) return Promise.resolve();
-      // Entries can be had only now, while the event is being handled.
+      // The entries are available only while the event is being handled.
       const items = Array.from(transfer.items || []).filter((/** @type {any} */ item) => item.kind === 'file');
       const entries = items.map((/** @type {any} */ item) => item.webkitGetAsEntry && item.webkitGetAsEntry());
       if (items.length === 0 || !entries.every(Boolean)) {
@@ -1318,7 +1313,7 @@
 
     /** @param {any} event */
     _dragLeft(event) {
-      // Passing over a child is not leaving.
+      // The pointer has moved to a child of the node.
       if (event.relatedTarget && event.currentTarget.contains(event.relatedTarget)) return;
       event.currentTarget.classList.remove(this.getOpt('dragOverClass'));
     }
@@ -1338,7 +1333,7 @@
      * @returns {string[]}
      */
     _types() {
-      // The documentation of 1.1 says `fileTypes`, its code `fileType`.
+      // The documentation of Resumable.js 1.1 has `fileTypes`, its code `fileType`.
       return [this.getOpt('fileType'), this.getOpt('fileTypes')]
         .flatMap((types) => (Array.isArray(types) ? types : String(types).split(',')))
         .map((type) => type.trim()).filter(Boolean);
@@ -1364,7 +1359,7 @@
       const most = this.getOpt('maxFiles');
       if (most !== undefined && most !== null && most < list.length + this.files.length) {
         if (most === 1 && this.files.length === 1 && list.length === 1) {
-          // One file at a time: the new one takes the place of the old one.
+          // If only one file is allowed, a new one replaces it.
           this.removeFile(this.files[0]);
         } else {
           this.getOpt('maxFilesErrorCallback').call(this, list, errorCount);
@@ -1401,13 +1396,13 @@
         if (added.length + skipped.length > 0) this.fire('filesAdded', added, skipped);
         this._pump();
       };
-      // After the caller's task, as ever: he may still be registering listeners.
+      // After the caller's task, which may still add listeners, as in Resumable.js.
       if (pending.length > 0) Promise.all(pending).then(tell);
       else this._platform.setTimeout(tell, 0);
     }
 
     /**
-     * The identifier that a file gets: by the page's function, else, or where that gives nothing, the default.
+     * The identifier of a file: the result of `generateUniqueIdentifier`, or the default if that is empty.
      * @param {any} file
      * @param {any} [event]
      * @returns {string | Promise<string>}
@@ -1422,7 +1417,7 @@
     }
 
     /**
-     * The callback that refuses the file, if any.
+     * The name of the callback that refuses the file, or an empty string.
      * @param {any} file
      */
     _refusal(file) {
@@ -1484,7 +1479,7 @@
     }
 
     /**
-     * Nobody waits for the answer: what the server doesn't hear of expires.
+     * Nothing waits for the answer. If the request is lost, the upload expires on the server.
      * @param {ResumableChunk} chunk
      */
     _tellOfCancel(chunk) {
@@ -1500,7 +1495,7 @@
     getFromUniqueIdentifier(uniqueIdentifier) {
       const file = this._byIdentifier.get(uniqueIdentifier);
       if (file && file.uniqueIdentifier === uniqueIdentifier) return file;
-      // Pages give files identifiers of their own when they are added.
+      // Pages may change the identifier when a file is added.
       return this.files.find((one) => one.uniqueIdentifier === uniqueIdentifier) || false;
     }
 
@@ -1508,17 +1503,17 @@
       return this._size;
     }
 
-    /** 0 to 1 over all files, by bytes. Falls only when files are added, removed or started again. */
+    /** The sent part of all files in bytes, 0 to 1. It falls only when files are added, removed or restarted. */
     progress() {
       return this._weight > 0 ? Math.min(1, Math.max(0, this._shown / this._weight)) : 0;
     }
 
-    /** Bytes a second, of late. */
+    /** The recent speed in bytes per second. */
     speed() {
       return this._meter.rate();
     }
 
-    /** Seconds, 0 when done, Infinity while nothing moves. */
+    /** In seconds. 0 when done, Infinity while nothing is sent. */
     timeRemaining() {
       return remaining(this._weight - this._shown, this.speed());
     }
@@ -1547,7 +1542,7 @@
       this._reach();
     }
 
-    /** As the original's; `upload()` is all that is needed. */
+    /** For pages written for Resumable.js. `upload()` does the same and more. */
     uploadNextChunk() {
       this._running = true;
       this._listen(true);
@@ -1562,18 +1557,18 @@
     cancel() {
       this.fire('beforeCancel');
       this._halt();
-      // From the end, where removing is cheap.
+      // Removing from the end of the list is cheap.
       for (let i = this.files.length - 1; i >= 0; i--) this._remove(this.files[i]);
       this.fire('cancel');
     }
 
-    /** Everything stops, and all chunks go back. */
+    /** Stops everything, and returns all chunks to their files. */
     _halt() {
       this._running = false;
       this._parked = false;
       const files = new Set(Array.from(this._busy, (chunk) => chunk.fileObj));
       for (const chunk of Array.from(this._busy)) chunk.abort();
-      // What was under way goes on before the rest.
+      // These files continue before the others.
       for (const file of Array.from(files).reverse()) this._offer(file, true);
       this._meter.rest();
       for (const file of files) file._meter.rest();
@@ -1582,7 +1577,7 @@
       for (const file of files) this.fire('fileProgress', file);
     }
 
-    /** @param {ResumableFile} file @param {boolean} [front] it was under way: let it go on before the others */
+    /** @param {ResumableFile} file @param {boolean} [front] true if the file continues before the others */
     _offer(file, front) {
       if (file._hold !== '' || file._removed || file._error || file.isComplete()) return;
       if (front) this._open = new Set([file].concat(Array.from(this._open)));
@@ -1596,7 +1591,7 @@
       this._ends.delete(file);
     }
 
-    /** Fills the slots. Called whenever one may have got free. */
+    /** Fills the free slots. Called whenever a slot may be free. */
     _pump() {
       if (!this._running) return;
       this._pumpAgain = true;
@@ -1640,7 +1635,7 @@
       return null;
     }
 
-    /** True when the file can hand out chunks; starts its preprocessing if that is what is missing. */
+    /** True if the file can hand out chunks. Starts its preprocessing if needed. */
     _prepare(/** @type {ResumableFile} */ file) {
       const preprocess = file.getOpt('preprocessFile');
       if (file.preprocessState === 0) {
@@ -1659,7 +1654,7 @@
       return !file._isBlocked() && !file._error;
     }
 
-    /** One timer, for the chunk that is due first. */
+    /** Sets the timer for the waiting chunk that is due first. */
     _setTimer() {
       if (this._timer !== null) this._platform.clearTimeout(this._timer);
       this._timer = null;
@@ -1669,7 +1664,7 @@
       this._timer = this._platform.setTimeout(() => this._wake(), Math.max(0, due - this._platform.now()));
     }
 
-    /** Tries again what is due by the clock on the wall: timers stand still while a machine sleeps. */
+    /** Retries the chunks that are due. Timers stop while a machine sleeps, so the clock decides. */
     _wake() {
       if (this._parked) return;
       const now = this._platform.now();
@@ -1679,13 +1674,13 @@
       this._setTimer();
     }
 
-    /** Offline: nothing waits for a time any more, only for the network. */
+    /** The browser is offline: the waiting chunks wait for the network instead of a time. */
     _park() {
       this._parked = true;
       this._setTimer();
     }
 
-    /** The network is back, or the user says so: what waited for it goes now. */
+    /** The network is back, or `upload()` was called: chunks that waited for the network are sent now. */
     _reach() {
       this._parked = false;
       for (const chunk of this._waiting) if (chunk._unreached) chunk._due = 0;
@@ -1693,12 +1688,12 @@
       this._pump();
     }
 
-    /** An answer came, whatever the browser thinks of the network. */
+    /** An answer arrived, so there is a network, whatever the browser reports. */
     _reached() {
       if (this._parked) this._reach();
     }
 
-    /** Listens to the window only while there is something to do, so that a forgotten instance can be collected. */
+    /** Listens to the window only during an upload, so that an unused instance can be garbage-collected. */
     _listen(/** @type {boolean} */ on) {
       if (this._listening === on) return;
       this._listening = on;
@@ -1712,10 +1707,10 @@
       if (document) document[change]('visibilitychange', this._onWake);
     }
 
-    /** Web Crypto exists only in secure contexts; without it chunks go without digest, and the console is told once. */
+    /** Web Crypto exists only in secure contexts. Without it chunks have no digest, and the console says so once. */
     _canDigest() {
       if (scope.crypto && scope.crypto.subtle) return true;
-      if (!this._warnedOfDigest) scope.console.warn('Digests need a secure context (https): sending without.');
+      if (!this._warnedOfDigest) scope.console.warn('Digests need a secure context (https). Chunks are sent without.');
       this._warnedOfDigest = true;
       return false;
     }
@@ -1724,13 +1719,13 @@
   // ------------------------------------------------------------------------------------------------------ exports
 
   /**
-   * With or without `new`.
+   * May be called with or without `new`.
    * @param {Record<string, any>} [opts]
    */
   function Resumable(opts) {
     return new Uploads(opts);
   }
-  // `instanceof Resumable` holds.
+  // Makes `instanceof Resumable` work.
   Resumable.prototype = Uploads.prototype;
   Resumable.Resumable = Resumable;
   Resumable.default = Resumable;

@@ -1,6 +1,6 @@
 /**
- * The ES module: `import Resumable from './resumable.mjs'`. The one implementation is the classic script beside it.
- * A browser gets it as the global that a classic script sets; a bundler or Node gets it as a CommonJS export.
+ * The ES module: `import Resumable from './resumable.mjs'`. It exports the implementation in `resumable.js`, which sets
+ * a global in a browser and is a CommonJS module for bundlers and Node.
  */
 import * as script from './resumable.js';
 

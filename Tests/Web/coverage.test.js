@@ -1,4 +1,4 @@
-// Every line of the libraries is run by the other tests. They run once more here, in processes that V8 keeps count of.
+// The other tests execute every line of the libraries. They run once more here, in processes with V8's coverage.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -10,15 +10,15 @@ const { missedLines } = require('./support/coverage.js');
 
 const libraries = ['resumable.js', 'resumable-recovery.js'];
 
-/** Not this one, and not those about something else: types, and costs, which take the counts for themselves. */
+/** These tests do not count: this one, the types, and the costs, which reset the counters. */
 const without = ['coverage.test.js', 'types.test.js', 'cost.test.js'];
 
-test(`every line of ${libraries.join(' and ')} runs`, (t) => {
+test(`the tests execute every line of ${libraries.join(' and ')}`, (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'coverage-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const tests = fs.readdirSync(__dirname).filter((name) => name.endsWith('.test.js') && !without.includes(name));
   const env = { ...process.env, NODE_V8_COVERAGE: folder };
-  // Else node would take them for parts of this test.
+  // Otherwise node would treat them as parts of this test.
   delete env.NODE_TEST_CONTEXT;
   const told = spawnSync(process.execPath, ['--test', ...tests], { cwd: __dirname, env, encoding: 'utf8' });
   assert.equal(told.status, 0, told.stdout);

@@ -1,5 +1,5 @@
-// The documentation of Resumable.js, name by name: what is promised is there, has its default, and is named in a test
-// that shows what it does. The tables are written from the documentation, not from the code.
+// The documentation of Resumable.js, name by name: every documented name exists, has its default, and occurs in a test
+// of its behaviour. The tables are written from the documentation, not from the code.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -9,14 +9,14 @@ const { Dialogue, Resumable, file } = require('./support/dialogue.js');
 
 const KiB = 1024;
 
-/** Documented for the first releases. */
+/** Options that the first releases document. */
 const firstOptions = {
   target: '/', chunkSize: 1 * KiB * KiB, simultaneousUploads: 3, fileParameterName: 'file', query: {}, headers: {},
   prioritizeFirstAndLastChunk: false, testChunks: true, generateUniqueIdentifier: null, maxFiles: undefined,
   maxFilesErrorCallback: Function,
 };
 
-/** Documented for 1.1. */
+/** Options that 1.1 documents. */
 const laterOptions = {
   testTarget: null, forceChunkSize: false, chunkNumberParameterName: 'resumableChunkNumber',
   totalChunksParameterName: 'resumableTotalChunks', chunkSizeParameterName: 'resumableChunkSize',
@@ -32,12 +32,12 @@ const laterOptions = {
   throttleProgressCallbacks: 0.5,
 };
 
-/** Ours. */
+/** Options that only this library has. */
 const ownOptions = { digest: null, digestParameterName: 'resumableChunkDigest', deleteOnCancel: false, platform: null };
 
 const options = { ...firstOptions, ...laterOptions, ...ownOptions };
 
-/** The arguments of each event, in their order. */
+/** The arguments of each event, in order. */
 const events = {
   fileSuccess: ['file', 'message'],
   fileProgress: ['file', 'message, or nothing'],
@@ -81,7 +81,7 @@ const chunkProperties = ['resumableObj', 'fileObj', 'offset', 'startByte', 'endB
 const chunkMethods = ['getOpt', 'status', 'progress', 'preprocessFinished', 'abort'];
 
 for (const [name, value] of Object.entries(options)) {
-  test(`option ${name} has its default, can be set, and can be asked for`, () => {
+  test(`option ${name} has its default, can be set, and can be read`, () => {
     const usual = Resumable().getOpt(name);
     if (value === Function) assert.equal(typeof usual, 'function');
     else assert.deepEqual(usual, value);
@@ -93,7 +93,7 @@ for (const [name, value] of Object.entries(options)) {
   });
 }
 
-test('properties and methods are there, of the instance, of a file, of a chunk', () => {
+test('the instance, a file and a chunk have the documented properties and methods', () => {
   const r = new Resumable({ chunkSize: 1 });
   r.addFile(file('a', 2));
   const [f] = r.files;
@@ -105,7 +105,7 @@ test('properties and methods are there, of the instance, of a file, of a chunk',
   }
 });
 
-test('the declarations tell of exactly this, and nothing else', () => {
+test('the declarations have exactly these names', () => {
   const text = fs.readFileSync(path.join(__dirname, '../../Sources/Web/resumable.d.ts'), 'utf8');
   const membersOf = (opening) => {
     const [, rest] = text.split(`${opening} {\n`);
@@ -120,7 +120,7 @@ test('the declarations tell of exactly this, and nothing else', () => {
   assert.deepEqual(membersOf('interface ResumableChunk'), [...chunkProperties, ...chunkMethods].sort());
 });
 
-test('every one of these names stands in another test', () => {
+test('each of these names occurs in another test', () => {
   const own = path.basename(__filename);
   const tests = fs.readdirSync(__dirname).filter((name) => /\.test\.js$/.test(name) && name !== own);
   const text = tests.map((name) => fs.readFileSync(path.join(__dirname, name), 'utf8')).join('\n');
@@ -131,7 +131,7 @@ test('every one of these names stands in another test', () => {
   assert.deepEqual(unnamed, []);
 });
 
-/** What an argument of this name looks like. */
+/** Checks an argument by its name. */
 const looks = {
   file: (value, d) => value.resumableObj === d.client && value.file instanceof File,
   message: (value) => typeof value === 'string',
@@ -142,7 +142,7 @@ const looks = {
   ratio: (value) => value > 0 && value <= 1,
 };
 
-/** A life in which everything happens. */
+/** An upload in which every event occurs. */
 function live(d) {
   const twice = file('twice', 5);
   d.client.addFiles([file('a', 25), file('b', 5), file('c', 5), twice, twice], new Event('change'));
@@ -159,7 +159,7 @@ function live(d) {
 }
 
 for (const [name, parameters] of Object.entries(events)) {
-  test(`event ${name}(${parameters.join(', ')}), heard in any case, alone and by catchAll`, () => {
+  test(`event ${name}(${parameters.join(', ')}) reaches its listeners, in any case, and catchAll`, () => {
     const d = new Dialogue({ testChunks: false });
     const alone = [];
     for (const spelled of [name, name.toLowerCase(), name.toUpperCase()]) {
@@ -167,7 +167,7 @@ for (const [name, parameters] of Object.entries(events)) {
     }
     live(d);
     const [once, all] = [alone.filter((_, i) => i % 3 === 0), d.saw(name)];
-    assert.ok(once.length > 0, 'it happens');
+    assert.ok(once.length > 0, 'the event is fired');
     assert.equal(alone.length, once.length * 3);
     assert.deepEqual(all, once.map((args) => [name, ...args]));
     for (const args of once) {

@@ -265,22 +265,22 @@ test('minFileSize, maxFileSize and fileType, with their callbacks', () => {
 
 test('without callbacks the error listeners are told, else the console; never an alert box', (t) => {
   globalThis.alert = () => assert.fail('an alert box');
-  const kib = 1024;
   const tell = (options, ...files) => {
     const d = new Dialogue(options);
     d.add(...files);
     return d.saw('error').map((one) => one[1]);
   };
   const [a, b, c] = ['a', 'b', 'c'].map((name) => file(name, 1));
-  assert.deepEqual(tell({ maxFiles: 1 }, a, b), ['Please upload 1 file at a time.']);
-  assert.deepEqual(tell({ maxFiles: 2 }, a, b, c), ['Please upload 2 files at a time.']);
-  assert.deepEqual(tell({ minFileSize: 1000 }, file('a', 1)), ['a is too small: the least is 1000 bytes.']);
-  assert.deepEqual(tell({ minFileSize: kib }, file('a', 1)), ['a is too small: the least is 1 KB.']);
-  assert.deepEqual(tell({ minFileSize: kib ** 2 }, a), ['a is too small: the least is 1.0 MB.']);
-  assert.deepEqual(tell({ minFileSize: kib ** 3 }, a), ['a is too small: the least is 1.0 GB.']);
-  assert.deepEqual(tell({ maxFileSize: 2 * kib ** 2 }, hollow('a', 1e9)), ['a is too large: the most is 2.0 MB.']);
-  assert.deepEqual(tell({ maxFileSize: 2 * kib ** 3 }, hollow('a', 1e12)), ['a is too large: the most is 2.0 GB.']);
-  assert.deepEqual(tell({ fileType: ['jpg'] }, file('a', 1)), ['a has a type that is not allowed: please choose jpg.']);
+  assert.deepEqual(tell({ maxFiles: 1 }, a, b), ['Please upload at most 1 file at a time.']);
+  assert.deepEqual(tell({ maxFiles: 2 }, a, b, c), ['Please upload at most 2 files at a time.']);
+  assert.deepEqual(tell({ minFileSize: 999 }, file('a', 1)), ['a is too small. It must have at least 999 bytes.']);
+  assert.deepEqual(tell({ minFileSize: 1024 }, file('a', 1)), ['a is too small. It must have at least 1.02 kB.']);
+  assert.deepEqual(tell({ minFileSize: 1e6 }, a), ['a is too small. It must have at least 1 MB.']);
+  assert.deepEqual(tell({ minFileSize: 1e9 }, a), ['a is too small. It must have at least 1 GB.']);
+  assert.deepEqual(tell({ maxFileSize: 2.5e6 }, hollow('a', 1e9)), ['a is too large. It may have at most 2.5 MB.']);
+  assert.deepEqual(tell({ maxFileSize: 2e12 }, hollow('a', 3e12)), ['a is too large. It may have at most 2000 GB.']);
+  assert.deepEqual(tell({ maxFileSize: 0 }, a), ['a is too large. It may have at most 0 bytes.']);
+  assert.deepEqual(tell({ fileType: ['jpg'] }, file('a', 1)), ['a has a type that is not allowed. Allowed types: jpg.']);
   const warn = t.mock.method(console, 'warn', () => {});
   new Resumable({ maxFiles: 1 }).addFiles([file('a', 1), file('b', 1)]);
   assert.equal(warn.mock.callCount(), 1);

@@ -1,4 +1,4 @@
-// Uploads that survive: sessions that begin, crash and come back, in one browser.
+// Recovery of uploads: sessions that begin, crash and come back in one browser.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -6,12 +6,12 @@ const { Dialogue, Resumable, file } = require('./support/dialogue.js');
 const { endOfTask, FakeIndexedDB, FakeLocks, FakeFileHandle, FakeFolderHandle } = require('./support/browser.js');
 const ResumableRecovery = require('../../Sources/Web/resumable-recovery.js');
 
-test('a bundler finds it by name and as the default', () => {
+test('the module exports the class by name and as default', () => {
   assert.equal(ResumableRecovery.ResumableRecovery, ResumableRecovery);
   assert.equal(ResumableRecovery.default, ResumableRecovery);
 });
 
-/** What outlives a tab. */
+/** The state of a browser that outlives its tabs. */
 class Browser {
   indexedDB = new FakeIndexedDB();
   locks = new FakeLocks();
@@ -21,7 +21,7 @@ class Browser {
   }
 }
 
-/** A page with uploads that are remembered. */
+/** A page with recovery. */
 class Tab {
   constructor(browser, options, { platform, ...recoveryOptions } = {}) {
     this.browser = browser;
@@ -43,7 +43,7 @@ class Tab {
     });
   }
 
-  /** Time passes, and everything that it lets happen happens. */
+  /** Lets time pass, and runs everything that is due. */
   async pass(milliseconds = 0) {
     for (let i = 0; i < 30; i++) await endOfTask();
     this.d.pass(milliseconds);
@@ -57,7 +57,7 @@ class Tab {
     return this.client.files;
   }
 
-  /** Long enough that a living tab is seen to live. */
+  /** Waits long enough to see that another tab is open. */
   async list() {
     const listing = this.recovery.list();
     await this.pass(1000);
@@ -68,7 +68,7 @@ class Tab {
     return (await this.list()).map((entry) => entry.fileName);
   }
 
-  /** The tab dies without a word: nothing it had in mind is done any more. */
+  /** The tab crashes: its timers and requests are gone. */
   crash() {
     this.browser.time = this.d.time;
     this.d.timers.clear();
@@ -86,14 +86,14 @@ class Tab {
 
 const at = (name, size, path) => file(name, size, { extra: path ? { relativePath: path } : {} });
 
-test('what is under way is remembered with all that a page shows; what is done is not', async () => {
+test('unfinished uploads are stored with the details that a page shows, finished uploads are not', async () => {
   const browser = new Browser();
   const one = browser.open();
   await one.add(file('a.txt', 25, { type: 'text/plain' }), at('b', 5, 'x/b'));
   one.client.upload();
   await one.pass(2000);
   one.d.answers(200);
-  // What is only on its way may never arrive.
+  // Bytes that are only sent may never arrive.
   one.d.open[0].upload.onprogress({ loaded: 10, total: 10 });
   await one.pass(2000);
   const [a] = one.client.files;
@@ -118,7 +118,7 @@ test('what is under way is remembered with all that a page shows; what is done i
   assert.deepEqual(await browser.open().names(), ['b']);
 });
 
-test('with a handle one click continues it, under the old identifier and with what is missing', async () => {
+test('with a handle one click continues the upload with the old identifier and the missing chunks', async () => {
   const browser = new Browser();
   const handle = new FakeFileHandle(file('a', 25));
   const one = browser.open();
@@ -131,7 +131,7 @@ test('with a handle one click continues it, under the old identifier and with wh
   const { uniqueIdentifier } = one.client.files[0];
   one.crash();
 
-  // A new session: the user is asked once more.
+  // In a new session the user is asked once more.
   handle.permission = 'prompt';
   const two = browser.open({ testChunks: true });
   const [entry] = await two.list();
@@ -145,7 +145,7 @@ test('with a handle one click continues it, under the old identifier and with wh
   two.d.asks('POST a 3');
   assert.deepEqual(await two.list(), []);
 
-  // It crashes again, and the handle is still there. This time it is finished.
+  // After another crash the handle is still stored. This session finishes the upload.
   two.crash();
   const three = browser.open();
   const [again] = await three.list();
@@ -159,7 +159,7 @@ test('with a handle one click continues it, under the old identifier and with wh
   assert.deepEqual(await browser.open().list(), []);
 });
 
-test('a file that has changed starts afresh under a new identifier', async () => {
+test('a file that has changed starts again with a new identifier', async () => {
   const generators = { default: null, 'by name alone': (f) => `id-${f.name}`, later: async (f) => `id-${f.name}` };
   for (const [name, generateUniqueIdentifier] of Object.entries(generators)) {
     for (const changed of [file('a', 26), file('a', 25, { lastModified: 2 })]) {
@@ -187,7 +187,7 @@ test('a file that has changed starts afresh under a new identifier', async () =>
   }
 });
 
-test('without handle, permission or file the page is asked for the file, which is then recognised', async () => {
+test('without handle, permission or file, resume asks for the file and then recognises it', async () => {
   const browser = new Browser();
   const handles = ['denied', 'gone', 'throws'].map((name) => new FakeFileHandle(file(name, 5)));
   const one = browser.open();
@@ -205,7 +205,7 @@ test('without handle, permission or file the page is asked for the file, which i
   assert.equal((await two.list()).length, 4, 'all still there');
   const none = entries.find((entry) => entry.fileName === 'none');
 
-  // The wrong one, the right one.
+  // First a wrong file, then the right one.
   assert.equal(two.recovery.matches(file('other', 5)), undefined);
   assert.equal(two.recovery.matches(file('none', 6)), undefined);
   assert.equal(await two.recovery.resume(none, file('other', 5)), 'needsFile');
@@ -214,16 +214,16 @@ test('without handle, permission or file the page is asked for the file, which i
   await two.pass();
   assert.equal(two.client.files[0].uniqueIdentifier, none.uniqueIdentifier);
   two.d.asks('POST none 1');
-  assert.equal(two.recovery.matches(file('none', 5)), undefined, 'it is not pending any more');
+  assert.equal(two.recovery.matches(file('none', 5)), undefined, 'it is no longer pending');
   const gone = entries.find((entry) => entry.fileName === 'gone');
   assert.equal(await two.recovery.resume(gone, file('gone', 5)), 'resumed');
   await two.pass();
   two.crash();
   const left = await browser.open().list();
-  assert.equal(left.find((entry) => entry.fileName === 'gone').hasHandle, false, 'it led elsewhere');
+  assert.equal(left.find((entry) => entry.fileName === 'gone').hasHandle, false, 'the old handle is not stored');
 });
 
-test('matches: by path, or by a name that is there once', async () => {
+test('matches finds an entry by path, or by name if the name is unique', async () => {
   const browser = new Browser();
   const one = browser.open();
   await one.add(at('a', 5, 'x/a'), at('a', 5, 'y/a'), at('b', 5, 'x/b'));
@@ -231,11 +231,11 @@ test('matches: by path, or by a name that is there once', async () => {
   const two = browser.open();
   await two.list();
   assert.equal(two.recovery.matches(at('a', 5, 'y/a')).relativePath, 'y/a');
-  assert.equal(two.recovery.matches(file('a', 5)), undefined, 'it may be either');
+  assert.equal(two.recovery.matches(file('a', 5)), undefined, 'the name is ambiguous');
   assert.equal(two.recovery.matches(file('b', 5)).relativePath, 'x/b');
 });
 
-test('a picked file continues its entry by itself, whatever makes the identifiers', async () => {
+test('a picked file continues its entry without a call, with any generateUniqueIdentifier', async () => {
   let count = 0;
   const options = { generateUniqueIdentifier: async () => `random-${++count}` };
   const browser = new Browser();
@@ -254,7 +254,7 @@ test('a picked file continues its entry by itself, whatever makes the identifier
   two.d.asks();
 });
 
-test('a dropped or pasted file brings its handle along', async () => {
+test('the handle of a dropped or pasted file is stored', async () => {
   for (const type of ['drop', 'paste']) {
     const browser = new Browser();
     const one = browser.open();
@@ -266,7 +266,7 @@ test('a dropped or pasted file brings its handle along', async () => {
   }
 });
 
-test('a dropped folder is asked for once, and its files are found in it', async () => {
+test('permission for a dropped folder is asked for once, and its files are found in it', async () => {
   const browser = new Browser();
   const deep = new FakeFileHandle(file('c', 5));
   const folder = new FakeFolderHandle('x', [new FakeFileHandle(file('a', 5)), new FakeFolderHandle('y', [deep])]);
@@ -277,7 +277,7 @@ test('a dropped folder is asked for once, and its files are found in it', async 
   folder.permission = 'prompt';
   const two = browser.open();
   const entries = await two.list();
-  assert.deepEqual(entries.map((entry) => entry.hasHandle), [true, true, false], 'a file is no folder');
+  assert.deepEqual(entries.map((entry) => entry.hasHandle), [true, true, false], 'a file does not get the handle of a folder');
   assert.equal(await two.recovery.resume(entries[0]), 'resumed');
   assert.equal(await two.recovery.resume(entries[1]), 'resumed');
   assert.equal(folder.asked, 1);
@@ -286,7 +286,7 @@ test('a dropped folder is asked for once, and its files are found in it', async 
     entries.slice(0, 2).map((entry) => [entry.relativePath, entry.uniqueIdentifier]));
 });
 
-test('drops without handles, and handles that are not given, change nothing', async () => {
+test('drops without handles are stored without handles', async () => {
   const browser = new Browser();
   const one = browser.open();
   const drop = (dataTransfer) => {
@@ -304,7 +304,7 @@ test('drops without handles, and handles that are not given, change nothing', as
   assert.deepEqual((await browser.open().list()).map((entry) => entry.hasHandle), Array(5).fill(false));
 });
 
-test('a handle that cannot be stored is left out, not the entry', async () => {
+test('an entry whose handle cannot be stored is stored without it', async () => {
   const browser = new Browser();
   const handle = Object.assign(new FakeFileHandle(file('a', 5)), { unstorable: true });
   const one = browser.open();
@@ -314,7 +314,7 @@ test('a handle that cannot be stored is left out, not the entry', async () => {
   assert.deepEqual((await browser.open().list()).map((entry) => entry.hasHandle), [false]);
 });
 
-test('entries go at cancel, removal and refusal; a failure that may pass keeps them', async () => {
+test('cancelling, removing and refusing a file remove its entry, a temporary failure keeps it', async () => {
   const browser = new Browser();
   const one = browser.open({ simultaneousUploads: 9, maxChunkRetries: 0 });
   const names = ['cancelled', 'removed', 'refused', 'unlucky', 'retried'];
@@ -343,13 +343,13 @@ test('entries go at cancel, removal and refusal; a failure that may pass keeps t
   assert.deepEqual((await browser.open().names()).sort(), ['retried', 'unlucky']);
 });
 
-test('what a living tab uploads is not listed; what a dead one left is', async () => {
+test('uploads of an open tab are not listed, uploads of a closed tab are', async () => {
   const browser = new Browser();
   const one = browser.open();
   const two = browser.open();
   await one.add(file('a', 5));
   assert.deepEqual(await two.names(), []);
-  // A reload: the page that is being left lets go while the new one already asks.
+  // During a reload the old page releases its lock while the new page already asks.
   const listing = two.recovery.list();
   await two.pass(100);
   one.crash();
@@ -357,7 +357,7 @@ test('what a living tab uploads is not listed; what a dead one left is', async (
   assert.deepEqual((await listing).map((entry) => entry.fileName), ['a']);
 });
 
-test('of two tabs that want one entry, one gets it', async () => {
+test('only one of two tabs gets an entry', async () => {
   for (const locks of [true, false]) {
     const browser = new Browser();
     const options = locks ? {} : { platform: { locks: undefined } };
@@ -378,7 +378,7 @@ test('of two tabs that want one entry, one gets it', async () => {
   }
 });
 
-test('an entry that was finished or forgotten elsewhere is taken', async () => {
+test('resume returns "taken" for an entry that another tab has forgotten', async () => {
   const browser = new Browser();
   const one = browser.open();
   await one.add(file('a', 5));
@@ -412,7 +412,7 @@ test('forget removes an entry, unless another tab has taken it', async () => {
   assert.deepEqual(await two.names(), ['a']);
 });
 
-test('the same file in two tabs: the first one\'s entry, until that tab is gone', async () => {
+test('of a file in two tabs the first tab owns the entry until it is closed', async () => {
   const browser = new Browser();
   const one = browser.open();
   const two = browser.open();
@@ -422,7 +422,7 @@ test('the same file in two tabs: the first one\'s entry, until that tab is gone'
   two.client.upload();
   two.d.answers(200);
   one.crash();
-  // The next word on progress finds the entry without owner, and takes it.
+  // The next write of progress finds that the owner is gone, and takes the entry.
   await two.pass(4000);
   assert.deepEqual(await browser.open().list(), []);
   two.d.answers(200);
@@ -432,7 +432,7 @@ test('the same file in two tabs: the first one\'s entry, until that tab is gone'
   assert.deepEqual(await browser.open().list(), []);
 });
 
-test('the end in one tab leaves the entry of another that lives', async () => {
+test('finishing a file in one tab keeps the entry of another open tab', async () => {
   const browser = new Browser();
   const one = browser.open();
   const two = browser.open();
@@ -444,10 +444,10 @@ test('the end in one tab leaves the entry of another that lives', async () => {
   await two.pass(1000);
   one.crash();
   assert.deepEqual(await browser.open().names(), ['a']);
-  assert.deepEqual(await two.names(), [], 'here it is done');
+  assert.deepEqual(await two.names(), [], 'this tab has finished it');
 });
 
-test('progress is written every two seconds at most, and never goes back', async () => {
+test('progress is written at most every two seconds, and never falls', async () => {
   const browser = new Browser();
   const one = browser.open({ simultaneousUploads: 1 });
   await one.add(file('a', 100));
@@ -461,7 +461,7 @@ test('progress is written every two seconds at most, and never goes back', async
   await one.pass(3000);
   assert.equal(browser.indexedDB.transactions - before, 1);
   one.crash();
-  // A new session knows of none of it until it has asked the server.
+  // A new session has no confirmed bytes until it has asked the server.
   const two = browser.open();
   const [entry] = await two.list();
   assert.equal(entry.progress, 0.8);
@@ -473,7 +473,7 @@ test('progress is written every two seconds at most, and never goes back', async
   assert.equal((await browser.open().list())[0].progress, 0.8);
 });
 
-test('progress that never rests is written nonetheless', async () => {
+test('continuous progress is written at each interval', async () => {
   const browser = new Browser();
   const one = browser.open({ simultaneousUploads: 1 });
   await one.add(file('a', 200));
@@ -487,7 +487,7 @@ test('progress that never rests is written nonetheless', async () => {
   assert.ok(written >= 4 && written <= 6, String(written));
 });
 
-test('nothing is written before the lock is held: nobody may take the owner for gone', async () => {
+test('nothing is written before the lock is held, so that no tab takes the owner for closed', async () => {
   const browser = new Browser();
   let grant;
   const locks = browser.locks.tab();
@@ -505,7 +505,7 @@ test('nothing is written before the lock is held: nobody may take the owner for 
   assert.deepEqual(await browser.open().names(), ['a']);
 });
 
-test('under one identifier another file is another entry', async () => {
+test('another file with the same identifier is another entry', async () => {
   const options = { generateUniqueIdentifier: (f) => f.name };
   const browser = new Browser();
   const one = browser.open(options);
@@ -522,7 +522,7 @@ test('under one identifier another file is another entry', async () => {
   assert.deepEqual([entry.size, entry.progress, entry.hasHandle], [30, 0, false]);
 });
 
-test('2,000 files cost a few transactions, not thousands', async () => {
+test('2,000 files take a few transactions, not thousands', async () => {
   const browser = new Browser();
   const one = browser.open({ simultaneousUploads: 5 });
   await one.add(...Array.from({ length: 2000 }, (_, i) => file(`f${i}`, 1)));
@@ -539,7 +539,7 @@ test('2,000 files cost a few transactions, not thousands', async () => {
   assert.deepEqual(await one.list(), []);
 });
 
-test('entries that nobody touched for 30 days are dropped', async () => {
+test('entries expire after 30 days', async () => {
   const browser = new Browser();
   const one = browser.open();
   await one.add(file('a', 5));
@@ -551,10 +551,10 @@ test('entries that nobody touched for 30 days are dropped', async () => {
   browser.time += 2 * 86400e3;
   assert.deepEqual(await browser.open().names(), ['b']);
   browser.time -= 2 * 86400e3;
-  assert.deepEqual(await browser.open().names(), ['b'], 'it is gone for good');
+  assert.deepEqual(await browser.open().names(), ['b'], 'it was removed');
 });
 
-test('where nothing can be stored, uploading goes on', async () => {
+test('if nothing can be stored, the upload continues', async () => {
   const breaks = {
     'no database': (browser) => { browser.indexedDB = undefined; },
     'private mode': (browser) => { browser.indexedDB.forbidden = true; },
@@ -580,7 +580,7 @@ test('where nothing can be stored, uploading goes on', async () => {
   }
 });
 
-test('a database that fails later costs the memory, not the upload', async () => {
+test('a database that fails later does not affect the upload', async () => {
   const browser = new Browser();
   const one = browser.open();
   await one.add(file('a', 5), file('b', 5));
@@ -593,7 +593,7 @@ test('a database that fails later costs the memory, not the upload', async () =>
   await two.pass();
   two.d.asks('POST a 1');
   await two.recovery.forget(b);
-  // It works again: so does everything.
+  // The database works again.
   browser.indexedDB.forbidden = false;
   assert.deepEqual(await two.names(), ['b']);
   browser.indexedDB.breakConnections();
@@ -606,7 +606,7 @@ test('a database that fails later costs the memory, not the upload', async () =>
   assert.deepEqual(await two.names(), ['b']);
 });
 
-test('close writes what is to be written, lets go, and hears nothing more', async () => {
+test('close writes pending changes, releases the lock and stops listening', async () => {
   const browser = new Browser();
   const one = browser.open();
   await one.add(file('a', 25));
@@ -615,7 +615,7 @@ test('close writes what is to be written, lets go, and hears nothing more', asyn
   one.d.answers(200);
   one.recovery.close();
   await one.pass();
-  assert.equal(one.d.document.listeners, 1, 'the instance\'s own, while it uploads');
+  assert.equal(one.d.document.listeners, 1, 'the listener of the instance during the upload');
   assert.equal(one.client.identifierOf(file('a', 25)), usual);
   for (const { connections } of browser.indexedDB.databases.values()) assert.equal(connections.size, 0);
   const [entry] = await browser.open().list();
@@ -631,7 +631,7 @@ test('close writes what is to be written, lets go, and hears nothing more', asyn
   assert.equal(asked, 0);
 });
 
-test('files that the instance has already are remembered too; databases are apart', async () => {
+test('files that the instance already has are stored, and databases are separate', async () => {
   const browser = new Browser();
   const d = new Dialogue();
   d.add(file('a', 5));
@@ -644,11 +644,11 @@ test('files that the instance has already are remembered too; databases are apar
   assert.deepEqual(await browser.open({}, { database: 'mine' }).names(), ['a']);
 });
 
-test('a classic script sets the global; the browser\'s own database and locks are the default', async () => {
+test('a classic script sets the global, and uses the browser\'s database and locks by default', async () => {
   const vm = require('node:vm');
   const path = require.resolve('../../Sources/Web/resumable-recovery.js');
   const source = require('node:fs').readFileSync(path, 'utf8');
-  // Under its own address, so that coverage counts it.
+  // With its own URL, so that it counts for the coverage.
   const filename = require('node:url').pathToFileURL(path).href;
   const load = (globals) => {
     const page = vm.createContext({ setTimeout, clearTimeout, AbortController, ...globals });
@@ -665,7 +665,7 @@ test('a classic script sets the global; the browser\'s own database and locks ar
   while (browser.indexedDB.transactions === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   const two = load({ indexedDB: browser.indexedDB, navigator: { locks: browser.locks.tab() } });
   const second = new two.ResumableRecovery(new Resumable());
-  assert.equal((await second.list()).length, 0, 'the first one lives');
+  assert.equal((await second.list()).length, 0, 'the first page is open');
   locks.die();
   const [entry] = await second.list();
   assert.equal(entry.fileName, 'a');

@@ -1,10 +1,10 @@
-// The dialogue between client and server: tests, chunks, answers, and how much of it is needed.
+// The requests of an upload and of a resumed upload: tests, chunks and answers.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { Dialogue, file, hollow } = require('./support/dialogue.js');
 
-test('a file goes up: test, then chunk by chunk, and success only after the last answer', () => {
+test('a file is tested, sent chunk by chunk, and successful only after the last answer', () => {
   const d = new Dialogue();
   const [f] = d.add(file('a.txt', 25));
   d.client.upload();
@@ -24,7 +24,7 @@ test('a file goes up: test, then chunk by chunk, and success only after the last
   assert.equal(d.client.isUploading(), false);
 });
 
-test('other 2xx answers confirm nothing', () => {
+test('2xx answers other than 200 and 201 confirm nothing', () => {
   for (const status of [202, 204, 206]) {
     const d = new Dialogue({ testChunks: false });
     const [f] = d.add(file('a', 5));
@@ -35,7 +35,7 @@ test('other 2xx answers confirm nothing', () => {
   }
 });
 
-test('held ranges are learned from one answer, in any order, adjacent and overlapping', () => {
+test('one answer lists the held ranges, in any order, adjacent and overlapping', () => {
   const d = new Dialogue();
   const [f] = d.add(file('a', 60));
   d.client.upload();
@@ -47,7 +47,7 @@ test('held ranges are learned from one answer, in any order, adjacent and overla
   assert.equal(f.progress(), 40 / 60);
 });
 
-test('the long last chunk is held only when all of it is', () => {
+test('the long last chunk is held only if all of its bytes are', () => {
   const d = new Dialogue({ forceChunkSize: false });
   const [f] = d.add(file('a', 39));
   assert.deepEqual(f.chunks.map((one) => one.endByte), [10, 20, 39]);
@@ -77,7 +77,7 @@ test('10,000 chunks resume with one test request', () => {
   assert.equal(d.count, 2);
 });
 
-test('a server that answers plainly is asked chunk by chunk', () => {
+test('a server that answers without ranges is asked for each chunk', () => {
   for (const body of ['OK', '"OK"', 'null', '{"held": 3}', { size: 7, held: [[0, 25]], complete: true }]) {
     const d = new Dialogue();
     d.add(file('a', 25));
@@ -92,7 +92,7 @@ test('a server that answers plainly is asked chunk by chunk', () => {
   }
 });
 
-test('nonsense in the ranges marks nothing', () => {
+test('invalid ranges mark no chunk as held', () => {
   const d = new Dialogue();
   d.add(file('a', 20));
   d.client.upload();
@@ -100,7 +100,7 @@ test('nonsense in the ranges marks nothing', () => {
   d.asks('POST a 1', 'POST a 2');
 });
 
-test('a test without an answer is asked again; after three the chunk is sent', () => {
+test('a test without an answer is repeated, and after three the chunk is sent', () => {
   const d = new Dialogue();
   d.add(file('a', 25));
   d.client.upload();
@@ -111,7 +111,7 @@ test('a test without an answer is asked again; after three the chunk is sent', (
     d.pass(60000);
   }
   d.answers(503);
-  // The second chunk's test asks for the ranges now.
+  // Now the test of the second chunk asks for the ranges.
   d.asks('POST a 1', 'GET a 2');
   d.answers(404, { size: 25, held: [[0, 25]], complete: false }, {}, 1);
   d.asks('POST a 1');
@@ -137,7 +137,7 @@ test('an empty file is one empty chunk and counts in the progress', () => {
   assert.equal(other.progress(), 0);
 });
 
-test('an empty file that is there already', () => {
+test('an empty file that the server already has needs no upload', () => {
   const d = new Dialogue();
   d.add(file('empty', 0));
   d.client.upload();
@@ -155,7 +155,7 @@ test('chunk layouts: floor with a long last chunk, or ceil with a remainder', ()
     [[1], [9], [10], [10, 1], [10, 9], [10, 10], [10, 10, 9]]);
 });
 
-test('several files keep to the slots, each with one first test', () => {
+test('several files share the slots, and each has one first test', () => {
   const d = new Dialogue({ simultaneousUploads: 2 });
   d.add(file('a', 20), file('b', 20), file('c', 20));
   d.client.upload();
@@ -164,7 +164,7 @@ test('several files keep to the slots, each with one first test', () => {
   d.asks('GET b 1', 'POST a 1');
 });
 
-test('prioritizeFirstAndLastChunk', () => {
+test('prioritizeFirstAndLastChunk sends the first and last chunks of all files first', () => {
   const d = new Dialogue({ prioritizeFirstAndLastChunk: true, testChunks: false, simultaneousUploads: 6 });
   d.add(file('a', 30), file('b', 30));
   d.client.upload();
@@ -178,7 +178,7 @@ test('an upload without files is complete', () => {
   assert.equal(d.client.progress(), 0);
 });
 
-test('files added while uploading go along', () => {
+test('files that are added during an upload are uploaded too', () => {
   const d = new Dialogue({ testChunks: false });
   d.add(file('a', 5));
   d.client.upload();
@@ -186,7 +186,7 @@ test('files added while uploading go along', () => {
   d.asks('POST a 1', 'POST b 1');
 });
 
-test('markChunksCompleted skips what the page knows; the last chunk must remain', () => {
+test('markChunksCompleted skips chunks, and the last chunk must remain', () => {
   const d = new Dialogue({ testChunks: false });
   const [f] = d.add(file('a', 40));
   f.markChunksCompleted(4);

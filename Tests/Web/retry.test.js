@@ -1,4 +1,4 @@
-// What goes wrong: refusals, retries and waits, pause, cancel, offline, sleep.
+// Failures and interruptions: refusals, retries and waits, pause, cancel, offline, sleep.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -11,7 +11,7 @@ const sending = (options) => {
   return d;
 };
 
-test('permanentErrors cancel the file at once, with the server\'s words', () => {
+test('permanentErrors fail the file at once, with the server\'s message', () => {
   for (const status of [400, 401, 403, 404, 409, 413, 415, 500, 501]) {
     const d = sending();
     const [f] = d.client.files;
@@ -27,7 +27,7 @@ test('permanentErrors cancel the file at once, with the server\'s words', () => 
   }
 });
 
-test('permanentError tells a refusal from tries that ran out, and retry() forgets it', () => {
+test('permanentError is true after a refusal, false after the last retry, and reset by retry()', () => {
   for (const [status, permanent] of [[415, true], [503, false], [0, false]]) {
     const d = sending({ maxChunkRetries: 0 });
     const [f] = d.client.files;
@@ -40,14 +40,14 @@ test('permanentError tells a refusal from tries that ran out, and retry() forget
   }
 });
 
-test('413 with Retry-After is temporary (RFC 9110, 15.5.14)', () => {
+test('413 with Retry-After is temporary (RFC 9110, section 15.5.14)', () => {
   const d = sending();
   d.answers(413, '', { 'Retry-After': '3' });
   d.pass(4000);
   d.asks('POST a 1');
 });
 
-test('what servers mean as "later" is never permanent', () => {
+test('temporary statuses are retried', () => {
   for (const status of [0, 408, 422, 429, 502, 503, 504]) {
     const d = sending();
     d.answers(status);
@@ -58,7 +58,7 @@ test('what servers mean as "later" is never permanent', () => {
   }
 });
 
-test('a refusal without words gets some', () => {
+test('a refusal without a message gets one', () => {
   let d = sending();
   d.answers(415);
   assert.equal(d.saw('fileError')[0][2], 'The server answered 415.');
@@ -77,7 +77,7 @@ test('permanentErrors and maxChunkRetries can be set', () => {
   assert.equal(d.saw('fileError').length, 1);
 });
 
-test('waits grow twofold to a minute, with full jitter', () => {
+test('waits double up to a minute, with full jitter', () => {
   const d = sending();
   for (const span of [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]) {
     d.answers(503);
@@ -88,7 +88,7 @@ test('waits grow twofold to a minute, with full jitter', () => {
   }
 });
 
-test('Retry-After counts, in seconds and as a date, up to an hour', () => {
+test('Retry-After is used, in seconds or as a date, up to an hour', () => {
   let d = sending();
   d.chance = 0;
   d.answers(503, '', { 'Retry-After': '7' });
@@ -101,7 +101,7 @@ test('Retry-After counts, in seconds and as a date, up to an hour', () => {
   d.pass(0); d.asks('POST a 1');
 });
 
-test('chunkRetryInterval is always the same wait', () => {
+test('chunkRetryInterval is a fixed wait', () => {
   const d = sending({ chunkRetryInterval: 300 });
   for (let i = 0; i < 3; i++) {
     d.answers(503, '', { 'Retry-After': '50' });
@@ -118,7 +118,7 @@ test('a waiting chunk keeps its slot', () => {
   d.asks();
 });
 
-test('pause ends requests and waits; upload goes on with what is missing', () => {
+test('pause ends requests and waits, and upload() sends the missing chunks', () => {
   const d = new Dialogue({ testChunks: false });
   const [f] = d.add(file('a', 40));
   d.client.upload();
@@ -129,7 +129,7 @@ test('pause ends requests and waits; upload goes on with what is missing', () =>
   d.client.pause();
   assert.equal(open.aborted, true);
   assert.equal(d.client.isUploading(), false);
-  assert.deepEqual(f.chunks.map((chunk) => chunk.progress()), [1, 0, 0, 0], 'what was on its way is lost');
+  assert.deepEqual(f.chunks.map((chunk) => chunk.progress()), [1, 0, 0, 0], 'the unconfirmed bytes are lost');
   assert.equal(d.told().at(-1), 'pause');
   d.pass(1e6);
   d.asks();
@@ -141,7 +141,7 @@ test('pause ends requests and waits; upload goes on with what is missing', () =>
   assert.equal(d.window.listeners + d.document.listeners, 0);
 });
 
-test('an answer that comes after pause is not counted', () => {
+test('an answer after pause() is ignored', () => {
   const d = sending();
   const [open] = d.open;
   d.client.pause();
@@ -152,7 +152,7 @@ test('an answer that comes after pause is not counted', () => {
   assert.equal(d.client.progress(), 0);
 });
 
-test('pause in the first test asks for the ranges again', () => {
+test('after a pause during the first test the ranges are requested again', () => {
   const d = new Dialogue();
   d.add(file('a', 20));
   d.client.upload();
@@ -162,7 +162,7 @@ test('pause in the first test asks for the ranges again', () => {
   assert.equal(d.open[0].headers.Accept, 'application/json');
 });
 
-test('offline: a failed request waits for the network, not for a time', () => {
+test('a request that fails offline waits for the network, not for a time', () => {
   const d = sending();
   d.online = false;
   d.answers(0);
@@ -174,7 +174,7 @@ test('offline: a failed request waits for the network, not for a time', () => {
   assert.equal(d.client.files[0].chunks[0].retries, 0);
 });
 
-test('the offline event ends a wait; an answer or upload() counts more than the browser', () => {
+test('after the offline event nothing is sent until an answer or upload()', () => {
   const d = new Dialogue({ testChunks: false, simultaneousUploads: 2 });
   d.add(file('a', 30));
   d.client.upload();
@@ -191,14 +191,14 @@ test('the offline event ends a wait; an answer or upload() counts more than the 
   d.asks('POST a 3', 'POST a 1');
 });
 
-test('online does not shorten what the server asked for', () => {
+test('the online event does not shorten the wait that the server asked for', () => {
   const d = sending();
   d.answers(503, '', { 'Retry-After': '50' });
   d.window.dispatchEvent(new Event('online'));
   d.asks();
 });
 
-test('after sleep it goes on by the clock, without waiting for the timer', () => {
+test('after sleep the upload continues by the clock, without waiting for the timer', () => {
   for (const [where, event] of [['window', 'pageshow'], ['document', 'visibilitychange']]) {
     const d = sending();
     d.answers(503);
@@ -208,7 +208,7 @@ test('after sleep it goes on by the clock, without waiting for the timer', () =>
   }
 });
 
-test('a lost connection may be a file that cannot be read: then it fails instead of being tried for ever', async () => {
+test('a file that cannot be read fails instead of being retried like a lost connection', async () => {
   const arrayBuffer = () => Promise.reject(new Error('NotReadableError'));
   const slices = [];
   const slice = (from, to) => {
@@ -220,18 +220,18 @@ test('a lost connection may be a file that cannot be read: then it fails instead
   const [a, b, c] = d.add({ ...hollow('a', 5), ...unreadable }, hollow('b', 5), { ...hollow('c', 5), ...unreadable });
   d.client.upload();
   for (let i = 0; i < 3; i++) d.answers(0);
-  // A pause in the meantime: nobody waits for the answer any more.
+  // After a pause the result no longer counts.
   c.pause();
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(d.saw('fileError'), [['fileError', a, 'a cannot be read any more.']]);
   assert.equal(a.permanentError, false);
-  assert.deepEqual(slices, [[0, 5], [0, 5], [0, 1], [0, 1]], 'one byte tells it');
+  assert.deepEqual(slices, [[0, 5], [0, 5], [0, 1], [0, 1]], 'one byte is read');
   d.pass(60000);
   d.asks('POST b 1');
   assert.equal(b.isUploading(), true);
 });
 
-test('a time-out of xhrTimeout is a lost connection', () => {
+test('a timeout by xhrTimeout counts as a lost connection', () => {
   const d = sending({ xhrTimeout: 1234 });
   assert.equal(d.open[0].timeout, 1234);
   d.open.pop().ontimeout();
@@ -249,7 +249,7 @@ test('cancel ends a wait', () => {
   d.asks();
 });
 
-test('cancel removes everything, and tells nobody by default', () => {
+test('cancel removes all files, and sends nothing by default', () => {
   const d = sending();
   const [open] = d.open;
   d.client.cancel();
@@ -260,7 +260,7 @@ test('cancel removes everything, and tells nobody by default', () => {
   d.asks();
 });
 
-test('deleteOnCancel tells the server, of unfinished files', () => {
+test('deleteOnCancel sends DELETE for unfinished files', () => {
   const d = new Dialogue({ testChunks: false, deleteOnCancel: true, query: { upload_token: 't' } });
   const [a, b] = d.add(file('a', 5), file('b', 5));
   d.client.upload();
@@ -276,7 +276,7 @@ test('deleteOnCancel tells the server, of unfinished files', () => {
   assert.equal(d.saw('complete').length, 1);
 });
 
-test('deleteOnCancel: removeFile cancels too, and a failing headers function stops nothing', () => {
+test('deleteOnCancel applies to removeFile too, and survives an exception of the headers function', () => {
   let broken = false;
   const headers = () => { if (broken) throw new Error('no token'); return {}; };
   const d = new Dialogue({ testChunks: false, deleteOnCancel: true, headers });
@@ -320,7 +320,7 @@ test('one file pauses and resumes alone', () => {
   assert.equal(b.isComplete(), true);
 });
 
-test('what failed or has left the list does not resume', () => {
+test('failed and removed files do not resume', () => {
   const d = new Dialogue({ testChunks: false });
   const [failed, removed] = d.add(file('failed', 5), file('removed', 5));
   d.client.upload();
@@ -359,7 +359,7 @@ test('a file that is paused after abort stays paused', () => {
   d.asks('POST a 1');
 });
 
-test('after a pause the files under way go on before the rest', () => {
+test('after a pause the interrupted files continue before the others', () => {
   const d = new Dialogue({ testChunks: false, simultaneousUploads: 2 });
   d.add(file('a', 5), file('b', 5), file('c', 5));
   d.client.upload();
@@ -369,7 +369,7 @@ test('after a pause the files under way go on before the rest', () => {
   d.asks('POST a 1', 'POST b 1');
 });
 
-test('retry and bootstrap start again by asking', () => {
+test('retry and bootstrap start again with a test', () => {
   const d = new Dialogue();
   const [a] = d.add(file('a', 20));
   d.client.upload();
@@ -407,7 +407,7 @@ test('removeFile stops one file', () => {
   one.asks('POST b 1');
 });
 
-test('functions of the page that throw end their file, free the slot, and are reported', () => {
+test('an exception in a function of the page is reported, fails the file and frees the slot', () => {
   const broken = () => { throw new Error('the page\'s own'); };
   for (const name of ['query', 'headers', 'target', 'preprocess', 'preprocessFile']) {
     const d = new Dialogue({ testChunks: false, simultaneousUploads: 1 });
@@ -424,7 +424,7 @@ test('functions of the page that throw end their file, free the slot, and are re
   }
 });
 
-test('... after the test and between tries, too', () => {
+test('an exception after the test or between retries fails the file, too', () => {
   const d = new Dialogue({ query: (f) => { if (f.opts.broken) throw new Error('late'); return {}; } });
   const [a, b] = d.add(file('a', 5), file('b', 5));
   d.client.upload();

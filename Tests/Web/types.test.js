@@ -1,4 +1,4 @@
-// The declarations and the sources, as tsc (Debian's node-typescript) sees them.
+// Checks the declarations and the sources with tsc (Debian's node-typescript).
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -12,21 +12,21 @@ const tsc = (...args) => spawnSync('tsc', [...always, ...args], { cwd: __dirname
 const source = (name) => path.join(__dirname, '..', '..', 'Sources', 'Web', name);
 const asModule = ['--module', 'es2020', '--moduleResolution', 'node'];
 
-/** Silence is consent: tsc says nothing but errors. */
+/** tsc prints only errors. */
 function assertSound(told) {
   assert.ifError(told.error);
   assert.equal(told.stdout, '');
   assert.equal(told.status, 0);
 }
 
-test('the sources are sound', () => {
+test('the sources have no type errors', () => {
   const names = ['resumable.js', 'resumable-recovery.js', 'resumable-uploader.js', 'pending.js', 'page.js'];
   assertSound(tsc('--allowJs', '--checkJs', ...names.map(source)));
-  // A page of its own, with its own globals.
+  // Another page with globals of its own.
   assertSound(tsc('--allowJs', '--checkJs', source('status.js')));
 });
 
-test('what must compile compiles, and what must not does not', () => {
+test('valid uses compile, and invalid uses do not', () => {
   assertSound(tsc(...asModule, path.join('types', 'usage.ts')));
   assertSound(tsc(...asModule, path.join('types', 'uploader-usage.ts')));
 });
@@ -41,7 +41,7 @@ test('the examples in the declarations compile', (t) => {
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const file = path.join(folder, 'examples.ts');
   fs.writeFileSync(file, [
-    // The uploader is a global, as on a page.
+    // The uploader is a global, as in a page.
     `/// <reference path=${JSON.stringify(source('resumable-uploader.d.ts'))} />`,
     `import { Resumable } from ${JSON.stringify(source('resumable'))};`,
     `import { ResumableRecovery } from ${JSON.stringify(source('resumable-recovery'))};`,

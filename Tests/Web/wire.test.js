@@ -1,10 +1,10 @@
-// What stands in a request: address, parameters, headers, body.
+// The content of requests: address, parameters, headers, body.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { Dialogue, file } = require('./support/dialogue.js');
 
-/** Waits for digests and readers, which take their own time; at most ten seconds. */
+/** Waits for digests and readers, which are asynchronous, at most ten seconds. */
 const until = async (isSo) => {
   for (let i = 0; i < 5000 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 2));
   assert.ok(isSo());
@@ -41,7 +41,7 @@ test('multipart: all parameters in the address and, before the file part, in the
   assert.equal(await part.text(), 'x'.repeat(10));
 });
 
-test('every chunk tells its own number and size, and has its own bytes', async () => {
+test('each chunk is sent with its number, its size and its bytes', async () => {
   const letters = () => new File(['aaaaaaaaaabbbbbbbbbbccccc'], 'a');
   const layouts = { true: ['aaaaaaaaaa', 'bbbbbbbbbb', 'ccccc'], false: ['aaaaaaaaaa', 'bbbbbbbbbbccccc'] };
   for (const [forceChunkSize, parts] of Object.entries(layouts)) {
@@ -66,7 +66,7 @@ test('method octet: the body is the chunk', async () => {
   assert.equal(await request.body.text(), 'x'.repeat(10));
 });
 
-test('setChunkTypeFromFile: the type of the part; an octet request says octet-stream whatever the chunk is', () => {
+test('setChunkTypeFromFile sets the type of the part; an octet request is always application/octet-stream', () => {
   const [part] = send({ setChunkTypeFromFile: true }).open[0].body.getAll('file');
   assert.equal(part.type, 'text/plain');
   assert.equal(send({}).open[0].headers['Content-Type'], undefined, 'the browser writes it, with the boundary');
@@ -97,7 +97,7 @@ test('target as a function gets the encoded parameters', () => {
   assert.equal(d.open[0].url, '/elsewhere');
 });
 
-test('every parameter can be renamed or left out; parameterNamespace stands before all', () => {
+test('every parameter can be renamed or omitted, and parameterNamespace precedes all of them', () => {
   const options = {
     chunkNumberParameterName: 'Number', chunkSizeParameterName: 'Size', currentChunkSizeParameterName: 'Current',
     totalSizeParameterName: 'Total', typeParameterName: 'Type', identifierParameterName: 'Id',
@@ -114,7 +114,7 @@ test('every parameter can be renamed or left out; parameterNamespace stands befo
     const [request] = send(none).open;
     assert.equal(request.url, '/up');
     assert.deepEqual([...request.body].map(([name]) => name), ['file']);
-    // One that is left out leaves the others.
+    // Omitting one parameter does not change the others.
     const { resumableType, ...others } = expected;
     assert.deepEqual(Object.fromEntries(send({ typeParameterName: falsy }).open[0].query), others);
     const d = send({ ...none, testChunks: true });
@@ -122,14 +122,14 @@ test('every parameter can be renamed or left out; parameterNamespace stands befo
   }
 });
 
-test('query: object or function, lists, and it wins over our own parameters', () => {
+test('query is an object or a function, may have lists, and replaces parameters of the same name', () => {
   const query = (f, chunk) => ({ who: f.fileName, n: chunk.offset, tag: ['x', 'y'], resumableTotalSize: 26 });
   const [request] = send({ query }).open;
   assert.equal(request.query.get('who'), 'a b&c.txt');
   assert.equal(request.query.get('n'), '0');
   assert.deepEqual(request.query.getAll('tag'), ['x', 'y']);
   assert.deepEqual(request.body.getAll('tag'), ['x', 'y']);
-  // As in 1.1, where the page's own value is the one that is uploaded; but it is never sent twice.
+  // As in Resumable.js 1.1 the page's value is sent, but only once.
   assert.deepEqual(request.query.getAll('resumableTotalSize'), ['26']);
   assert.deepEqual(request.body.getAll('resumableTotalSize'), ['26']);
   const d = send({});
@@ -139,7 +139,7 @@ test('query: object or function, lists, and it wins over our own parameters', ()
   assert.equal(send({ query: null }).open.length, 1);
 });
 
-test('headers: object or function; withCredentials', () => {
+test('headers is an object or a function; withCredentials is set on requests', () => {
   assert.deepEqual(send({ headers: { 'X-A': '1' } }).open[0].headers, { 'X-A': '1' });
   assert.deepEqual(send({ headers: (f) => ({ 'X-Name': f.fileName }) }).open[0].headers, { 'X-Name': 'a b&c.txt' });
   assert.equal(send({}).open[0].withCredentials, false);
@@ -153,7 +153,7 @@ test('headers: object or function; withCredentials', () => {
   assert.equal(d.open.length, 1);
 });
 
-test('digest: SHA-256 of the chunk, as a field of the form or as Content-Digest of an octet request', async () => {
+test('digest sends the SHA-256 of the chunk as a field of the form, or as Content-Digest with octets', async () => {
   // SHA-256 of "abc": FIPS 180-2, appendix B.1, in Base64, as a dictionary member of RFC 9530.
   const digest = 'sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:';
   const abc = () => new File(['abc'], 'a');
@@ -171,10 +171,10 @@ test('digest: SHA-256 of the chunk, as a field of the form or as Content-Digest 
   const octet = await sent({ method: 'octet' });
   assert.equal(octet.headers['Content-Digest'], digest);
   assert.equal(octet.query.has('resumableChunkDigest'), false);
-  assert.equal(send({}).open[0].query.has('resumableChunkDigest'), false, 'nothing unless it is asked for');
+  assert.equal(send({}).open[0].query.has('resumableChunkDigest'), false, 'nothing by default');
 });
 
-test('a digest that the server finds wrong is sent again, and made anew', async () => {
+test('a chunk with a wrong digest is sent again with a new digest', async () => {
   const d = send({ digest: 'sha-256', method: 'octet' });
   await settle(d);
   d.answers(503, 'The chunk did not arrive as it was sent.', { 'Retry-After': '1' });
@@ -183,7 +183,7 @@ test('a digest that the server finds wrong is sent again, and made anew', async 
   d.asks('POST a b&c.txt 1');
 });
 
-test('digest without a secure context: said once, sent without', (t) => {
+test('without a secure context chunks are sent without digest, with one warning', (t) => {
   const crypto = Object.getOwnPropertyDescriptor(globalThis, 'crypto');
   Object.defineProperty(globalThis, 'crypto', { value: undefined, configurable: true });
   const warn = t.mock.method(console, 'warn', () => {});
@@ -199,10 +199,10 @@ test('digest without a secure context: said once, sent without', (t) => {
 
 globalThis.crypto ??= require('node:crypto').webcrypto;
 
-test('a pause while the digest is made sends nothing', async () => {
+test('nothing is sent after a pause during the computation of the digest', async () => {
   const d = send({ digest: 'sha-256' });
   d.client.pause();
-  // A digest that was asked for later is made later: when it is there, the first one was too.
+  // Digests are computed in order, so the first one is finished when the later one is.
   const later = send({ digest: 'sha-256' });
   await settle(later);
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -226,14 +226,14 @@ test('chunkFormat base64 sends a data URL', async () => {
   assert.equal(d.open[0].body.get('file'), 'data:application/octet-stream;base64,YWJj');
 });
 
-test('a file that cannot be read any more fails, and says so', async () => {
+test('a file that can no longer be read fails with a message', async () => {
   globalThis.FileReader = class { readAsDataURL() { setImmediate(() => this.onerror()); } };
   const d = send({ chunkFormat: 'base64' });
   await until(() => d.saw('fileError').length > 0);
   assert.equal(d.saw('fileError')[0][2], 'a b&c.txt cannot be read any more.');
 });
 
-test('preprocess: once a chunk, before test and sending, even across a pause', () => {
+test('preprocess is called once for each chunk, before test and upload, even across a pause', () => {
   const seen = [];
   const d = new Dialogue({ preprocess: (chunk) => seen.push(chunk), simultaneousUploads: 1 });
   d.add(file('a', 5));
@@ -252,12 +252,12 @@ test('preprocess: once a chunk, before test and sending, even across a pause', (
   assert.equal(seen.length, 1);
 });
 
-test('preprocess that ends at once', () => {
+test('preprocess may finish at once', () => {
   const d = send({ preprocess: (chunk) => chunk.preprocessFinished() });
   d.asks('POST a b&c.txt 1');
 });
 
-test('preprocessFile: before any chunk, in the slots; a pause starts it again', () => {
+test('preprocessFile is called before the chunks, takes a slot, and is called again after a pause', () => {
   const seen = [];
   const d = new Dialogue({ preprocessFile: (f) => seen.push(f), testChunks: false, simultaneousUploads: 2 });
   const [a, b] = d.add(file('a', 5), file('b', 5), file('c', 5));
@@ -273,7 +273,7 @@ test('preprocessFile: before any chunk, in the slots; a pause starts it again', 
   assert.deepEqual(seen.map((f) => f.fileName), ['a', 'b', 'c', 'b']);
 });
 
-test('preprocessFile that ends at once', () => {
+test('preprocessFile may finish at once', () => {
   const d = send({ preprocessFile: (f) => f.preprocessFinished() });
   d.asks('POST a b&c.txt 1');
 });

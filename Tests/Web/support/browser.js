@@ -1,11 +1,11 @@
-// As much of a browser's memory as recovery needs, shared by "tabs" that live, crash and come back: IndexedDB, Web
-// Locks and file handles with the semantics that matter, and switches for what goes wrong.
+// The storage of a browser that recovery needs, shared by tabs that open, crash and come back: IndexedDB, Web Locks and
+// file handles with the semantics that matter, and switches for failures.
 'use strict';
 
-/** The end of the task: all promises that could settle have settled. */
+/** Resolved at the end of the task, when all promises that could settle have settled. */
 const endOfTask = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Copies as the structured clone does: handles stay what they are, functions cannot be stored. */
+/** Copies a value like a structured clone: handles stay the same, functions cannot be stored. */
 function clone(value) {
   if (value instanceof FakeHandle) {
     if (value.unstorable) throw new DOMException('not here', 'DataCloneError');
@@ -17,8 +17,8 @@ function clone(value) {
 }
 
 /**
- * Transactions run one after the other. One takes requests while it is young or in a callback of its own, commits when
- * it has none left, and otherwise all of its changes are undone.
+ * Transactions run one after the other. A transaction accepts requests in the task of its creation and in callbacks of
+ * its requests. It commits when no request is left. A failure undoes all of its changes.
  */
 class Transaction {
   requests = [];
@@ -113,12 +113,12 @@ class Connection {
 
 class FakeIndexedDB {
   databases = new Map();
-  /** Committed transactions, and what was written in all. */
+  /** The number of committed transactions and of writes. */
   transactions = 0;
   writes = 0;
-  /** How often it was opened. */
+  /** How often a database was opened. */
   opened = 0;
-  /** Switches: nothing can be opened; nothing more can be stored. */
+  /** Switches: no database can be opened; no record can be stored. */
   forbidden = false;
   full = false;
 
@@ -143,12 +143,12 @@ class FakeIndexedDB {
     return request;
   }
 
-  /** Another tab wants to remove or to upgrade the database. */
+  /** Another tab asks to remove or upgrade the database. */
   askToClose() {
     for (const { connections } of this.databases.values()) for (const one of connections) one.onversionchange();
   }
 
-  /** The browser itself closes the connections. */
+  /** The browser closes the connections. */
   breakConnections() {
     for (const { connections } of this.databases.values()) {
       for (const one of connections) {
@@ -159,7 +159,7 @@ class FakeIndexedDB {
   }
 }
 
-/** The locks of an origin. Each tab has its own view; what a tab holds ends with it. */
+/** The Web Locks of an origin. The locks of a tab end with it. */
 class FakeLocks {
   held = [];
   waiting = [];
@@ -170,11 +170,11 @@ class FakeLocks {
         const work = rest.pop();
         const { mode = 'exclusive', signal } = rest[0] ?? {};
         return new Promise((resolve, reject) => {
-          const wish = { tab, name, mode, work, resolve, reject };
-          this.waiting.push(wish);
+          const waiter = { tab, name, mode, work, resolve, reject };
+          this.waiting.push(waiter);
           signal?.addEventListener('abort', () => {
-            if (!this.waiting.includes(wish)) return;
-            this.waiting = this.waiting.filter((one) => one !== wish);
+            if (!this.waiting.includes(waiter)) return;
+            this.waiting = this.waiting.filter((one) => one !== waiter);
             reject(new DOMException('aborted', 'AbortError'));
           });
           this.grant();
@@ -190,25 +190,25 @@ class FakeLocks {
   }
 
   grant() {
-    for (const wish of this.waiting.slice()) {
-      const others = this.held.filter((one) => one.name === wish.name);
-      if (others.some((one) => one.mode === 'exclusive' || wish.mode === 'exclusive')) continue;
-      this.waiting = this.waiting.filter((one) => one !== wish);
-      this.held.push(wish);
-      // As in browsers: later, and never in the middle of somebody's work.
-      setImmediate(() => Promise.resolve(wish.work({ name: wish.name, mode: wish.mode })).then((value) => {
-        this.held = this.held.filter((one) => one !== wish);
+    for (const waiter of this.waiting.slice()) {
+      const others = this.held.filter((one) => one.name === waiter.name);
+      if (others.some((one) => one.mode === 'exclusive' || waiter.mode === 'exclusive')) continue;
+      this.waiting = this.waiting.filter((one) => one !== waiter);
+      this.held.push(waiter);
+      // As in browsers, the callback runs in a later task.
+      setImmediate(() => Promise.resolve(waiter.work({ name: waiter.name, mode: waiter.mode })).then((value) => {
+        this.held = this.held.filter((one) => one !== waiter);
         this.grant();
-        wish.resolve(value);
-      }, wish.reject));
+        waiter.resolve(value);
+      }, waiter.reject));
     }
   }
 }
 
-/** A FileSystemHandle, of which the browser asks the user before it can be read in a new session. */
+/** A FileSystemHandle. In a new session the browser asks the user before the file can be read. */
 class FakeHandle {
   asked = 0;
-  /** What is granted already, and what the user says when asked. */
+  /** The current permission, and the user's answer when asked. */
   permission = 'granted';
   answer = 'granted';
 
@@ -231,7 +231,7 @@ class FakeFileHandle extends FakeHandle {
     super('file', file.name);
     this.file = file;
   }
-  /** A new `File` each time, as browsers give it. */
+  /** Returns a new `File` each time, as browsers do. */
   async getFile() {
     if (!this.file) throw new DOMException(this.name, 'NotFoundError');
     const { file } = this;

@@ -1,15 +1,15 @@
-// Which lines of a script never ran, by the profiles that V8 writes: node's where NODE_V8_COVERAGE names a folder, or a
-// browser's (`Profiler.takePreciseCoverage`), saved there as {"result": [...]}.
+// Finds the lines of a script that never ran in V8's coverage profiles: those that node writes to the folder in
+// NODE_V8_COVERAGE, or a browser's (`Profiler.takePreciseCoverage`), saved there as {"result": [...]}.
 //
 //     node Tests/Web/support/coverage.js FOLDER SCRIPT...
 //
-// prints what is missed of the scripts, and fails if there is anything. Stricter than counting lines: a line has run
-// when every word on it has, so half of a condition that never ran is found too.
+// prints the missed lines, and fails if there are any. A line counts as run only if every word on it has run, so a half
+// of a condition that never ran is found, too.
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
 
-/** 1 for every character that ran, by one script's profile: outer ranges first, inner ones say it better. */
+/** 1 for each character that ran, by one profile. Inner ranges are more exact, so they come last. */
 function charactersRun(length, functions) {
   const run = new Uint8Array(length);
   const ranges = functions.flatMap((one) => one.ranges);
@@ -34,7 +34,7 @@ function missedLines(folder, script) {
   let start = 0;
   source.split('\n').forEach((line, index) => {
     const isComment = /^\s*(\/\/|\/\*|\*)/.test(line);
-    // Only words count: what closes a block may lie behind its `return`.
+    // Only words count, because the end of a block may follow its `return`.
     const words = isComment ? [] : [...line.matchAll(/\w+/g)];
     if (words.some((word) => run[start + word.index] === 0)) missed.push(`${name}:${index + 1}: ${line.trim()}`);
     start += line.length + 1;

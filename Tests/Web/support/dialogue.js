@@ -1,5 +1,5 @@
-// The other side of the wire, played by the test: it reads what the client asks and says what the server answers.
-// Time stands still until the test lets it pass. Nothing here opens a socket.
+// A server and a clock that the test controls: the test reads the client's requests, answers them, and lets time pass.
+// Nothing here opens a socket.
 'use strict';
 const assert = require('node:assert/strict');
 const buffer = require('node:buffer');
@@ -39,7 +39,7 @@ class FakeRequest {
   }
 }
 
-/** Counts who listens. */
+/** An event target that counts its listeners. */
 class FakeTarget extends EventTarget {
   listeners = 0;
   addEventListener(...args) { this.listeners++; super.addEventListener(...args); }
@@ -73,24 +73,24 @@ class Dialogue {
     this.client.on('catchAll', (...args) => this.events.push(args));
   }
 
-  /** Adds files, and lets the events about it happen. */
+  /** Adds files, and runs the events that follow. */
   add(...files) {
     this.client.addFiles(files);
     this.pass(0);
     return this.client.files;
   }
 
-  /** The client asks: what is on the wire, as `GET a.txt 1`, in order of sending. */
+  /** Checks the open requests, each as `GET a.txt 1`, in the order of sending. */
   asks(...expected) {
     const told = this.open.map((one) =>
       `${one.method} ${one.query.get('resumableFilename')} ${one.query.get('resumableChunkNumber')}`);
     assert.deepEqual(told, expected);
   }
 
-  /** The server answers the oldest open request, or the one at `index`. A status of 0 is a lost connection. */
+  /** Answers the oldest open request, or the one at `index`. A status of 0 is a lost connection. */
   answers(status, body = '', headers = {}, index = 0) {
     const request = this.open.splice(index, 1)[0];
-    assert.ok(request, 'a request is open');
+    assert.ok(request, 'there is an open request');
     this.respond(request, status, body, headers);
     return request;
   }
@@ -103,7 +103,7 @@ class Dialogue {
     if (status === 0) request.onerror(); else request.onload();
   }
 
-  /** Milliseconds pass, and timers go off on the way. */
+  /** Lets time pass, in milliseconds, and runs the timers that are due. */
   pass(milliseconds) {
     const end = this.time + milliseconds;
     for (let i = 0; i < 100000; i++) {
@@ -116,7 +116,7 @@ class Dialogue {
     this.time = end;
   }
 
-  /** Names of the events so far, without the noise of progress and cutting. */
+  /** The names of the events so far, without progress and chunking. */
   told() {
     return this.events.map((one) => one[0]).filter((name) => !/progress|^chunking/i.test(name));
   }
@@ -131,7 +131,7 @@ function file(name, size, options = {}) {
   return Object.assign(new File(['x'.repeat(size)], name, { lastModified: 1, ...options }), options.extra);
 }
 
-/** A file that has only a size: for thousands and for gigabytes. */
+/** A file without content, for thousands of files and for gigabytes. */
 function hollow(name, size) {
   return { name, size, type: '', lastModified: 1, slice: (from, to) => new Blob([]) };
 }

@@ -1,11 +1,11 @@
-// How much work the library does, counted and not timed, so that a slow machine changes nothing.
+// Counts the work of the library instead of its time, so that a slow machine does not change the result.
 'use strict';
 const inspector = require('node:inspector');
 
 const session = new inspector.Session();
 session.connect();
 
-/** Asks V8 about itself; within one process the answer is there before `post` returns. */
+/** Asks V8's inspector. Within one process the answer arrives before `post` returns. */
 function ask(method, parameters) {
   let answer;
   session.post(method, parameters, (error, result) => {
@@ -18,7 +18,7 @@ function ask(method, parameters) {
 ask('Profiler.enable');
 ask('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
 
-/** How many blocks of the library's scripts have run since the last call: taking the counts sets them to 0. */
+/** The number of blocks of the library that have run since the last call, which resets the counters. */
 function blocksRun() {
   let sum = 0;
   for (const script of ask('Profiler.takePreciseCoverage').result) {
@@ -28,7 +28,7 @@ function blocksRun() {
   return sum;
 }
 
-/** The number of blocks that run during `doIt`, at least one. Every turn of every loop counts. */
+/** The number of blocks that run during `doIt`, at least one. Each iteration of a loop counts. */
 function workOf(doIt) {
   blocksRun();
   doIt();

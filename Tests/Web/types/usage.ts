@@ -1,8 +1,8 @@
-// What must compile, and after `@ts-expect-error` what must not. Checked by types.test.js with tsc.
+// Valid uses, and after `@ts-expect-error` invalid uses. types.test.js checks them with tsc.
 import Resumable, { Resumable as Named } from '../../../Sources/Web/resumable';
 import ResumableRecovery, { ResumableRecovery as NamedRecovery } from '../../../Sources/Web/resumable-recovery';
 
-// ------------------------------------------------------------------------------------------------ what must compile
+// ------------------------------------------------------------------------------------------------------ valid uses
 
 const r = new Resumable({
   target: (pairs) => `/up?${pairs.join('&')}`,
@@ -52,9 +52,9 @@ async function recover() {
   await recovery.forget(entry);
   recovery.close();
 
-  // @ts-expect-error an entry is not changed by hand
+  // @ts-expect-error an entry is read-only
   entry.progress = 1;
-  // @ts-expect-error there is no such answer
+  // @ts-expect-error there is no such result
   const wrong: 'gone' = told;
   // @ts-expect-error a path is not a file
   recovery.matches('/home/a');
@@ -70,7 +70,7 @@ async function recover() {
 }
 void [size, name, identifier, recover];
 
-// ---------------------------------------------------------------------------------------------- what must not compile
+// ---------------------------------------------------------------------------------------------------- invalid uses
 
 // @ts-expect-error sizes are numbers
 new Resumable({ chunkSize: '1MB' });
@@ -90,13 +90,13 @@ new Resumable({ uploadMethod: 'GET' });
 new Resumable({ typeParameterName: true });
 // @ts-expect-error values are not objects
 new Resumable({ query: { user: { id: 1 } } });
-// @ts-expect-error the type of what was left out is gone
+// @ts-expect-error an option that was not asked for is not in the result
 some.chunkSize;
 // @ts-expect-error a number, not a string
 r.files[0].markChunksCompleted('3');
-// @ts-expect-error the list is ours
+// @ts-expect-error the list is read-only
 r.files = [];
-// @ts-expect-error so is what the server said
+// @ts-expect-error the server's answer is read-only
 r.files[0].permanentError = false;
 // @ts-expect-error it may be false
 r.getFromUniqueIdentifier('x').fileName;
