@@ -21,6 +21,11 @@
  * all waiting chunks. The browser's offline state is used only when a request fails or while a chunk waits. Then
  * nothing is sent until the browser is online again, an answer arrives, or `upload()` is called.
  *
+ * Whose answer it is: a login page or a proxy may answer with 200, too. An answer after a redirect to another address
+ * counts for nothing. Servers of this project mark each answer with `X-Upload-Outcome`. Once a target has sent that
+ * header, an answer without it counts for nothing, either, and a whole HTML page never does. The chunk is retried, and
+ * the file fails with a clear message if that goes on.
+ *
  * Requests, time, randomness and the window come through one small `Platform` interface, which tests replace.
  *
  * The file works as a classic script (global `Resumable`), as a CommonJS module and, through `resumable.mjs`, as an ES
@@ -39,6 +44,12 @@
 
   /** How often a test without a usable answer is tried. After that the chunk is sent, in case only tests fail. */
   const TEST_ATTEMPTS = 3;
+
+  /** How many answers in a row that are not the upload server's fail a chunk and its file. */
+  const FOREIGN_ATTEMPTS = 3;
+
+  /** The header that a server of this project sends with each answer (PROTOCOL.md, Status codes). */
+  const OUTCOME = 'X-Upload-Outcome';
 
   /** Back-off in milliseconds: the first span, the longest span, and the upper limit for `Retry-After`. */
   const FIRST_SPAN = 1000;
@@ -230,6 +241,21 @@
     return wait > 0 ? Math.min(wait, LONGEST_RETRY_AFTER) : 0;
   }
 
+  /**
+   * True if a redirect led to another address. The browser follows redirects itself and only reports the last address.
+   * @param {string} asked the address of the request
+   * @param {string} [answered] the request's `responseURL`, if the browser reports one
+   */
+  function isRedirected(asked, answered) {
+    if (!answered) return false;
+    const page = (scope.document && scope.document.baseURI) || (scope.location && scope.location.href) || '';
+    const base = page || new URL(answered, 'http://localhost').href;
+    const [from, to] = [new URL(asked, base), new URL(answered, base)];
+    // The Content-Security-Policy of a page may upgrade addresses, which is not a redirect.
+    if (page.startsWith('https:')) from.protocol = 'https:';
+    return from.origin + from.pathname + from.search !== to.origin + to.pathname + to.search;
+  }
+
   /** @param {ArrayBuffer} buffer */
   function base64(buffer) {
     return scope.btoa(String.fromCharCode(...new Uint8Array(buffer)));
@@ -324,6 +350,8 @@
       this._loaded = 0;
       /** Consecutive tests without a usable answer. */
       this._unanswered = 0;
+      /** Answers in a row that were not the upload server's. */
+      this._foreign = 0;
       /** The time of the next try. Valid only while the chunk waits. */
       this._due = 0;
       /** The chunk waits because the connection failed. The `online` event ends such a wait. */
@@ -464,6 +492,11 @@
       return all;
     }
 
+    /** @param {'test' | 'upload'} kind @returns {any} */
+    _target(kind) {
+      return (kind === 'test' && this.getOpt('testTarget')) || this.getOpt('target');
+    }
+
     /** @param {'test' | 'upload'} kind @param {Map<string, any>} parameters */
     _url(kind, parameters) {
       const pairs = [];
@@ -472,7 +505,7 @@
           pairs.push(`${encodeURIComponent(name)}=${encodeURIComponent(one)}`);
         }
       }
-      const target = (kind === 'test' && this.getOpt('testTarget')) || this.getOpt('target');
+      const target = this._target(kind);
       if (typeof target === 'function') return target(pairs);
       if (pairs.length === 0) return target;
       return target + (target.includes('?') ? '&' : '?') + pairs.join('&');
@@ -482,10 +515,11 @@
      * An opened request with headers and handlers. The caller sends it.
      * @param {string} method
      * @param {string} url
-     * @param {(request: any, status: number) => void} answered
+     * @param {any} target the option that the address is made of
+     * @param {(request: any, status: number, isOurs: boolean) => void} answered
      * @param {Record<string, string>} [own] the library's headers; the page's headers replace them
      */
-    _open(method, url, answered, own = {}) {
+    _open(method, url, target, answered, own = {}) {
       const request = this.resumableObj._platform.createRequest();
       const turn = this._turn;
       request.open(method, url, true);
@@ -501,7 +535,8 @@
       const end = (failed) => {
         if (turn !== this._turn) return;
         this.xhr = null;
-        answered(request, failed ? 0 : request.status);
+        const status = failed ? 0 : request.status;
+        answered(request, status, failed || this._isOurs(request, status, url, target));
       };
       request.onload = () => end(false);
       request.onerror = () => end(true);
@@ -510,19 +545,51 @@
       return request;
     }
 
+    /**
+     * False if another program surely sent this answer.
+     * @param {any} request
+     * @param {number} status
+     * @param {string} url the address that the request was sent to
+     * @param {any} target the option that the address was made of
+     */
+    _isOurs(request, status, url, target) {
+      if (isRedirected(url, request.responseURL)) return false;
+      const { _ours } = this.resumableObj;
+      if (request.getResponseHeader(OUTCOME) !== null) {
+        _ours.add(target);
+        return true;
+      }
+      // Other servers have error pages in HTML, but no page confirms a chunk.
+      const isPage = CONFIRMED.includes(status) && /^\s*<(!doctype\s+)?html\b/i.test(request.responseText);
+      return !isPage && !_ours.has(target);
+    }
+
+    /**
+     * Another program has answered a chunk. Temporary statuses, as proxies send them, are retried without a limit.
+     * @param {any} request
+     * @param {number} status
+     */
+    _strange(request, status) {
+      if (!NO_ANSWER.includes(status) && ++this._foreign >= FOREIGN_ATTEMPTS) {
+        const reason = `The answer (status ${status}) did not come from the upload server.`;
+        return this.fileObj._fail(`${reason} You may have to sign in again.`, false);
+      }
+      this._tryLater(request, status);
+    }
+
     _test() {
       const first = this.fileObj._probe === this;
       const request = this._open(
-        this.getOpt('testMethod'), this._url('test', this._parameters()),
-        (answer, status) => this._tested(answer, status),
+        this.getOpt('testMethod'), this._url('test', this._parameters()), this._target('test'),
+        (answer, status, isOurs) => this._tested(answer, status, isOurs),
         first ? { Accept: 'application/json' } : {});
       request.send(null);
     }
 
-    /** @param {any} request @param {number} status */
-    _tested(request, status) {
+    /** @param {any} request @param {number} status @param {boolean} isOurs */
+    _tested(request, status, isOurs) {
       const file = this.fileObj;
-      const silent = NO_ANSWER.includes(status);
+      const silent = !isOurs || NO_ANSWER.includes(status);
       if (silent && ++this._unanswered < TEST_ATTEMPTS) return this._tryLater(request, status);
       this._unanswered = 0;
       this.tested = true;
@@ -531,7 +598,8 @@
         file._probe = null;
         if (!silent) file._learn(request.responseText, this);
       }
-      if (CONFIRMED.includes(status) || this.status() === 'success') return this._confirmed(request.responseText);
+      const held = !silent && CONFIRMED.includes(status);
+      if (held || this.status() === 'success') return this._confirmed(request.responseText);
       this._guard(() => this._send());
       this.resumableObj._pump();
     }
@@ -569,8 +637,9 @@
         // The content is the form, so the chunk's digest is a field of the form.
         parameters.set(prefix + this.getOpt('digestParameterName'), digest);
       }
-      const request = this._open(this.getOpt('uploadMethod'), this._url('upload', parameters),
-        (answer, status) => this._sent(answer, status), headers);
+      const request = this._open(
+        this.getOpt('uploadMethod'), this._url('upload', parameters), this._target('upload'),
+        (answer, status, isOurs) => this._sent(answer, status, isOurs), headers);
       if (request.upload) {
         request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
       }
@@ -595,9 +664,11 @@
       this.fileObj._progressed(true, false);
     }
 
-    /** @param {any} request @param {number} status */
-    _sent(request, status) {
+    /** @param {any} request @param {number} status @param {boolean} isOurs */
+    _sent(request, status, isOurs) {
       if (status !== 0) this.resumableObj._reached();
+      if (!isOurs) return this._strange(request, status);
+      this._foreign = 0;
       if (CONFIRMED.includes(status)) return this._confirmed(request.responseText);
       const most = this.getOpt('maxChunkRetries');
       const spent = most !== undefined && most !== null && this.retries >= most;
@@ -1083,6 +1154,11 @@
 
       /** @type {Platform} */
       this._platform = Object.assign({}, BROWSER, this.opts.platform);
+      /**
+       * The targets that have answered with `X-Upload-Outcome`.
+       * @type {Set<any>}
+       */
+      this._ours = new Set();
       /** @type {Map<string, Function[]>} */
       this._listeners = new Map();
       /** @type {Map<string, ResumableFile>} */
@@ -1484,7 +1560,7 @@
      */
     _tellOfCancel(chunk) {
       try {
-        chunk._open('DELETE', chunk._url('upload', chunk._parameters()), () => {}).send(null);
+        chunk._open('DELETE', chunk._url('upload', chunk._parameters()), null, () => {}).send(null);
         chunk.xhr = null;
       } catch (error) {
         this._report(error);

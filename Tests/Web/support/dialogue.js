@@ -98,6 +98,8 @@ class Dialogue {
   respond(request, status, body = '', headers = {}) {
     this.open = this.open.filter((one) => one !== request);
     request.status = status;
+    // A test of redirects has set another address.
+    request.responseURL ??= new URL(request.url, 'http://test').href;
     request.answerHeaders = headers;
     request.responseText = typeof body === 'string' ? body : JSON.stringify(body);
     if (status === 0) request.onerror(); else request.onload();
