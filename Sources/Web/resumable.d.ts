@@ -30,8 +30,10 @@ declare class Resumable {
   getOpt<Name extends keyof Resumable.Options>(name: Name): Resumable.Options[Name];
   getOpt<Name extends keyof Resumable.Options>(names: Name[]): Pick<Resumable.Options, Name>;
 
-  /** Makes these nodes open the file dialog. With `isDirectory` it picks whole folders. */
+  /** Makes these nodes open the file dialog. With `isDirectory` it picks whole folders. May be repeated. */
   assignBrowse(domNodes: Resumable.Nodes, isDirectory?: boolean): void;
+  /** Ends `assignBrowse`, and restores the nodes. */
+  unAssignBrowse(domNodes: Resumable.Nodes): void;
   /** Adds files that are dropped on these nodes, with all files in dropped folders. */
   assignDrop(domNodes: Resumable.Nodes): void;
   unAssignDrop(domNodes: Resumable.Nodes): void;
@@ -53,6 +55,11 @@ declare class Resumable {
   pause(): void;
   /** Cancels all files and removes them. */
   cancel(): void;
+  /**
+   * Ends the instance: all requests, listeners and inputs. It takes no more files. The server keeps the bytes that it
+   * holds, so that another instance can resume. Fires no event.
+   */
+  destroy(): void;
   /** The sent part of all files in bytes, 0 to 1. Falls only when files are added, removed or restarted. */
   progress(): number;
   isUploading(): boolean;

@@ -51,6 +51,9 @@
   /** The header that a server of this project sends with each answer (PROTOCOL.md, Status codes). */
   const OUTCOME = 'X-Upload-Outcome';
 
+  /** Marks inputs that `assignBrowse` has made, and events that it has used, also for another copy of this script. */
+  const OWN_INPUT = Symbol.for('Resumable.input');
+
   /** Back-off in milliseconds: the first span, the longest span, and the upper limit for `Retry-After`. */
   const FIRST_SPAN = 1000;
   const LONGEST_SPAN = 60 * 1000;
@@ -1136,9 +1139,10 @@
 
   /** The methods that pages may pass as handlers, detached from the instance. */
   const METHODS = [
-    'getOpt', 'on', 'off', 'fire', 'assignBrowse', 'assignDrop', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
-    'upload', 'uploadNextChunk', 'pause', 'cancel', 'progress', 'isUploading', 'addFile', 'addFiles', 'removeFile',
-    'getFromUniqueIdentifier', 'getSize', 'updateQuery', 'speed', 'timeRemaining', 'identifierOf',
+    'getOpt', 'on', 'off', 'fire', 'assignBrowse', 'unAssignBrowse', 'assignDrop', 'unAssignDrop', 'handleChangeEvent',
+    'handleDropEvent', 'upload', 'uploadNextChunk', 'pause', 'cancel', 'progress', 'isUploading', 'addFile', 'addFiles',
+    'removeFile', 'getFromUniqueIdentifier', 'getSize', 'updateQuery', 'speed', 'timeRemaining', 'identifierOf',
+    'destroy',
   ];
 
   class Uploads {
@@ -1163,6 +1167,17 @@
       this._listeners = new Map();
       /** @type {Map<string, ResumableFile>} */
       this._byIdentifier = new Map();
+      /**
+       * The nodes of `assignBrowse`, each with its input and a function that restores it.
+       * @type {Map<any, {input: any, undo: () => void}>}
+       */
+      this._browse = new Map();
+      /**
+       * The nodes of `assignDrop`.
+       * @type {Set<any>}
+       */
+      this._drop = new Set();
+      this._destroyed = false;
       this._running = false;
       this._parked = false;
       this._pumping = false;
@@ -1285,34 +1300,13 @@
 
     /**
      * Makes the nodes open the file dialog. An `<input type="file">` is used as it is. Any other node gets a hidden
-     * input, and can also be used by keyboard.
+     * input, and can also be used by keyboard. Assigning a node again only updates its input.
      * @param {any} domNodes
      * @param {boolean} [isDirectory]
      */
     assignBrowse(domNodes, isDirectory) {
       for (const node of listOf(domNodes)) {
-        let input = node;
-        if (!(node.tagName === 'INPUT' && node.type === 'file')) {
-          input = node.ownerDocument.createElement('input');
-          input.setAttribute('type', 'file');
-          input.hidden = true;
-          input.tabIndex = -1;
-          node.appendChild(input);
-          const open = (/** @type {any} */ event) => {
-            // The click on the input bubbles up to the node.
-            if (event.target === input) return;
-            if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
-            event.preventDefault();
-            input.click();
-          };
-          node.addEventListener('click', open);
-          const native = node.tagName === 'BUTTON' || (node.tagName === 'A' && node.hasAttribute('href'));
-          if (!native) {
-            if (!node.hasAttribute('tabindex')) node.setAttribute('tabindex', '0');
-            if (!node.hasAttribute('role')) node.setAttribute('role', 'button');
-            node.addEventListener('keydown', open);
-          }
-        }
+        const input = this._inputOf(node);
         input.multiple = this.getOpt('maxFiles') !== 1;
         if (isDirectory) input.setAttribute('webkitdirectory', '');
         else input.removeAttribute('webkitdirectory');
@@ -1322,13 +1316,78 @@
         } else {
           input.removeAttribute('accept');
         }
-        input.addEventListener('change', this.handleChangeEvent);
+      }
+    }
+
+    /**
+     * The input that opens the dialog for a node.
+     * @param {any} node
+     */
+    _inputOf(node) {
+      const known = this._browse.get(node);
+      if (known) {
+        // The page may have replaced the content of the node.
+        if (!node.contains(known.input)) node.appendChild(known.input);
+        return known.input;
+      }
+      if (node.tagName === 'INPUT' && node.type === 'file') {
+        node.addEventListener('change', this.handleChangeEvent);
+        this._browse.set(node, { input: node, undo: () => node.removeEventListener('change', this.handleChangeEvent) });
+        return node;
+      }
+      const input = node.ownerDocument.createElement('input');
+      input.setAttribute('type', 'file');
+      input.hidden = true;
+      input.tabIndex = -1;
+      input[OWN_INPUT] = true;
+      input.addEventListener('change', this.handleChangeEvent);
+      node.appendChild(input);
+      const open = (/** @type {any} */ event) => {
+        // The click on an input bubbles up to the node, which may have inputs of several instances.
+        if (event.target[OWN_INPUT]) return;
+        // A click opens the dialogs of one node, not of those around it.
+        if ((event[OWN_INPUT] = event[OWN_INPUT] || node) !== node) return;
+        if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        input.click();
+      };
+      node.addEventListener('click', open);
+      /** @type {string[]} */
+      const added = [];
+      const native = node.tagName === 'BUTTON' || (node.tagName === 'A' && node.hasAttribute('href'));
+      if (!native) {
+        for (const [name, value] of [['tabindex', '0'], ['role', 'button']]) {
+          if (node.hasAttribute(name)) continue;
+          node.setAttribute(name, value);
+          added.push(name);
+        }
+        node.addEventListener('keydown', open);
+      }
+      const undo = () => {
+        input.remove();
+        for (const type of ['click', 'keydown']) node.removeEventListener(type, open);
+        for (const name of added) node.removeAttribute(name);
+      };
+      this._browse.set(node, { input, undo });
+      return input;
+    }
+
+    /**
+     * Ends `assignBrowse`, and restores the nodes.
+     * @param {any} domNodes
+     */
+    unAssignBrowse(domNodes) {
+      for (const node of listOf(domNodes)) {
+        const known = this._browse.get(node);
+        if (known) known.undo();
+        this._browse.delete(node);
       }
     }
 
     /** @param {any} domNodes */
     assignDrop(domNodes) {
       for (const node of listOf(domNodes)) {
+        this._drop.add(node);
         node.addEventListener('dragover', this._onDrag);
         node.addEventListener('dragenter', this._onDrag);
         node.addEventListener('dragleave', this._onDragLeave);
@@ -1339,6 +1398,7 @@
     /** @param {any} domNodes */
     unAssignDrop(domNodes) {
       for (const node of listOf(domNodes)) {
+        this._drop.delete(node);
         node.removeEventListener('dragover', this._onDrag);
         node.removeEventListener('dragenter', this._onDrag);
         node.removeEventListener('dragleave', this._onDragLeave);
@@ -1431,6 +1491,7 @@
 
     /** @param {any[]} list @param {any} [event] */
     _add(list, event) {
+      if (this._destroyed) return;
       let errorCount = 0;
       const most = this.getOpt('maxFiles');
       if (most !== undefined && most !== null && most < list.length + this.files.length) {
@@ -1606,6 +1667,7 @@
     }
 
     upload() {
+      if (this._destroyed) return;
       const fresh = !this.isUploading();
       this._running = true;
       for (const file of Array.from(this._aborted)) {
@@ -1620,6 +1682,7 @@
 
     /** For pages written for Resumable.js. `upload()` does the same and more. */
     uploadNextChunk() {
+      if (this._destroyed) return;
       this._running = true;
       this._listen(true);
       this._pump();
@@ -1636,6 +1699,25 @@
       // Removing from the end of the list is cheap.
       for (let i = this.files.length - 1; i >= 0; i--) this._remove(this.files[i]);
       this.fire('cancel');
+    }
+
+    /**
+     * Ends the instance: all requests, listeners and inputs. It takes no more files. The server keeps the bytes that it
+     * holds, so that another instance can resume. Fires no event.
+     */
+    destroy() {
+      this._destroyed = true;
+      this._listeners.clear();
+      this._halt();
+      this.files.length = 0;
+      this._byIdentifier.clear();
+      this._open.clear();
+      this._ends.clear();
+      this._aborted.clear();
+      this._preparing.clear();
+      this._shown = this._weight = this._size = this._unfinished = 0;
+      this.unAssignBrowse(Array.from(this._browse.keys()));
+      this.unAssignDrop(Array.from(this._drop));
     }
 
     /** Stops everything, and returns all chunks to their files. */

@@ -63,7 +63,8 @@ const properties = ['support', 'opts', 'files', 'defaults', 'version'];
 const methods = [
   'assignBrowse', 'assignDrop', 'on', 'upload', 'pause', 'cancel', 'progress', 'isUploading', 'removeFile',
   'getFromUniqueIdentifier', 'getSize', 'addFile', 'addFiles', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
-  'updateQuery', 'getOpt', 'fire', 'uploadNextChunk', 'off', 'speed', 'timeRemaining', 'identifierOf',
+  'updateQuery', 'getOpt', 'fire', 'uploadNextChunk', 'off', 'speed', 'timeRemaining', 'identifierOf', 'unAssignBrowse',
+  'destroy',
 ];
 
 const fileProperties = [
