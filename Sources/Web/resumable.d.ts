@@ -120,6 +120,11 @@ declare namespace Resumable {
     relativePathParameterName?: string | null | false;
     /** Default `resumableTotalChunks`. */
     totalChunksParameterName?: string | null | false;
+    /**
+     * Default `resumableLastModified`. The file's modification time in milliseconds since the epoch, by which a server
+     * distinguishes a changed file from an earlier upload with the same identifier. Not in Resumable.js 1.1.
+     */
+    lastModifiedParameterName?: string | null | false;
     /** Default `resumableChunkDigest`. Sent only with `digest`. */
     digestParameterName?: string | null | false;
     /** A prefix for the names of all parameters. Default empty. */

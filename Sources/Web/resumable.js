@@ -86,6 +86,7 @@
     fileNameParameterName: 'resumableFilename',
     relativePathParameterName: 'resumableRelativePath',
     totalChunksParameterName: 'resumableTotalChunks',
+    lastModifiedParameterName: 'resumableLastModified',
     digestParameterName: 'resumableChunkDigest',
     parameterNamespace: '',
     query: {},
@@ -484,10 +485,13 @@
         ['fileName', file.fileName],
         ['relativePath', file.relativePath],
         ['totalChunks', file.chunks.length],
+        // The server uses it to tell a changed file of the same name and size (PROTOCOL.md, Parameters).
+        ['lastModified', file.file.lastModified],
       ];
       for (const [key, value] of own) {
         const name = this.getOpt(`${key}ParameterName`);
-        if (name) all.set(prefix + name, value);
+        // A Blob has no modification time.
+        if (name && value !== undefined) all.set(prefix + name, value);
       }
       let query = this.getOpt('query');
       if (typeof query === 'function') query = query(file, this);

@@ -33,7 +33,10 @@ const laterOptions = {
 };
 
 /** Options that only this library has. */
-const ownOptions = { digest: null, digestParameterName: 'resumableChunkDigest', deleteOnCancel: false, platform: null };
+const ownOptions = {
+  digest: null, digestParameterName: 'resumableChunkDigest', lastModifiedParameterName: 'resumableLastModified',
+  deleteOnCancel: false, platform: null,
+};
 
 const options = { ...firstOptions, ...laterOptions, ...ownOptions };
 

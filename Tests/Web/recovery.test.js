@@ -179,6 +179,7 @@ test('a file that has changed starts again with a new identifier', async () => {
       assert.notEqual(f.uniqueIdentifier, old, name);
       assert.equal(f.size, changed.size);
       assert.equal(two.d.open[0].query.get('resumableIdentifier'), f.uniqueIdentifier);
+      assert.equal(two.d.open[0].query.get('resumableLastModified'), String(changed.lastModified));
       two.crash();
       const left = await browser.open().list();
       assert.deepEqual(left.map((one) => one.uniqueIdentifier), [f.uniqueIdentifier], 'the old entry is gone');

@@ -2,7 +2,7 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { Dialogue, file } = require('./support/dialogue.js');
+const { Dialogue, file, hollow } = require('./support/dialogue.js');
 
 /** Waits for digests and readers, which are asynchronous, at most ten seconds. */
 const until = async (isSo) => {
@@ -22,7 +22,7 @@ const send = (options, f = file('a b&c.txt', 25, { type: 'text/plain' })) => {
 const expected = {
   resumableChunkNumber: '1', resumableChunkSize: '10', resumableCurrentChunkSize: '10', resumableTotalSize: '25',
   resumableType: 'text/plain', resumableIdentifier: 'id', resumableFilename: 'a b&c.txt',
-  resumableRelativePath: 'a b&c.txt', resumableTotalChunks: '3',
+  resumableRelativePath: 'a b&c.txt', resumableTotalChunks: '3', resumableLastModified: '1',
 };
 
 test('multipart: all parameters in the address and, before the file part, in the body', async () => {
@@ -88,6 +88,31 @@ test('a test has the same parameters; testTarget, testMethod', () => {
   assert.equal(request.body, null);
 });
 
+test('the modification time is sent with tests and chunks, in milliseconds since the epoch', () => {
+  const sent = (f, options) => {
+    const d = send({ testChunks: true, ...options }, f);
+    const inTest = d.open[0].query.get('resumableLastModified');
+    d.answers(404);
+    const [{ query, body }] = d.open;
+    if (body.getAll) assert.equal(body.get('resumableLastModified'), inTest);
+    assert.equal(query.get('resumableLastModified'), inTest);
+    return inTest;
+  };
+  const at = (lastModified) => file('a', 5, { lastModified });
+  assert.equal(sent(at(1700000000123)), '1700000000123');
+  assert.equal(sent(at(0)), '0');
+  assert.equal(sent(at(-5)), '-5', 'before 1970');
+  assert.equal(sent(at(7), { method: 'octet' }), '7');
+  assert.equal(sent({ ...hollow('a', 5), lastModified: undefined }), null);
+  assert.equal(sent(at(7), { lastModifiedParameterName: '' }), null);
+});
+
+test('a file that has changed under the same identifier is sent with its new modification time', () => {
+  const times = [1, 2].map((lastModified) => (
+    send({}, file('a', 5, { lastModified })).open[0].query.get('resumableLastModified')));
+  assert.deepEqual(times, ['1', '2']);
+});
+
 test('target as a function gets the encoded parameters', () => {
   const seen = [];
   const target = (pairs) => { seen.push(pairs); return '/elsewhere'; };
@@ -102,11 +127,13 @@ test('every parameter can be renamed or omitted, and parameterNamespace precedes
     chunkNumberParameterName: 'Number', chunkSizeParameterName: 'Size', currentChunkSizeParameterName: 'Current',
     totalSizeParameterName: 'Total', typeParameterName: 'Type', identifierParameterName: 'Id',
     fileNameParameterName: 'Name', relativePathParameterName: 'Path', totalChunksParameterName: 'Chunks',
+    lastModifiedParameterName: 'Modified',
   };
   const d = send({ ...options, parameterNamespace: 'flow', fileParameterName: 'Part', query: { q: 1 } });
   assert.deepEqual(Object.fromEntries(d.open[0].query), {
     flowNumber: '1', flowSize: '10', flowCurrent: '10', flowTotal: '25', flowType: 'text/plain', flowId: 'id',
-    flowName: 'a b&c.txt', flowPath: 'a b&c.txt', flowChunks: '3', flowq: '1',
+    flowName: 'a b&c.txt', flowPath: 'a b&c.txt', flowChunks: '3', flowModified: '1',
+    flowq: '1',
   });
   assert.equal([...d.open[0].body].at(-1)[0], 'flowPart');
   for (const falsy of [null, false, '']) {
