@@ -23,8 +23,8 @@ declare class Resumable {
   opts: Resumable.Options;
   /** The values of options that `opts` does not set. Each instance has a copy of its own. */
   readonly defaults: Required<Resumable.Options>;
-  /** The added files, in order. */
-  readonly files: Resumable.ResumableFile[];
+  /** The added files, in the order of their upload. A new list, such as `[]`, removes the files that are not in it. */
+  files: Resumable.ResumableFile[];
 
   /** The value of an option, or its default. */
   getOpt<Name extends keyof Resumable.Options>(name: Name): Resumable.Options[Name];
@@ -69,7 +69,7 @@ declare class Resumable {
   timeRemaining(): number;
   addFile(file: File, event?: Event): void;
   addFiles(files: ArrayLike<File>, event?: Event): void;
-  /** Cancels a file and removes it from the list. */
+  /** Cancels a file and removes it from the list. The file may be a framework's proxy of it. */
   removeFile(file: Resumable.ResumableFile): void;
   /** Finds a file of the list. */
   getFromUniqueIdentifier(uniqueIdentifier: string): Resumable.ResumableFile | false;

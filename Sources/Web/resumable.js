@@ -701,7 +701,7 @@
     _checkReadable() {
       const turn = this._turn;
       this.fileObj.file.slice(this.startByte, Math.min(this.endByte, this.startByte + 1)).arrayBuffer().catch(() => {
-        if (turn === this._turn) this.fileObj._unreadable();
+        if (turn === this._turn && this._state === 'busy') this.fileObj._unreadable();
       });
     }
 
@@ -746,7 +746,8 @@
       this._release();
       file._mark(this);
       file._progressed(true, true, message);
-      if (file._doneChunks === file.chunks.length) file._complete(message);
+      // A listener may have removed the file.
+      if (!file._removed && file._doneChunks === file.chunks.length) file._complete(message);
       this.resumableObj._pump();
     }
   }
@@ -796,8 +797,13 @@
       /** The server refused the file, so a retry is of no use. */
       this.permanentError = false;
 
+      /** Its key in the instance. Frameworks wrap files in proxies, which are not equal to the file. */
+      this._id = parent._nextId++;
       this._error = false;
-      this._removed = false;
+      /** True before the file is on the list, and after it was removed. */
+      this._removed = true;
+      /** True while the file counts as unfinished in the instance. */
+      this._counts = false;
       /** Why the file does not upload: `aborted` ends with the next `upload()`, `paused` with `resume()`. */
       this._hold = '';
       /** How far tests are answered: `none` yet, with held `ranges`, or for each `single` chunk. */
@@ -901,8 +907,8 @@
 
     /** Stops and removes the file. With `deleteOnCancel` the server is told. */
     cancel() {
-      this.resumableObj._remove(this);
-      this.resumableObj.fire('fileProgress', this);
+      if (this._removed) return;
+      this.resumableObj._cancelFile(this);
       this.resumableObj._pump();
     }
 
@@ -917,7 +923,7 @@
       const parent = this.resumableObj;
       this._stop('');
       if (!this._removed) {
-        if (this._error || this.isComplete()) parent._unfinished++;
+        parent._count(this, true);
         parent._shown -= this._shown;
       }
       this._error = this.permanentError = false;
@@ -1094,7 +1100,7 @@
 
     /** @param {string} message */
     _complete(message) {
-      this.resumableObj._unfinished--;
+      this.resumableObj._count(this, false);
       this.resumableObj._withdraw(this);
       this.resumableObj.fire('fileSuccess', this, message);
     }
@@ -1112,12 +1118,14 @@
 
     /** @param {string} message @param {boolean} permanent */
     _fail(message, permanent) {
+      // A function of the page may have removed the file.
+      if (this._removed) return;
       const parent = this.resumableObj;
       this._stop('');
       this._error = true;
       this.permanentError = permanent;
       this._show(false);
-      parent._unfinished--;
+      parent._count(this, false);
       parent.fire('fileError', this, message);
       parent._pump();
     }
@@ -1157,8 +1165,19 @@
       this.opts = opts || {};
       this.defaults = Object.assign({}, DEFAULTS);
       this.support = isSupported();
+      /**
+       * The files by `_id`. The list that pages see is compared with it, because pages change that list.
+       * @type {Map<number, ResumableFile>}
+       */
+      this._known = new Map();
+      /** @type {ResumableFile[]} */
+      this._list = [];
+      this._nextId = 1;
       /** @type {ResumableFile[]} */
       this.files = [];
+      // Pages assign a new list. An accessor of the instance itself also works through proxies of frameworks.
+      const files = { get: () => this._list, set: (/** @type {any} */ list) => this._assign(list) };
+      Object.defineProperty(this, 'files', { ...files, enumerable: true });
 
       /** @type {Platform} */
       this._platform = Object.assign({}, BROWSER, this.opts.platform);
@@ -1183,6 +1202,9 @@
       this._drop = new Set();
       this._destroyed = false;
       this._running = false;
+      this._starting = false;
+      this._completing = false;
+      this._cancelling = false;
       this._parked = false;
       this._pumping = false;
       this._pumpAgain = false;
@@ -1497,6 +1519,7 @@
     _add(list, event) {
       if (this._destroyed) return;
       let errorCount = 0;
+      this._sync();
       const most = this.getOpt('maxFiles');
       if (most !== undefined && most !== null && most < list.length + this.files.length) {
         if (most === 1 && this.files.length === 1 && list.length === 1) {
@@ -1584,37 +1607,94 @@
       }
       const taken = new ResumableFile(this, file, identifier);
       taken.container = event ? event.target || event.srcElement || null : null;
-      this._byIdentifier.set(identifier, taken);
-      this.files.push(taken);
+      this._list.push(taken);
       added.push(taken);
-      this._weight += taken._weight;
-      this._size += taken.size;
-      this._unfinished++;
-      this._offer(taken);
+      this._enlist(taken);
     }
 
-    /** @param {ResumableFile} file */
-    removeFile(file) {
-      this._remove(file);
+    /**
+     * Counts a file that is on the list.
+     * @param {ResumableFile} file
+     */
+    _enlist(file) {
+      file._removed = false;
+      this._known.set(file._id, file);
+      this._byIdentifier.set(file._key, file);
+      this._weight += file._weight;
+      this._shown += file._shown;
+      this._size += file.size;
+      this._count(file, !file._error && !file.isComplete());
+      this._offer(file);
+    }
+
+    /** @param {ResumableFile} file @param {boolean} isUnfinished */
+    _count(file, isUnfinished) {
+      this._unfinished += Number(isUnfinished) - Number(file._counts);
+      file._counts = isUnfinished;
+    }
+
+    /**
+     * Makes `wanted` the list: removes the files that are not in it, and takes back removed files that are.
+     * @param {Iterable<any>} wanted
+     */
+    _assign(wanted) {
+      const isOwn = (/** @type {any} */ one) => one instanceof ResumableFile && one.resumableObj === this;
+      const kept = new Set(Array.from(wanted || [], (one) => this._fileOf(one) || one).filter(isOwn));
+      this._list = Array.from(kept);
+      for (const file of Array.from(this._known.values())) if (!kept.has(file)) this._remove(file);
+      for (const file of kept) if (file._removed) this._enlist(file);
+      // Files are uploaded in the order of the list.
+      this._open = new Set(this._list.filter((file) => this._open.has(file)));
       this._pump();
     }
 
-    /** @param {ResumableFile} file */
+    /** Notices files that the page has removed from the list or put into it. */
+    _sync() {
+      if (this._list.length !== this._known.size && !this._destroyed) this._assign(this._list);
+    }
+
+    /**
+     * The file itself, if the page has passed it or a proxy of it.
+     * @param {any} file
+     */
+    _fileOf(file) {
+      return file ? this._known.get(file._id) : undefined;
+    }
+
+    /** @param {ResumableFile} file or a proxy of it */
+    removeFile(file) {
+      const own = this._fileOf(file);
+      if (own) this._remove(own);
+      this._pump();
+    }
+
+    /**
+     * Removes a file, and lets the page update its progress.
+     * @param {ResumableFile} file
+     */
+    _cancelFile(file) {
+      this._remove(file);
+      this.fire('fileProgress', file);
+    }
+
+    /**
+     * The one place where a file leaves the list.
+     * @param {ResumableFile} file
+     */
     _remove(file) {
       if (file._removed) return;
-      const at = this.files.lastIndexOf(file);
-      if (at < 0) return;
-      const finished = file._error || file.isComplete();
       const forget = this.getOpt('deleteOnCancel') && !file.isComplete();
       file._removed = true;
+      this._known.delete(file._id);
+      const at = this._list.lastIndexOf(file);
+      if (at >= 0) this._list.splice(at, 1);
       file._stop('');
       this._aborted.delete(file);
-      this.files.splice(at, 1);
       this._byIdentifier.delete(file._key);
       this._weight -= file._weight;
       this._shown -= file._shown;
       this._size -= file.size;
-      if (!finished) this._unfinished--;
+      this._count(file, false);
       if (forget) this._tellOfCancel(file.chunks[0]);
       this.fire('fileRemoved', file);
     }
@@ -1634,6 +1714,7 @@
 
     /** @param {string} uniqueIdentifier @returns {ResumableFile | false} */
     getFromUniqueIdentifier(uniqueIdentifier) {
+      this._sync();
       const file = this._byIdentifier.get(uniqueIdentifier);
       if (file && file.uniqueIdentifier === uniqueIdentifier) return file;
       // Pages may change the identifier when a file is added.
@@ -1641,11 +1722,13 @@
     }
 
     getSize() {
+      this._sync();
       return this._size;
     }
 
     /** The sent part of all files in bytes, 0 to 1. It falls only when files are added, removed or restarted. */
     progress() {
+      this._sync();
       return this._weight > 0 ? Math.min(1, Math.max(0, this._shown / this._weight)) : 0;
     }
 
@@ -1656,6 +1739,7 @@
 
     /** In seconds. 0 when done, Infinity while nothing is sent. */
     timeRemaining() {
+      this._sync();
       return remaining(this._weight - this._shown, this.speed());
     }
 
@@ -1667,12 +1751,13 @@
     // ------------------------------------------------------------------------------------------------ scheduling
 
     isUploading() {
+      this._sync();
       return this._busy.size > 0 || this._preparing.size > 0;
     }
 
     upload() {
       if (this._destroyed) return;
-      const fresh = !this.isUploading();
+      const fresh = !this.isUploading() && !this._starting;
       this._running = true;
       for (const file of Array.from(this._aborted)) {
         this._aborted.delete(file);
@@ -1680,7 +1765,9 @@
         this._offer(file);
       }
       this._listen(true);
+      this._starting = true;
       if (fresh) this.fire('uploadStart');
+      this._starting = false;
       this._reach();
     }
 
@@ -1698,10 +1785,17 @@
     }
 
     cancel() {
+      // A listener of `fileProgress` may call this.
+      if (this._cancelling) return;
+      this._cancelling = true;
       this.fire('beforeCancel');
       this._halt();
-      // Removing from the end of the list is cheap.
-      for (let i = this.files.length - 1; i >= 0; i--) this._remove(this.files[i]);
+      this._sync();
+      // Removing from the end of the list is cheap. Listeners may remove files, too.
+      for (let file = this._list[this._list.length - 1]; file; file = this._list[this._list.length - 1]) {
+        this._cancelFile(file);
+      }
+      this._cancelling = false;
       this.fire('cancel');
     }
 
@@ -1713,7 +1807,9 @@
       this._destroyed = true;
       this._listeners.clear();
       this._halt();
-      this.files.length = 0;
+      for (const file of this._known.values()) file._removed = true;
+      this._list = [];
+      this._known.clear();
       this._byIdentifier.clear();
       this._open.clear();
       this._ends.clear();
@@ -1755,6 +1851,7 @@
 
     /** Fills the free slots. Called whenever a slot may be free. */
     _pump() {
+      this._sync();
       if (!this._running) return;
       this._pumpAgain = true;
       if (this._pumping) return;
@@ -1772,7 +1869,11 @@
         this._running = false;
         this._meter.rest();
         this._listen(false);
+        // A listener that calls `upload()` without new files would otherwise never end.
+        if (this._completing) return;
+        this._completing = true;
         this.fire('complete');
+        this._completing = false;
       }
     }
 
@@ -1813,7 +1914,7 @@
           file.preprocessState = 2;
         }
       }
-      return !file._isBlocked() && !file._error;
+      return !file._isBlocked() && !file._error && !file._removed && file._hold === '';
     }
 
     /** Sets the timer for the waiting chunk that is due first. */

@@ -278,7 +278,7 @@ test('permission for a dropped folder is asked for once, and its files are found
   folder.permission = 'prompt';
   const two = browser.open();
   const entries = await two.list();
-  assert.deepEqual(entries.map((entry) => entry.hasHandle), [true, true, false], 'a file does not get the handle of a folder');
+  assert.deepEqual(entries.map((entry) => entry.hasHandle), [true, true, false], 'a file has not the folder\'s handle');
   assert.equal(await two.recovery.resume(entries[0]), 'resumed');
   assert.equal(await two.recovery.resume(entries[1]), 'resumed');
   assert.equal(folder.asked, 1);
@@ -315,7 +315,7 @@ test('an entry whose handle cannot be stored is stored without it', async () => 
   assert.deepEqual((await browser.open().list()).map((entry) => entry.hasHandle), [false]);
 });
 
-test('cancelling, removing and refusing a file remove its entry, a temporary failure keeps it', async () => {
+test('cancelled, removed and refused files lose their entry, temporarily failed files keep it', async () => {
   const browser = new Browser();
   const one = browser.open({ simultaneousUploads: 9, maxChunkRetries: 0 });
   const names = ['cancelled', 'removed', 'refused', 'unlucky', 'retried'];

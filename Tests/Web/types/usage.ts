@@ -33,6 +33,8 @@ r.addFiles([new File([], 'a')], new Event('paste'));
 r.handleDropEvent(new DragEvent('drop')).then(() => r.upload());
 r.updateQuery((file) => ({ id: file.fileName }));
 r.files[0].pause(false);
+r.files = r.files.filter((file) => !file.isComplete());
+r.files = [];
 new Resumable({
   headers: (file, chunk) => ({ 'X-Part': `${file.fileName} ${chunk.offset}` }),
   preprocess: (chunk) => chunk.preprocessFinished(),
@@ -96,8 +98,6 @@ new Resumable({ query: { user: { id: 1 } } });
 some.chunkSize;
 // @ts-expect-error a number, not a string
 r.files[0].markChunksCompleted('3');
-// @ts-expect-error the list is read-only
-r.files = [];
 // @ts-expect-error the server's answer is read-only
 r.files[0].permanentError = false;
 // @ts-expect-error it may be false
