@@ -157,19 +157,25 @@ declare namespace Resumable {
      * new Resumable({ target: '/resumable_upload', method: 'octet', digest: 'sha-256' });
      */
     digest?: 'sha-256' | null;
-    /** Called once for each chunk before it is tested and sent. Must end in `chunk.preprocessFinished()`. */
-    preprocess?: ((chunk: ResumableChunk) => void) | null;
-    /** Called once for each file before its chunks. Must end in `file.preprocessFinished()`. */
-    preprocessFile?: ((file: ResumableFile) => void) | null;
     /**
-     * Makes the identifier of a file. A rejected promise skips the file. Default, also if the result is empty: the
-     * size, the path without special characters, and a hash of path and modification time.
+     * Called once for each chunk before it is tested and sent. Must end in `chunk.preprocessFinished()`. A rejected
+     * promise fails the file.
+     */
+    preprocess?: ((chunk: ResumableChunk) => unknown) | null;
+    /**
+     * Called once for each file before its chunks. Must end in `file.preprocessFinished()`. A rejected promise fails
+     * the file.
+     */
+    preprocessFile?: ((file: ResumableFile) => unknown) | null;
+    /**
+     * Makes the identifier of a file. A rejected promise skips the file and fires `error`. Default, also if the result
+     * is empty: the size, the path without special characters, and a hash of path and modification time.
      *
      * @example
      * new Resumable({ generateUniqueIdentifier: async (file) => (await fetch(`/ids?name=${file.name}`)).text() });
      */
     generateUniqueIdentifier?: ((file: File, event?: Event) => Identifier | PromiseLike<Identifier>) | null;
-    /** Default: no limit. With 1, a new file replaces the old one. */
+    /** Default: no limit. With 1, a new file replaces the old one. Refused and duplicate files do not count. */
     maxFiles?: number;
     maxFilesErrorCallback?: (this: Resumable, files: File[], errorCount: number) => void;
     /** In bytes. Default: no limit, so that empty files are accepted. */

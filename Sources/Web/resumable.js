@@ -428,7 +428,10 @@
       if (typeof preprocess !== 'function') return this._proceed();
       if (this.preprocessState === 0) {
         this.preprocessState = 1;
-        this._guard(() => preprocess(this));
+        const turn = this._turn;
+        this._guard(() => awaited(preprocess(this), (error) => {
+          if (turn === this._turn && this.preprocessState === 1) this.fileObj._refuse(error);
+        }));
       } else if (this.preprocessState === 2) {
         this._proceed();
       }
@@ -802,6 +805,8 @@
       this._error = false;
       /** True before the file is on the list, and after it was removed. */
       this._removed = true;
+      /** True when `fileAdded` was fired. */
+      this._announced = false;
       /** True while the file counts as unfinished in the instance. */
       this._counts = false;
       /** Why the file does not upload: `aborted` ends with the next `upload()`, `paused` with `resume()`. */
@@ -1129,6 +1134,15 @@
       parent.fire('fileError', this, message);
       parent._pump();
     }
+  }
+
+  /**
+   * Handles the rejection of a promise that a function of the page has returned, if it has.
+   * @param {any} result
+   * @param {(error: any) => void} rejected
+   */
+  function awaited(result, rejected) {
+    if (result && typeof result.then === 'function') result.then(undefined, rejected);
   }
 
   /** @param {number} bytes @param {number} speed */
@@ -1515,26 +1529,24 @@
       });
     }
 
-    /** @param {any[]} list @param {any} [event] */
+    /**
+     * Adds files in two steps: checks and identifiers of each file, which may take time, then the list. So a file that
+     * is refused or already there neither counts for `maxFiles` nor replaces another.
+     * @param {any[]} list
+     * @param {any} [event]
+     */
     _add(list, event) {
       if (this._destroyed) return;
       let errorCount = 0;
-      this._sync();
-      const most = this.getOpt('maxFiles');
-      if (most !== undefined && most !== null && most < list.length + this.files.length) {
-        if (most === 1 && this.files.length === 1 && list.length === 1) {
-          // If only one file is allowed, a new one replaces it.
-          this.removeFile(this.files[0]);
-        } else {
-          this.getOpt('maxFilesErrorCallback').call(this, list, errorCount);
-          return;
-        }
-      }
-      /** @type {ResumableFile[]} */
-      const added = [];
       /** @type {any[]} */
       const skipped = [];
-      const pending = [];
+      const skip = (/** @type {any} */ file, /** @type {any} */ error) => {
+        skipped.push(file);
+        this._complain(`${nameOf(file)} cannot be added: ${error}`);
+      };
+      /** @type {{file: any, identifier: any}[]} */
+      const accepted = [];
+      let isLater = false;
       for (const file of list) {
         const refusal = this._refusal(file);
         if (refusal) {
@@ -1542,27 +1554,86 @@
           this.getOpt(refusal).call(this, file, errorCount++);
           continue;
         }
-        const take = (/** @type {string} */ identifier) => this._take(file, identifier, event, added, skipped);
-        const skip = (/** @type {any} */ error) => {
-          skipped.push(file);
-          this._report(error);
-        };
         try {
           const identifier = this.identifierOf(file, event);
-          if (typeof identifier === 'string') take(identifier);
-          else pending.push(identifier.then(take, () => skipped.push(file)).catch(skip));
+          isLater = isLater || typeof identifier !== 'string';
+          accepted.push({ file, identifier });
         } catch (error) {
-          skip(error);
+          skip(file, error);
+          this._report(error);
         }
       }
-      const tell = () => {
-        for (const file of added) this.fire('fileAdded', file, event);
-        if (added.length + skipped.length > 0) this.fire('filesAdded', added, skipped);
+      if (!isLater) {
+        const tell = this._admit(accepted, skipped, event, errorCount);
+        // After the caller's task, which may still add listeners, as in Resumable.js.
+        this._platform.setTimeout(tell, 0);
+        return;
+      }
+      Promise.all(accepted.map(async ({ file, identifier }) => {
+        try {
+          return [{ file, identifier: await identifier }];
+        } catch (error) {
+          skip(file, error);
+          return [];
+        }
+      })).then((known) => this._admit(known.flat(), skipped, event, errorCount)());
+    }
+
+    /**
+     * Puts files on the list.
+     * @param {{file: any, identifier: string}[]} accepted
+     * @param {any[]} skipped
+     * @param {any} event
+     * @param {number} errorCount
+     * @returns {() => void} fires the events about it
+     */
+    _admit(accepted, skipped, event, errorCount) {
+      if (this._destroyed) return () => {};
+      this._sync();
+      /** @type {Map<string, any>} */
+      const fresh = new Map();
+      for (const { file, identifier } of accepted) {
+        if (this._byIdentifier.has(identifier) || fresh.has(identifier)) skipped.push(file);
+        else fresh.set(identifier, file);
+      }
+      const most = this.getOpt('maxFiles');
+      const isFull = most !== undefined && most !== null && most < fresh.size + this._list.length;
+      // If only one file is allowed, a new one replaces it.
+      const replaced = isFull && most === 1 && fresh.size === 1 && this._list.length === 1 ? this._list[0] : null;
+      if (isFull && !replaced && fresh.size > 0) {
+        this.getOpt('maxFilesErrorCallback').call(this, Array.from(fresh.values()), errorCount);
+        fresh.clear();
+      }
+      /** @type {ResumableFile[]} */
+      const added = [];
+      for (const [identifier, file] of fresh) {
+        try {
+          const taken = new ResumableFile(this, file, identifier);
+          taken.container = event ? event.target || event.srcElement || null : null;
+          added.push(taken);
+        } catch (error) {
+          skipped.push(file);
+          this._report(error);
+        }
+      }
+      const gone = added.length > 0 ? replaced : null;
+      if (gone) this._remove(gone, true);
+      for (const file of added) {
+        this._list.push(file);
+        this._enlist(file);
+      }
+      return () => {
+        for (const file of added) {
+          // A file that was removed at once is not announced.
+          if (file._removed) continue;
+          file._announced = true;
+          this.fire('fileAdded', file, event);
+        }
+        if (gone && gone._announced) this.fire('fileRemoved', gone);
+        const announced = added.filter((file) => file._announced);
+        if (announced.length + skipped.length > 0) this.fire('filesAdded', announced, skipped);
         this._pump();
       };
-      // After the caller's task, which may still add listeners, as in Resumable.js.
-      if (pending.length > 0) Promise.all(pending).then(tell);
-      else this._platform.setTimeout(tell, 0);
     }
 
     /**
@@ -1591,25 +1662,6 @@
       if (least !== undefined && least !== null && file.size < least) return 'minFileSizeErrorCallback';
       if (most !== undefined && most !== null && file.size > most) return 'maxFileSizeErrorCallback';
       return '';
-    }
-
-    /**
-     * @param {any} file
-     * @param {string} identifier
-     * @param {any} event
-     * @param {ResumableFile[]} added
-     * @param {any[]} skipped
-     */
-    _take(file, identifier, event, added, skipped) {
-      if (this._byIdentifier.has(identifier)) {
-        skipped.push(file);
-        return;
-      }
-      const taken = new ResumableFile(this, file, identifier);
-      taken.container = event ? event.target || event.srcElement || null : null;
-      this._list.push(taken);
-      added.push(taken);
-      this._enlist(taken);
     }
 
     /**
@@ -1680,8 +1732,9 @@
     /**
      * The one place where a file leaves the list.
      * @param {ResumableFile} file
+     * @param {boolean} [isSilent] true if the caller fires `fileRemoved`
      */
-    _remove(file) {
+    _remove(file, isSilent = false) {
       if (file._removed) return;
       const forget = this.getOpt('deleteOnCancel') && !file.isComplete();
       file._removed = true;
@@ -1696,7 +1749,7 @@
       this._size -= file.size;
       this._count(file, false);
       if (forget) this._tellOfCancel(file.chunks[0]);
-      this.fire('fileRemoved', file);
+      if (!isSilent && file._announced) this.fire('fileRemoved', file);
     }
 
     /**
@@ -1906,7 +1959,9 @@
           file.preprocessState = 1;
           this._preparing.add(file);
           try {
-            preprocess(file);
+            awaited(preprocess(file), (error) => {
+              if (this._preparing.has(file)) file._refuse(error);
+            });
           } catch (error) {
             file._refuse(error);
           }
