@@ -67,8 +67,9 @@ declare class Resumable {
   speed(): number;
   /** In seconds. 0 when done, Infinity while nothing is sent. */
   timeRemaining(): number;
-  addFile(file: File, event?: Event): void;
-  addFiles(files: ArrayLike<File>, event?: Event): void;
+  /** Adds a file. A Blob without a name is called `blob`, and cannot be resumed in another session. */
+  addFile(file: File | Blob, event?: Event): void;
+  addFiles(files: ArrayLike<File | Blob>, event?: Event): void;
   /** Cancels a file and removes it from the list. The file may be a framework's proxy of it. */
   removeFile(file: Resumable.ResumableFile): void;
   /** Finds a file of the list. */
@@ -85,16 +86,18 @@ declare namespace Resumable {
   /** One node, several, or a jQuery object. */
   type Nodes = Element | ArrayLike<Element> | null;
   type Identifier = string | null | undefined;
-  type Query = Record<string, string | number | boolean | ReadonlyArray<string | number>>;
+  /** Each value of a list is sent as a parameter of its own, and so is each value of a repeated name. */
+  type Query = Record<string, string | number | boolean | ReadonlyArray<string | number>> | Iterable<[string, string]>;
+  type Headers = Record<string, string> | Iterable<[string, string]>;
   /** An address, or a function that gets the encoded parameters (`name=value`) and returns the whole address. */
-  type Target = string | ((parameters: string[]) => string);
+  type Target = string | URL | ((parameters: string[]) => string);
 
   interface Options {
     /** The address that chunks are sent to. Default `/`. */
     target?: Target;
     /** The address that tests are sent to. Default: the target. */
     testTarget?: Target | null;
-    /** In bytes, at least 1. Default 1 MiB. The last chunk has up to twice as many, less one. */
+    /** In bytes, at least 1, rounded down. Default 1 MiB. The last chunk has up to twice as many, less one. */
     chunkSize?: number;
     /** The last chunk is the remainder, so no chunk is longer than `chunkSize`. Default false. */
     forceChunkSize?: boolean;
@@ -129,10 +132,16 @@ declare namespace Resumable {
     digestParameterName?: string | null | false;
     /** A prefix for the names of all parameters. Default empty. */
     parameterNamespace?: string;
-    /** More parameters. They replace the library's parameters of the same name. */
-    query?: Query | ((file: ResumableFile, chunk: ResumableChunk) => Query);
-    /** More headers, for tests and uploads. They replace the library's headers of the same name. */
-    headers?: Record<string, string> | ((file: ResumableFile, chunk: ResumableChunk) => Record<string, string>);
+    /**
+     * More parameters. They replace the library's parameters of the same name. A function is called for each request. A
+     * rejected promise is handled like a lost connection; after three of them the file fails.
+     *
+     * @example
+     * new Resumable({ query: async () => ({ upload_token: await (await fetch('/token')).text() }) });
+     */
+    query?: Query | ((file: ResumableFile, chunk: ResumableChunk) => Query | PromiseLike<Query>);
+    /** More headers, for tests and uploads, as for `query`. They replace the library's headers of the same name. */
+    headers?: Headers | ((file: ResumableFile, chunk: ResumableChunk) => Headers | PromiseLike<Headers>);
     /** The body of a request: a form with the fields before the file, or only the bytes. Default `multipart`. */
     method?: 'multipart' | 'octet';
     /** Default `POST`. */
@@ -184,7 +193,7 @@ declare namespace Resumable {
     /** In bytes. Default: no limit. */
     maxFileSize?: number;
     maxFileSizeErrorCallback?: (this: Resumable, file: File, errorCount: number) => void;
-    /** Extensions (`jpg`, `.jpg`) or media types (`image/*`). Default: all. */
+    /** Extensions (`jpg`, `.jpg`) or media types (`image/*`). Parameters of media types are ignored. Default: all. */
     fileType?: string[];
     /** The same, by the name that the documentation of Resumable.js 1.1 uses. */
     fileTypes?: string[];
@@ -206,8 +215,8 @@ declare namespace Resumable {
     xhrTimeout?: number;
     /** The seconds between `fileProgress` events of a file. Default 0.5. */
     throttleProgressCallbacks?: number;
-    /** Default `dragover`. */
-    dragOverClass?: string;
+    /** One class name or several for elements that files are dragged over, or none. Default `dragover`. */
+    dragOverClass?: string | null;
     /** Clear the input after picking, so that the same file can be picked again. Default true. */
     clearInput?: boolean;
     /** Send `DELETE` to the server when an unfinished file is cancelled or removed. Default false. */

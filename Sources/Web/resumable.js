@@ -172,7 +172,8 @@
 
   /** @param {any} file */
   function nameOf(file) {
-    return file.fileName || file.name;
+    // A Blob has no name. Forms name it `blob`, too.
+    return file.fileName || file.name || 'blob';
   }
 
   /**
@@ -220,8 +221,45 @@
    */
   function defaultIdentifier(file) {
     const path = pathOf(file);
+    const time = file.lastModified || (file.fileName || file.name ? 0 : markOf(file));
     const readable = path.replace(/[^0-9a-zA-Z_-]/g, '').slice(0, 200);
-    return `${file.size}-${readable}-${hash(`${path}\n${file.lastModified || 0}`)}`;
+    return `${file.size}-${readable}-${hash(`${path}\n${time}`)}`;
+  }
+
+  /**
+   * Random marks of Blobs without a name, which otherwise only their size would distinguish.
+   * @type {WeakMap<object, string>}
+   */
+  const MARKS = new WeakMap();
+
+  /** @param {any} blob */
+  function markOf(blob) {
+    const mark = MARKS.get(blob) || Math.random().toString(36).slice(2);
+    MARKS.set(blob, mark);
+    return mark;
+  }
+
+  /**
+   * A media type without its parameters.
+   * @param {string} type
+   */
+  function essence(type) {
+    return type.split(';')[0].trim();
+  }
+
+  /** @param {any} value */
+  function isPromise(value) {
+    return Boolean(value) && typeof value.then === 'function';
+  }
+
+  /**
+   * Names and values of an object, or of an iterable such as URLSearchParams and Headers.
+   * @param {any} values
+   * @returns {[string, any][]}
+   */
+  function pairsOf(values) {
+    if (values && typeof values[Symbol.iterator] === 'function') return Array.from(values);
+    return Object.entries(values || {});
   }
 
   /**
@@ -354,7 +392,7 @@
       this._loaded = 0;
       /** Consecutive tests without a usable answer. */
       this._unanswered = 0;
-      /** Answers in a row that were not the upload server's. */
+      /** Consecutive tries without an answer of the upload server, although something has answered. */
       this._foreign = 0;
       /** The time of the next try. Valid only while the chunk waits. */
       this._due = 0;
@@ -470,10 +508,49 @@
     }
 
     /**
+     * Starts a request with the parameters and headers of the page, at once or when its promises are fulfilled.
+     * @param {'test' | 'upload'} kind
+     * @param {[string, string][]} more further parameters
+     * @param {(url: string, headers: [string, string][], parameters: Map<string, any>) => void} start
+     * @param {(error: any) => void} rejected
+     */
+    _request(kind, more, start, rejected = (error) => this._withheld(error)) {
+      const turn = this._turn;
+      const begin = (/** @type {any[]} */ [query, headers]) => {
+        const parameters = this._parameters(query);
+        for (const [name, value] of more) parameters.set(name, value);
+        const url = this._url(kind, parameters);
+        // A function of the page may have paused or removed the file.
+        if (turn === this._turn) start(url, pairsOf(headers), parameters);
+      };
+      const given = ['query', 'headers'].map((name) => {
+        const option = this.getOpt(name);
+        return typeof option === 'function' ? option(this.fileObj, this) : option;
+      });
+      if (!given.some(isPromise)) return begin(given);
+      Promise.all(given).then((values) => {
+        if (turn === this._turn) this._guard(() => begin(values));
+      }, (error) => {
+        if (turn === this._turn) rejected(error);
+      });
+    }
+
+    /**
+     * A promise of the page was rejected, such as a token that could not be fetched. That may be temporary, too.
+     * @param {any} error
+     */
+    _withheld(error) {
+      const isOnline = this.resumableObj._platform.isOnline();
+      if (isOnline && ++this._foreign >= FOREIGN_ATTEMPTS) return this.fileObj._fail(String(error), false);
+      this._tryLater(null, 0);
+    }
+
+    /**
      * All parameters. A parameter of `query` replaces the library's parameter of the same name.
+     * @param {any} query
      * @returns {Map<string, any>}
      */
-    _parameters() {
+    _parameters(query) {
       const file = this.fileObj;
       const all = new Map();
       const prefix = this.getOpt('parameterNamespace') || '';
@@ -496,9 +573,11 @@
         // A Blob has no modification time.
         if (name && value !== undefined) all.set(prefix + name, value);
       }
-      let query = this.getOpt('query');
-      if (typeof query === 'function') query = query(file, this);
-      for (const name of Object.keys(query || {})) all.set(prefix + name, query[name]);
+      const given = new Map();
+      for (const [name, value] of pairsOf(query)) {
+        given.set(prefix + name, given.has(prefix + name) ? [].concat(given.get(prefix + name), value) : value);
+      }
+      for (const [name, value] of given) all.set(name, value);
       return all;
     }
 
@@ -517,8 +596,9 @@
       }
       const target = this._target(kind);
       if (typeof target === 'function') return target(pairs);
-      if (pairs.length === 0) return target;
-      return target + (target.includes('?') ? '&' : '?') + pairs.join('&');
+      const address = String(target);
+      if (pairs.length === 0) return address;
+      return address + (address.includes('?') ? '&' : '?') + pairs.join('&');
     }
 
     /**
@@ -526,21 +606,20 @@
      * @param {string} method
      * @param {string} url
      * @param {any} target the option that the address is made of
+     * @param {[string, string][]} headers of the page
      * @param {(request: any, status: number, isOurs: boolean) => void} answered
      * @param {Record<string, string>} [own] the library's headers; the page's headers replace them
      */
-    _open(method, url, target, answered, own = {}) {
+    _open(method, url, target, headers, answered, own = {}) {
       const request = this.resumableObj._platform.createRequest();
       const turn = this._turn;
       request.open(method, url, true);
       request.timeout = this.getOpt('xhrTimeout') || 0;
       request.withCredentials = Boolean(this.getOpt('withCredentials'));
-      let headers = this.getOpt('headers');
-      if (typeof headers === 'function') headers = headers(this.fileObj, this);
       // A browser would send both values of a header that is set twice.
-      const given = new Set(Object.keys(headers || {}).map((name) => name.toLowerCase()));
+      const given = new Set(headers.map(([name]) => name.toLowerCase()));
       const rest = Object.entries(own).filter(([name]) => !given.has(name.toLowerCase()));
-      for (const [name, value] of rest.concat(Object.entries(headers || {}))) request.setRequestHeader(name, value);
+      for (const [name, value] of rest.concat(headers)) request.setRequestHeader(name, value);
       /** @param {boolean} failed */
       const end = (failed) => {
         if (turn !== this._turn) return;
@@ -588,12 +667,13 @@
     }
 
     _test() {
-      const first = this.fileObj._probe === this;
-      const request = this._open(
-        this.getOpt('testMethod'), this._url('test', this._parameters()), this._target('test'),
-        (answer, status, isOurs) => this._tested(answer, status, isOurs),
-        first ? { Accept: 'application/json' } : {});
-      request.send(null);
+      this._request('test', [], (url, headers) => {
+        const request = this._open(
+          this.getOpt('testMethod'), url, this._target('test'), headers,
+          (answer, status, isOurs) => this._tested(answer, status, isOurs),
+          this.fileObj._probe === this ? { Accept: 'application/json' } : {});
+        request.send(null);
+      });
     }
 
     /** @param {any} request @param {number} status @param {boolean} isOurs */
@@ -635,31 +715,39 @@
 
     /** @param {Blob | string} bytes @param {string} digest */
     _transmit(bytes, digest) {
-      const parameters = this._parameters();
       const prefix = this.getOpt('parameterNamespace') || '';
       const octet = this.getOpt('method') === 'octet';
       /** @type {Record<string, string>} */
-      const headers = octet ? { 'Content-Type': 'application/octet-stream' } : {};
+      const own = octet ? { 'Content-Type': 'application/octet-stream' } : {};
+      /** @type {[string, string][]} */
+      const more = [];
       if (digest && octet) {
         // The chunk is the content, so its digest has a header field (RFC 9530, section 2).
-        headers['Content-Digest'] = digest;
+        own['Content-Digest'] = digest;
       } else if (digest && this.getOpt('digestParameterName')) {
         // The content is the form, so the chunk's digest is a field of the form.
-        parameters.set(prefix + this.getOpt('digestParameterName'), digest);
+        more.push([prefix + this.getOpt('digestParameterName'), digest]);
       }
-      const request = this._open(
-        this.getOpt('uploadMethod'), this._url('upload', parameters), this._target('upload'),
-        (answer, status, isOurs) => this._sent(answer, status, isOurs), headers);
+      this._request('upload', more, (url, headers, parameters) => {
+        const request = this._open(
+          this.getOpt('uploadMethod'), url, this._target('upload'), headers,
+          (answer, status, isOurs) => this._sent(answer, status, isOurs), own);
+        this._transmitWith(request, octet ? null : parameters, bytes);
+      });
+    }
+
+    /** @param {any} request @param {Map<string, any> | null} parameters of a form @param {Blob | string} bytes */
+    _transmitWith(request, parameters, bytes) {
       if (request.upload) {
         request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
       }
-      if (octet) return request.send(bytes);
+      if (!parameters) return request.send(bytes);
       // The fields precede the file part, because a server that streams the body needs them first.
       const form = new scope.FormData();
       for (const [name, value] of parameters) {
         for (const one of Array.isArray(value) ? value : [value]) form.append(name, one);
       }
-      const part = prefix + this.getOpt('fileParameterName');
+      const part = (this.getOpt('parameterNamespace') || '') + this.getOpt('fileParameterName');
       if (typeof bytes === 'string') form.append(part, bytes);
       else form.append(part, bytes, this.fileObj.fileName);
       request.send(form);
@@ -960,8 +1048,9 @@
 
     _cut() {
       const parent = this.resumableObj;
-      const chunkSize = this.getOpt('chunkSize');
-      if (!(chunkSize >= 1)) throw new RangeError(`chunkSize must be at least 1, not ${chunkSize}`);
+      const wanted = this.getOpt('chunkSize');
+      const chunkSize = Math.min(Math.floor(Number(wanted)), Number.MAX_SAFE_INTEGER);
+      if (!(chunkSize >= 1)) throw new RangeError(`chunkSize must be at least 1, not ${wanted}`);
       this._chunkSize = chunkSize;
       const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
       const count = Math.max(1, round(this.size / chunkSize));
@@ -1142,7 +1231,7 @@
    * @param {(error: any) => void} rejected
    */
   function awaited(result, rejected) {
-    if (result && typeof result.then === 'function') result.then(undefined, rejected);
+    if (isPromise(result)) result.then(undefined, rejected);
   }
 
   /** @param {number} bytes @param {number} speed */
@@ -1438,7 +1527,7 @@
     /** @param {any} domNodes */
     unAssignDrop(domNodes) {
       for (const node of listOf(domNodes)) {
-        this._drop.delete(node);
+        if (this._drop.delete(node)) this._highlight(node, false);
         node.removeEventListener('dragover', this._onDrag);
         node.removeEventListener('dragenter', this._onDrag);
         node.removeEventListener('dragleave', this._onDragLeave);
@@ -1463,9 +1552,10 @@
      */
     handleDropEvent(event) {
       const node = event.currentTarget;
-      if (node && node.classList) node.classList.remove(this.getOpt('dragOverClass'));
       event.stopPropagation();
+      // Otherwise the browser would leave the page and show the dropped file.
       event.preventDefault();
+      this._highlight(node, false);
       const transfer = event.dataTransfer;
       if (!transfer) return Promise.resolve();
       // The entries are available only while the event is being handled.
@@ -1484,14 +1574,21 @@
       const transfer = event.dataTransfer;
       const hasFiles = Boolean(transfer) && Array.from(transfer.types || []).includes('Files');
       if (transfer) transfer.dropEffect = hasFiles ? 'copy' : 'none';
-      if (hasFiles) event.currentTarget.classList.add(this.getOpt('dragOverClass'));
+      if (hasFiles) this._highlight(event.currentTarget, true);
+    }
+
+    /** @param {any} node @param {boolean} on */
+    _highlight(node, on) {
+      if (!node || !node.classList) return;
+      const names = String(this.getOpt('dragOverClass') || '').split(/\s+/).filter(Boolean);
+      for (const name of names) node.classList[on ? 'add' : 'remove'](name);
     }
 
     /** @param {any} event */
     _dragLeft(event) {
       // The pointer has moved to a child of the node.
       if (event.relatedTarget && event.currentTarget.contains(event.relatedTarget)) return;
-      event.currentTarget.classList.remove(this.getOpt('dragOverClass'));
+      this._highlight(event.currentTarget, false);
     }
 
     /** @param {any} file @param {any} [event] */
@@ -1505,21 +1602,21 @@
     }
 
     /**
-     * The allowed types: extensions with or without dot, or media types.
+     * The allowed types: extensions with or without dot, or media types without parameters.
      * @returns {string[]}
      */
     _types() {
       // The documentation of Resumable.js 1.1 has `fileTypes`, its code `fileType`.
       return [this.getOpt('fileType'), this.getOpt('fileTypes')]
-        .flatMap((types) => (Array.isArray(types) ? types : String(types).split(',')))
-        .map((type) => type.trim()).filter(Boolean);
+        .flatMap((types) => String(types || '').split(','))
+        .map((type) => essence(type).replace(/^\*(?=\.)/, '')).filter(Boolean);
     }
 
     /** @param {any} file */
     _isAllowed(file) {
       const types = this._types();
       const name = nameOf(file).toLowerCase();
-      const media = (file.type || '').toLowerCase();
+      const media = essence(file.type || '').toLowerCase();
       return types.length === 0 || types.some((type) => {
         const wanted = type.toLowerCase();
         if (wanted === '*' || wanted === '*/*') return true;
@@ -1645,7 +1742,7 @@
     identifierOf(file, event) {
       const generate = this.getOpt('generateUniqueIdentifier');
       const own = typeof generate === 'function' ? generate(file, event) : '';
-      if (own && typeof own.then === 'function') {
+      if (isPromise(own)) {
         return Promise.resolve(own).then((identifier) => String(identifier || defaultIdentifier(file)));
       }
       return String(own || defaultIdentifier(file));
@@ -1757,11 +1854,14 @@
      * @param {ResumableChunk} chunk
      */
     _tellOfCancel(chunk) {
+      const report = (/** @type {any} */ error) => this._report(error);
       try {
-        chunk._open('DELETE', chunk._url('upload', chunk._parameters()), null, () => {}).send(null);
-        chunk.xhr = null;
+        chunk._request('upload', [], (url, headers) => {
+          chunk._open('DELETE', url, null, headers, () => {}).send(null);
+          chunk.xhr = null;
+        }, report);
       } catch (error) {
-        this._report(error);
+        report(error);
       }
     }
 
