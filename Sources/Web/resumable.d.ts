@@ -227,11 +227,14 @@ declare namespace Resumable {
 
   interface Events {
     fileSuccess(file: ResumableFile, message: string): void;
+    /** When a chunk is started, while it is sent, when it is confirmed, and when a file is cancelled. */
     fileProgress(file: ResumableFile, message?: string): void;
     fileAdded(file: ResumableFile, event?: Event): void;
+    /** `skipped` are duplicates, refused files, and files without an identifier. `added` may be empty. */
     filesAdded(added: ResumableFile[], skipped: File[]): void;
     /** A file was cancelled, removed, or replaced where only one is allowed. Not in Resumable.js 1.1. */
     fileRemoved(file: ResumableFile): void;
+    /** A test or chunk has failed and will be retried. */
     fileRetry(file: ResumableFile): void;
     fileError(file: ResumableFile, message: string): void;
     uploadStart(): void;
@@ -270,6 +273,7 @@ declare namespace Resumable {
     isUploading(): boolean;
     /** True when the server has confirmed every chunk. */
     isComplete(): boolean;
+    /** True after `pause()`, not after `abort()`. */
     isPaused(): boolean;
     /** The recent speed in bytes per second. */
     speed(): number;
@@ -277,7 +281,10 @@ declare namespace Resumable {
     timeRemaining(): number;
     /** Stops until the next `upload()`. */
     abort(): void;
-    /** Stops this file until its `resume()`. `false` resumes. */
+    /**
+     * `true` stops this file until `pause(false)` or `resume()`. `false` lets it continue, but does not start an upload
+     * that is not running. Without an argument it toggles.
+     */
     pause(on?: boolean): void;
     /** Continues, and starts the upload if it was not running. */
     resume(): void;
@@ -305,6 +312,10 @@ declare namespace Resumable {
     readonly opts: Options;
     getOpt<Name extends keyof Options>(name: Name): Options[Name];
     getOpt<Name extends keyof Options>(names: Name[]): Pick<Options, Name>;
+    /** The current request or the last one that was answered. The latest 1,000 chunks keep theirs. */
+    readonly xhr: XMLHttpRequest | null;
+    /** The body of the last answer, or an empty string. */
+    message(): string;
     status(): 'pending' | 'uploading' | 'success' | 'error';
     progress(relative?: boolean): number;
     preprocessFinished(): void;

@@ -48,6 +48,9 @@
   /** How many answers in a row that are not the upload server's fail a chunk and its file. */
   const FOREIGN_ATTEMPTS = 3;
 
+  /** How many chunks of an instance keep their answered request, which pages may read. */
+  const KEPT_REQUESTS = 1000;
+
   /** The header that a server of this project sends with each answer (PROTOCOL.md, Status codes). */
   const OUTCOME = 'X-Upload-Outcome';
 
@@ -382,10 +385,15 @@
       /** 0: not preprocessed, 1: being preprocessed, 2: finished. */
       this.preprocessState = 0;
       /**
-       * The current request.
+       * The current request or the last one that was answered. Only the latest chunks keep answered ones.
        * @type {any}
        */
       this.xhr = null;
+      /**
+       * The current request.
+       * @type {any}
+       */
+      this._active = null;
       /** @type {ChunkState} */
       this._state = 'pending';
       /** Bytes of the current request that have been sent. */
@@ -445,6 +453,11 @@
       if (awaited) this._proceed();
     }
 
+    /** The body of the last answer, or an empty string. */
+    message() {
+      return this.xhr ? this.xhr.responseText : '';
+    }
+
     /** Ends the chunk's request or wait, and returns the chunk to its file. */
     abort() {
       if (this._state !== 'busy') return;
@@ -502,9 +515,10 @@
       parent._waiting.delete(this);
       this.fileObj._busy.delete(this);
       if (this.fileObj._probe === this) this.fileObj._probe = null;
-      const request = this.xhr;
-      this.xhr = null;
-      if (request) request.abort();
+      const request = this._active;
+      if (!request) return;
+      this._active = this.xhr = null;
+      request.abort();
     }
 
     /**
@@ -623,14 +637,15 @@
       /** @param {boolean} failed */
       const end = (failed) => {
         if (turn !== this._turn) return;
-        this.xhr = null;
+        this._active = null;
+        this.resumableObj._keepRequest(this);
         const status = failed ? 0 : request.status;
         answered(request, status, failed || this._isOurs(request, status, url, target));
       };
       request.onload = () => end(false);
       request.onerror = () => end(true);
       request.ontimeout = () => end(true);
-      this.xhr = request;
+      this.xhr = this._active = request;
       return request;
     }
 
@@ -686,7 +701,7 @@
       if (!silent) this.resumableObj._reached();
       if (file._probe === this) {
         file._probe = null;
-        if (!silent) file._learn(request.responseText, this);
+        if (!silent) file._learn(request, this);
       }
       const held = !silent && CONFIRMED.includes(status);
       if (held || this.status() === 'success') return this._confirmed(request.responseText);
@@ -729,6 +744,10 @@
         more.push([prefix + this.getOpt('digestParameterName'), digest]);
       }
       this._request('upload', more, (url, headers, parameters) => {
+        const turn = this._turn;
+        this.fileObj._progressed(false, true);
+        // A listener may have paused or removed the file.
+        if (turn !== this._turn) return;
         const request = this._open(
           this.getOpt('uploadMethod'), url, this._target('upload'), headers,
           (answer, status, isOurs) => this._sent(answer, status, isOurs), own);
@@ -755,7 +774,7 @@
 
     /** @param {any} request @param {any} event */
     _moved(request, event) {
-      if (request !== this.xhr) return;
+      if (request !== this._active) return;
       // The body is a little longer than the chunk (fields, boundaries), so the share is what counts.
       const size = this.endByte - this.startByte;
       this._loaded = event.total > 0 ? Math.min(1, event.loaded / event.total) * size : 0;
@@ -960,7 +979,7 @@
     }
 
     isPaused() {
-      return this._hold !== '';
+      return this._hold === 'paused';
     }
 
     /** The recent speed in bytes per second. */
@@ -979,12 +998,14 @@
     }
 
     /**
-     * Stops this file until its `resume()`.
-     * @param {boolean} [on] `false` resumes
+     * Stops this file until `pause(false)` or `resume()`. Without an argument it toggles, as in Resumable.js.
+     * @param {boolean} [on] `false` lets the file continue, but does not start the upload
      */
-    pause(on) {
-      if (on === false) this.resume();
-      else this._stop('paused');
+    pause(on = !this.isPaused()) {
+      if (on) return this._stop('paused');
+      this._hold = '';
+      this.resumableObj._offer(this);
+      this.resumableObj._pump();
     }
 
     /** Continues after `pause()` or `abort()`, and starts the upload if it was not running. */
@@ -1082,7 +1103,7 @@
       if (hold === 'aborted') parent._aborted.add(this);
       parent._withdraw(this);
       if (hold === '') return;
-      if (wasBusy) parent.fire('fileProgress', this);
+      if (wasBusy && hold === 'aborted') parent.fire('fileProgress', this);
       parent._pump();
     }
 
@@ -1120,14 +1141,14 @@
 
     /**
      * Marks the chunks that the JSON of a test lists as held (PROTOCOL.md, The JSON of a test).
-     * @param {string} text
+     * @param {any} request
      * @param {ResumableChunk} asker
      */
-    _learn(text, asker) {
+    _learn(request, asker) {
       this._knowledge = 'single';
       let told;
       try {
-        told = JSON.parse(text);
+        told = JSON.parse(request.responseText);
       } catch (error) {
         return;
       }
@@ -1149,7 +1170,10 @@
         for (let n = Math.ceil(from / chunkSize); n <= last && this.chunks[n].endByte <= to; n++) {
           const chunk = this.chunks[n];
           // Chunks that are being sent get an answer of their own.
-          if (chunk._state === 'pending' || chunk === asker) this._mark(chunk);
+          if (chunk._state !== 'pending' && chunk !== asker) continue;
+          this._mark(chunk);
+          // The same answer confirms this chunk.
+          if (CONFIRMED.includes(request.status)) chunk.xhr = request;
         }
       }
       this._show(false);
@@ -1321,6 +1345,11 @@
        * @type {Set<ResumableChunk>}
        */
       this._waiting = new Set();
+      /**
+       * The chunks that keep their answered request, oldest first.
+       * @type {Set<ResumableChunk>}
+       */
+      this._answered = new Set();
       /**
        * Files whose `preprocessFile` has not finished.
        * @type {Set<ResumableFile>}
@@ -1858,7 +1887,7 @@
       try {
         chunk._request('upload', [], (url, headers) => {
           chunk._open('DELETE', url, null, headers, () => {}).send(null);
-          chunk.xhr = null;
+          chunk._active = null;
         }, report);
       } catch (error) {
         report(error);
@@ -2104,6 +2133,19 @@
       for (const chunk of this._waiting) if (chunk._unreached) chunk._due = 0;
       this._wake();
       this._pump();
+    }
+
+    /**
+     * Pages read the requests of chunks after the answer, but 100,000 requests would need much memory.
+     * @param {ResumableChunk} chunk
+     */
+    _keepRequest(chunk) {
+      this._answered.delete(chunk);
+      this._answered.add(chunk);
+      if (this._answered.size <= KEPT_REQUESTS) return;
+      const [oldest] = this._answered;
+      this._answered.delete(oldest);
+      if (!oldest._active) oldest.xhr = null;
     }
 
     /** An answer arrived, so there is a network, whatever the browser reports. */

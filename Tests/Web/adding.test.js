@@ -41,7 +41,7 @@ test('the replaced file leaves the list at once, and fileRemoved follows fileAdd
   d.events.length = 0;
   d.pass(0);
   const [b] = d.client.files;
-  assert.deepEqual(d.events.filter((one) => /^file/.test(one[0])),
+  assert.deepEqual(d.events.filter((one) => /^files?(Added|Removed)/.test(one[0])),
     [['fileAdded', b, undefined], ['fileRemoved', a], ['filesAdded', [b], []]]);
   d.asks('POST b 1');
 });

@@ -80,9 +80,9 @@ const fileMethods = [
   'preprocessFinished', 'pause', 'resume', 'upload', 'isPaused', 'speed', 'timeRemaining', 'getOpt',
 ];
 
-const chunkProperties = ['resumableObj', 'fileObj', 'offset', 'startByte', 'endByte', 'retries', 'opts'];
+const chunkProperties = ['resumableObj', 'fileObj', 'offset', 'startByte', 'endByte', 'retries', 'opts', 'xhr'];
 
-const chunkMethods = ['getOpt', 'status', 'progress', 'preprocessFinished', 'abort'];
+const chunkMethods = ['getOpt', 'status', 'progress', 'preprocessFinished', 'abort', 'message'];
 
 for (const [name, value] of Object.entries(options)) {
   test(`option ${name} has its default, can be set, and can be read`, () => {
