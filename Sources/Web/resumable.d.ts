@@ -23,6 +23,8 @@ declare class Resumable {
   opts: Resumable.Options;
   /** The values of options that `opts` does not set. Each instance has a copy of its own. */
   readonly defaults: Required<Resumable.Options>;
+  /** What the server accepts, as it told last in the JSON of a test; null before. */
+  readonly limits: Resumable.Limits | null;
   /** The added files, in the order of their upload. A new list, such as `[]`, removes the files that are not in it. */
   files: Resumable.ResumableFile[];
 
@@ -92,6 +94,18 @@ declare namespace Resumable {
   /** An address, or a function that gets the encoded parameters (`name=value`) and returns the whole address. */
   type Target = string | URL | ((parameters: string[]) => string);
 
+  /** Each is absent if the server does not tell it. */
+  interface Limits {
+    /** In bytes. */
+    readonly maxFileSize?: number;
+    /** The largest chunk size in bytes. The last chunk of a file may have twice as many. */
+    readonly maxChunkSize?: number;
+    /** In bytes, of a whole request. */
+    readonly maxBodySize?: number;
+    /** Extensions and media types, separated by commas: `.pdf,video/*`. Null if all are accepted. */
+    readonly types?: string | null;
+  }
+
   interface Options {
     /** The address that chunks are sent to. Default `/`. */
     target?: Target;
@@ -101,7 +115,12 @@ declare namespace Resumable {
     chunkSize?: number;
     /** The last chunk is the remainder, so no chunk is longer than `chunkSize`. Default false. */
     forceChunkSize?: boolean;
-    /** How many chunks are sent at the same time. Default 3. */
+    /**
+     * Send several chunks in one request if the server tells that it accepts larger ones, so that a request takes about
+     * one to four seconds. `false` keeps to `chunkSize`. Other servers always get chunks of `chunkSize`. Default true.
+     */
+    adaptChunkSize?: boolean;
+    /** How many requests are open at the same time. Default 3, or 6 for files of one chunk on this project's server. */
     simultaneousUploads?: number;
     /** The name of the file part. Default `file`. */
     fileParameterName?: string;
@@ -148,7 +167,10 @@ declare namespace Resumable {
     uploadMethod?: 'POST' | 'PUT' | 'PATCH';
     /** Default `GET`. An answer to `HEAD` cannot list the held ranges, so each chunk is tested. */
     testMethod?: string;
-    /** Ask the server which bytes it holds before sending. Default true. */
+    /**
+     * Ask the server which bytes it holds before sending. Default true. Files of one chunk are sent without a test once
+     * an answer has shown that the target is a server of this project.
+     */
     testChunks?: boolean;
     /** Send the first and last chunks of all files before the others. Default false. */
     prioritizeFirstAndLastChunk?: boolean;

@@ -21,6 +21,10 @@
  * all waiting chunks. The browser's offline state is used only when a request fails or while a chunk waits. Then
  * nothing is sent until the browser is online again, an answer arrives, or `upload()` is called.
  *
+ * Larger requests: a server may tell in the JSON how large a chunk may be. Then one request carries several adjacent
+ * chunks, as one chunk of a coarser layout. Its size follows the line: about one to four seconds a request. The list of
+ * chunks stays as it was cut. The first chunk of such a group leads it, and the others are busy until the lead is done.
+ *
  * Whose answer it is: a login page or a proxy may answer with 200, too. An answer after a redirect to another address
  * counts for nothing. Servers of this project mark each answer with `X-Upload-Outcome`. Once a target has sent that
  * header, an answer without it counts for nothing, either, and a whole HTML page never does. The chunk is retried, and
@@ -51,6 +55,19 @@
   /** How many chunks of an instance keep their answered request, which pages may read. */
   const KEPT_REQUESTS = 1000;
 
+  /** How many requests are open if they are files of one chunk for a server of this project. */
+  const SMALL_FILE_SLOTS = 6;
+
+  /** A request that took less time, in milliseconds, lets the next ones grow; one that took more lets them shrink. */
+  const QUICK = 1000;
+  const SLOW = 4000;
+
+  /** The largest request that several chunks are joined for, in bytes, because digests need it in memory. */
+  const LARGEST_GROUP = 64 * 1024 * 1024;
+
+  /** Statuses that tell of a bad line: no connection, timeouts and broken connections behind a proxy. */
+  const BAD_LINE = [0, 408, 502, 504];
+
   /** The header that a server of this project sends with each answer (PROTOCOL.md, Status codes). */
   const OUTCOME = 'X-Upload-Outcome';
 
@@ -78,6 +95,7 @@
     testTarget: null,
     chunkSize: 1024 * 1024,
     forceChunkSize: false,
+    adaptChunkSize: true,
     simultaneousUploads: 3,
     fileParameterName: 'file',
     chunkNumberParameterName: 'resumableChunkNumber',
@@ -406,6 +424,16 @@
       this._due = 0;
       /** The chunk waits because the connection failed. The `online` event ends such a wait. */
       this._unreached = false;
+      /**
+       * The chunk in whose request this one is sent, if that is another.
+       * @type {ResumableChunk | null}
+       */
+      this._lead = null;
+      /** How many chunks the current request carries, and how many such a request usually carries. */
+      this._count = 1;
+      this._span = 1;
+      /** When the current request was sent. */
+      this._sentAt = 0;
       /** Changes with each begin and abort, so that late answers to an earlier request are recognised. */
       this._turn = 0;
       /**
@@ -442,7 +470,9 @@
      */
     progress(relative) {
       const size = this.endByte - this.startByte;
-      const part = this._state === 'done' ? 1 : size > 0 ? Math.min(1, this._loaded / size) : 0;
+      const lead = this._lead || this;
+      const sent = lead._loaded - (this.startByte - lead.startByte);
+      const part = this._state === 'done' ? 1 : size > 0 ? Math.max(0, Math.min(1, sent / size)) : 0;
       return relative ? (part * size) / Math.max(1, this.fileObj.size) : part;
     }
 
@@ -460,6 +490,10 @@
 
     /** Ends the chunk's request or wait, and returns the chunk to its file. */
     abort() {
+      if (this._lead) {
+        this._lead.abort();
+        return;
+      }
       if (this._state !== 'busy') return;
       this._release();
       this._state = 'pending';
@@ -474,7 +508,7 @@
       this._turn++;
       this.resumableObj._busy.add(this);
       file._busy.add(this);
-      if (this.getOpt('testChunks') && file._knowledge === 'none' && !this.tested) file._probe = this;
+      if (file._knowledge === 'none' && this._needsTest()) file._probe = this;
       const preprocess = this.getOpt('preprocess');
       if (typeof preprocess !== 'function') return this._proceed();
       if (this.preprocessState === 0) {
@@ -489,8 +523,44 @@
     }
 
     _proceed() {
-      const ask = this.getOpt('testChunks') && !this.tested && this.fileObj._knowledge !== 'ranges';
-      this._guard(() => (ask ? this._test() : this._send()));
+      this._guard(() => (this._needsTest() ? this._test() : this._send()));
+    }
+
+    /** A server of this project takes duplicates, so the test of a file of one chunk would save nothing. */
+    _needsTest() {
+      const file = this.fileObj;
+      if (!this.getOpt('testChunks') || this.tested || file._knowledge === 'ranges') return false;
+      return file.chunks.length > 1 || !file._isForOurServer() || file._chunkSize > file._largestChunk();
+    }
+
+    /** Joins the chunks that the next request carries. */
+    _gather() {
+      this._scatter();
+      const file = this.fileObj;
+      this._span = file._spanFor(this);
+      this._count = file._groupEnd(this.offset, this._span) - this.offset;
+      for (let i = 1; i < this._count; i++) {
+        const chunk = file.chunks[this.offset + i];
+        chunk._state = 'busy';
+        chunk._lead = this;
+        this.endByte = chunk.endByte;
+      }
+    }
+
+    /** Undoes `_gather`. Chunks that are not done return to the file. */
+    _scatter() {
+      const file = this.fileObj;
+      if (this._count === 1) return;
+      for (let i = this._count - 1; i > 0; i--) {
+        const chunk = file.chunks[this.offset + i];
+        chunk._lead = null;
+        if (chunk._state !== 'busy') continue;
+        chunk._state = 'pending';
+        file._returned.push(chunk);
+      }
+      this._count = this._span = 1;
+      this.endByte = this.startByte + file._chunkSize;
+      this.resumableObj._offer(file);
     }
 
     /**
@@ -515,6 +585,7 @@
       parent._waiting.delete(this);
       this.fileObj._busy.delete(this);
       if (this.fileObj._probe === this) this.fileObj._probe = null;
+      this._scatter();
       const request = this._active;
       if (!request) return;
       this._active = this.xhr = null;
@@ -570,15 +641,15 @@
       const prefix = this.getOpt('parameterNamespace') || '';
       /** @type {[string, any][]} */
       const own = [
-        ['chunkNumber', this.offset + 1],
-        ['chunkSize', file._chunkSize],
+        ['chunkNumber', this.offset / this._span + 1],
+        ['chunkSize', file._chunkSize * this._span],
         ['currentChunkSize', this.endByte - this.startByte],
         ['totalSize', file.size],
         ['type', file.file.type || ''],
         ['identifier', file.uniqueIdentifier],
         ['fileName', file.fileName],
         ['relativePath', file.relativePath],
-        ['totalChunks', file.chunks.length],
+        ['totalChunks', file._countIn(this._span)],
         // The server uses it to tell a changed file of the same name and size (PROTOCOL.md, Parameters).
         ['lastModified', file.file.lastModified],
       ];
@@ -702,6 +773,8 @@
       if (file._probe === this) {
         file._probe = null;
         if (!silent) file._learn(request, this);
+        // The file was cut again, because its chunks are larger than the server allows.
+        if (file.chunks[this.offset] !== this) return file._restart(request.responseText);
       }
       const held = !silent && CONFIRMED.includes(status);
       if (held || this.status() === 'success') return this._confirmed(request.responseText);
@@ -713,6 +786,7 @@
     _send() {
       const turn = this._turn;
       const file = this.fileObj;
+      this._gather();
       const type = this.getOpt('setChunkTypeFromFile') ? file.file.type : 'application/octet-stream';
       const bytes = file.file.slice(this.startByte, this.endByte, type);
       // Only form fields are encoded. The body of an octet upload is always the bytes.
@@ -757,6 +831,7 @@
 
     /** @param {any} request @param {Map<string, any> | null} parameters of a form @param {Blob | string} bytes */
     _transmitWith(request, parameters, bytes) {
+      this._sentAt = this.resumableObj._platform.now();
       if (request.upload) {
         request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
       }
@@ -783,10 +858,19 @@
 
     /** @param {any} request @param {number} status @param {boolean} isOurs */
     _sent(request, status, isOurs) {
-      if (status !== 0) this.resumableObj._reached();
+      const parent = this.resumableObj;
+      if (status !== 0) parent._reached();
+      if (this._count > 1 && (status === 413 || this._isPermanent(request, status))) {
+        // A proxy may allow less than the server behind it. As the file was cut, it may be accepted.
+        parent._mayGrow = false;
+        return this._tryLater(request, status);
+      }
       if (!isOurs) return this._strange(request, status);
       this._foreign = 0;
-      if (CONFIRMED.includes(status)) return this._confirmed(request.responseText);
+      if (CONFIRMED.includes(status)) {
+        parent._adapt(this.endByte - this.startByte, parent._platform.now() - this._sentAt);
+        return this._confirmed(request.responseText);
+      }
       const most = this.getOpt('maxChunkRetries');
       const spent = most !== undefined && most !== null && this.retries >= most;
       const permanent = this._isPermanent(request, status);
@@ -822,6 +906,7 @@
      */
     _tryLater(request, status) {
       const parent = this.resumableObj;
+      if (BAD_LINE.includes(status)) parent._pace /= 2;
       this._loaded = 0;
       this._unreached = status === 0;
       if (this._unreached && !parent._platform.isOnline()) parent._parked = true;
@@ -845,6 +930,8 @@
       this.resumableObj._waiting.delete(this);
       this._turn++;
       this._proceed();
+      // The request may carry fewer chunks than before.
+      this.resumableObj._pump();
     }
 
     /**
@@ -853,6 +940,11 @@
      */
     _confirmed(message) {
       const file = this.fileObj;
+      for (let i = 1; i < this._count; i++) {
+        const chunk = file.chunks[this.offset + i];
+        file._mark(chunk);
+        chunk.xhr = this.xhr;
+      }
       this._release();
       file._mark(this);
       file._progressed(true, true, message);
@@ -1067,10 +1159,81 @@
       this.resumableObj._pump();
     }
 
+    /** True if the target of its chunks has sent `X-Upload-Outcome`. */
+    _isForOurServer() {
+      return this.resumableObj._ours.has(this.getOpt('target'));
+    }
+
+    /** The largest chunk size in bytes that the server has allowed, Infinity if it has not told. */
+    _largestChunk() {
+      const limits = this.getOpt('adaptChunkSize') && this.resumableObj._limits.get(this.getOpt('target'));
+      const largest = limits ? limits.maxChunkSize : 0;
+      return Number.isSafeInteger(largest) && largest >= 1 ? largest : Infinity;
+    }
+
+    /**
+     * How many chunks the file has if `span` of them are one.
+     * @param {number} span
+     */
+    _countIn(span) {
+      const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
+      return Math.max(1, round(this.chunks.length / span));
+    }
+
+    /**
+     * The chunk after the group of `span` chunks that starts at `offset`. The last group takes the rest with it.
+     * @param {number} offset
+     * @param {number} span
+     */
+    _groupEnd(offset, span) {
+      return offset / span + 1 === this._countIn(span) ? this.chunks.length : offset + span;
+    }
+
+    /**
+     * How many chunks the next request of a chunk carries: a power of two, so that a layout of such chunks has it.
+     * @param {ResumableChunk} chunk
+     */
+    _spanFor(chunk) {
+      const parent = this.resumableObj;
+      const largest = this._largestChunk();
+      const isFirst = chunk.offset === 0 && this.getOpt('prioritizeFirstAndLastChunk');
+      // The page's `preprocess` has prepared this chunk alone.
+      const isAlone = isFirst || typeof this.getOpt('preprocess') === 'function';
+      if (largest === Infinity || !parent._mayGrow || isAlone) return 1;
+      const most = Math.min(largest, LARGEST_GROUP, parent._pace) / this._chunkSize;
+      // The other slots shall have work, too.
+      const share = (this.chunks.length - this._doneChunks) / this.getOpt('simultaneousUploads');
+      let span = 1;
+      while (span * 2 <= Math.min(most, share) && chunk.offset % (span * 2) === 0) span *= 2;
+      while (span > 1 && !this._isFree(chunk.offset, span)) span /= 2;
+      return span;
+    }
+
+    /** @param {number} offset @param {number} span */
+    _isFree(offset, span) {
+      if (offset / span >= this._countIn(span)) return false;
+      for (let i = this._groupEnd(offset, span) - 1; i > offset; i--) {
+        if (this.chunks[i]._state !== 'pending' || this.chunks[i]._opts) return false;
+      }
+      return true;
+    }
+
+    /**
+     * Continues with new chunks.
+     * @param {string} message
+     */
+    _restart(message) {
+      this._progressed(false, true, message);
+      if (this._removed) return;
+      if (this._doneChunks === this.chunks.length) this._complete(message);
+      this.resumableObj._offer(this);
+      this.resumableObj._pump();
+    }
+
     _cut() {
       const parent = this.resumableObj;
       const wanted = this.getOpt('chunkSize');
-      const chunkSize = Math.min(Math.floor(Number(wanted)), Number.MAX_SAFE_INTEGER);
+      const chunkSize = Math.min(Math.floor(Number(wanted)), this._largestChunk(), Number.MAX_SAFE_INTEGER);
       if (!(chunkSize >= 1)) throw new RangeError(`chunkSize must be at least 1, not ${wanted}`);
       this._chunkSize = chunkSize;
       const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
@@ -1152,6 +1315,7 @@
       } catch (error) {
         return;
       }
+      if (told && told.limits) this._limit(told.limits, asker);
       if (!told || !Array.isArray(told.held)) return;
       // These are the ranges of another file.
       if (typeof told.size === 'number' && told.size !== this.size) return;
@@ -1177,6 +1341,23 @@
         }
       }
       this._show(false);
+    }
+
+    /**
+     * Takes the limits of the server, and cuts the file again if its chunks are too large for it.
+     * @param {any} limits
+     * @param {ResumableChunk} asker
+     */
+    _limit(limits, asker) {
+      const parent = this.resumableObj;
+      parent.limits = limits;
+      parent._limits.set(this.getOpt('target'), limits);
+      const isUntouched = this._doneChunks === 0 && this._busy.size === 1;
+      if (this._chunkSize <= this._largestChunk() || !isUntouched) return;
+      asker._release();
+      this._cut();
+      this._returned = [];
+      this._cursor = 0;
     }
 
     /** @param {ResumableChunk} chunk */
@@ -1313,6 +1494,16 @@
        * @type {Set<any>}
        */
       this._ours = new Set();
+      /**
+       * The limits that the servers have told, by target, and the last ones.
+       * @type {Map<any, any>}
+       */
+      this._limits = new Map();
+      /** @type {any} */
+      this.limits = null;
+      /** The size of a request in bytes that suits the line, and false if a larger one was refused. */
+      this._pace = 0;
+      this._mayGrow = true;
       /** @type {Map<string, Function[]>} */
       this._listeners = new Map();
       /** @type {Map<string, ResumableFile>} */
@@ -2040,7 +2231,7 @@
       this._pumping = true;
       while (this._pumpAgain) {
         this._pumpAgain = false;
-        while (this._running && !this._parked && this._hasSlot()) {
+        while (this._running && !this._parked) {
           const chunk = this._next();
           if (!chunk) break;
           chunk._begin();
@@ -2059,8 +2250,25 @@
       }
     }
 
-    _hasSlot() {
-      return this._busy.size + this._preparing.size < this.getOpt('simultaneousUploads');
+    /**
+     * True if a chunk of the file may start. Files of one chunk wait for answers rather than for the line.
+     * @param {ResumableFile} file
+     */
+    _hasSlot(file) {
+      const used = this._busy.size + this._preparing.size;
+      if (used < this.getOpt('simultaneousUploads')) return true;
+      return used < SMALL_FILE_SLOTS && this.opts.simultaneousUploads === undefined && file.chunks.length === 1 &&
+        file._isForOurServer();
+    }
+
+    /**
+     * Notes how long a confirmed request took.
+     * @param {number} bytes
+     * @param {number} milliseconds
+     */
+    _adapt(bytes, milliseconds) {
+      if (milliseconds < QUICK) this._pace = Math.max(this._pace, Math.min(2 * bytes, LARGEST_GROUP));
+      if (milliseconds > SLOW) this._pace = Math.min(this._pace, (bytes * 2 * QUICK) / milliseconds);
     }
 
     /** @returns {ResumableChunk | null} */
@@ -2068,10 +2276,8 @@
       for (const [files, take] of /** @type {[Set<ResumableFile>, '_takeEnd' | '_take'][]} */ (
         [[this._ends, '_takeEnd'], [this._open, '_take']])) {
         for (const file of files) {
-          if (!this._prepare(file)) {
-            if (!this._hasSlot()) return null;
-            continue;
-          }
+          if (!this._hasSlot(file)) return null;
+          if (!this._prepare(file)) continue;
           const chunk = file[take]();
           if (chunk) return chunk;
           files.delete(file);
@@ -2145,7 +2351,11 @@
       if (this._answered.size <= KEPT_REQUESTS) return;
       const [oldest] = this._answered;
       this._answered.delete(oldest);
-      if (!oldest._active) oldest.xhr = null;
+      if (oldest._active) return;
+      // The chunks of one request follow each other.
+      const { chunks } = oldest.fileObj;
+      const request = oldest.xhr;
+      for (let i = oldest.offset; i < chunks.length && chunks[i].xhr === request; i++) chunks[i].xhr = null;
     }
 
     /** An answer arrived, so there is a network, whatever the browser reports. */

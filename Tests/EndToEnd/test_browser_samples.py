@@ -84,7 +84,7 @@ def sample(request, server, browser, tmp_path):
         {
             "/sample": pages.file(page, "text/html"),
             "/jquery.js": pages.file(JQUERY, "text/javascript"),
-            "/fileid": 'default_type text/plain; return 200 "id-of-$arg_filename";',
+            "/fileid": 'default_type text/plain; return 200 "id-from-the-server";',
         },
     )
     browser.open("/sample")
@@ -116,7 +116,7 @@ def test_a_sample_uploads_pauses_and_resumes(sample, server, tmp_path):
     assert not browser.visible(".progress-resume-link, .progress-pause-link")
     assert browser.script("return told") == [["OK", 8, 200, browser.script("return told[0][3]")]]
     identifiers = {fields["resumableIdentifier"] for fields in browser.traffic.read().uploads.values()}
-    assert len(identifiers) == 1 and (identifiers == {"id-of-video.bin"}) == (name == "node-async")
+    assert len(identifiers) == 1 and (identifiers == {"id-from-the-server"}) == (name == "node-async")
     assert bool(browser.traffic.tests) == (name == "java")
 
 

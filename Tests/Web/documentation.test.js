@@ -35,7 +35,7 @@ const laterOptions = {
 /** Options that only this library has. */
 const ownOptions = {
   digest: null, digestParameterName: 'resumableChunkDigest', lastModifiedParameterName: 'resumableLastModified',
-  deleteOnCancel: false, platform: null,
+  deleteOnCancel: false, adaptChunkSize: true, platform: null,
 };
 
 const options = { ...firstOptions, ...laterOptions, ...ownOptions };
@@ -61,7 +61,7 @@ const events = {
   chunkingComplete: ['file'],
 };
 
-const properties = ['support', 'opts', 'files', 'defaults', 'version'];
+const properties = ['support', 'opts', 'files', 'defaults', 'version', 'limits'];
 
 const methods = [
   'assignBrowse', 'assignDrop', 'on', 'upload', 'pause', 'cancel', 'progress', 'isUploading', 'removeFile',

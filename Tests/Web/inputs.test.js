@@ -142,9 +142,11 @@ test('an exception after an asynchronous query fails the file', async () => {
 
 test('deleteOnCancel waits for an asynchronous query, and survives its rejection', async () => {
   for (const isBroken of [false, true]) {
-    const d = new Dialogue({
-      deleteOnCancel: true, query: async () => { if (isBroken) throw new Error('no token'); return { upload_token: 't' }; },
-    });
+    const query = async () => {
+      if (isBroken) throw new Error('no token');
+      return { upload_token: 't' };
+    };
+    const d = new Dialogue({ deleteOnCancel: true, query });
     const [f] = d.add(file('a', 5));
     f.cancel();
     await endOfTask();
