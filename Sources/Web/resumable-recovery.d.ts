@@ -103,5 +103,11 @@ declare namespace ResumableRecovery {
   }
 }
 
-export default ResumableRecovery;
-export { ResumableRecovery };
+declare namespace ResumableRecovery {
+  // Without an `export` of its own, a namespace exports all of its declarations. So this part stands alone.
+  export { ResumableRecovery, ResumableRecovery as default };
+}
+
+export = ResumableRecovery;
+// The global of a page that loads the script.
+export as namespace ResumableRecovery;

@@ -45,8 +45,10 @@ declare class Resumable {
 
   /** Adds a listener. Event names match in any case. */
   on<Name extends keyof Resumable.Events>(event: Name, callback: Resumable.Events[Name]): this;
+  on<Name extends keyof Resumable.LowerCaseEvents>(event: Name, callback: Resumable.LowerCaseEvents[Name]): this;
   /** Removes a listener, or all listeners of the event if there is no callback. */
   off<Name extends keyof Resumable.Events>(event: Name, callback?: Resumable.Events[Name]): this;
+  off<Name extends keyof Resumable.LowerCaseEvents>(event: Name, callback?: Resumable.LowerCaseEvents[Name]): this;
   /** Calls the listeners of an event. */
   fire(event: string, ...args: unknown[]): void;
 
@@ -272,6 +274,9 @@ declare namespace Resumable {
     catchAll(event: string, ...args: any[]): void;
   }
 
+  /** Pages may write event names in lower case. */
+  type LowerCaseEvents = { [Name in keyof Events as Lowercase<Name>]: Events[Name] };
+
   interface ResumableFile {
     readonly resumableObj: Resumable;
     readonly file: File;
@@ -356,5 +361,11 @@ declare namespace Resumable {
   }
 }
 
-export default Resumable;
-export { Resumable };
+declare namespace Resumable {
+  // Without an `export` of its own, a namespace exports all of its declarations. So this part stands alone.
+  export { Resumable, Resumable as default };
+}
+
+export = Resumable;
+// The global of a page that loads the script.
+export as namespace Resumable;

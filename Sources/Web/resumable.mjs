@@ -4,7 +4,8 @@
  */
 import * as script from './resumable.js';
 
-const Resumable = script['default'] ?? globalThis.Resumable;
+// Rollup takes the script for a module without exports, and would warn of `script.default`.
+const Resumable = Reflect.get(script, 'default') ?? globalThis.Resumable;
 
 export default Resumable;
 export { Resumable };

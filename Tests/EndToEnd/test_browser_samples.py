@@ -148,6 +148,34 @@ def test_a_sample_shows_the_reason_of_a_refusal(sample, tmp_path):
     assert json.dumps(message).count("html") == 0 and len(message) > len("(could not be uploaded: )")
 
 
+MODULES = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Modules</title></head><body>
+<button class="resumable-browse" type="button">Browse</button>
+<ul class="uploader-list"></ul>
+<script type="module">
+  import ResumableUploader from '/resources/um/script/resumable-uploader.mjs';
+  import ResumableRecovery from '/resources/um/script/resumable-recovery.mjs';
+  import Resumable from '/resources/um/script/resumable.mjs';
+  window.uploader = new ResumableUploader(null, null, '.resumable-browse', null, null, '.uploader-list');
+  window.recovery = new ResumableRecovery(uploader.resumable);
+  window.loaded = uploader.resumable instanceof Resumable;
+</script></body></html>
+"""
+
+
+def test_the_modules_work_in_a_page_without_a_bundler(server, browser, tmp_path):
+    page = tmp_path / "modules.html"
+    page.write_text(MODULES)
+    pages.serve(server, {"/modules": pages.file(page, "text/html")})
+    browser.open("/modules")
+    wait_until(lambda: browser.script("return window.loaded"), 10, "the modules are loaded")
+    file = tmp_path / "module.bin"
+    file.write_bytes(random_bytes(3 * MIB + 1, seed=13))
+    browser.pick(file)
+    browser.wait_for_states("done")
+    assert (server.root / file.name).read_bytes() == file.read_bytes()
+
+
 def test_an_element_that_two_instances_share_opens_a_dialog(sample, tmp_path):
     _, browser = sample
     browser.script("""window.second = new Resumable({ target: '/resumable_upload' });

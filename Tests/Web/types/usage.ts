@@ -9,6 +9,8 @@ const r = new Resumable({
   query: (file, chunk) => ({ id: file.fileName, n: chunk.offset }),
 });
 const called: Named = Resumable({ digest: 'sha-256', permanentErrors: [415] });
+called.on('filesuccess', (file, message) => file.fileName + message.trim());
+called.off('filesadded').on('catchall', (event, ...rest) => { void [event.trim(), rest]; });
 called.on('fileSuccess', (file, message) => { const size: number = file.size; message.trim(); void size; });
 r.on('filesAdded', (added, skipped) => { const name: string = skipped[0].name; added[0].retry(); void name; });
 r.on('error', (message, file) => { file?.cancel(); message.trim(); });
@@ -86,6 +88,8 @@ new Resumable({ chunkSize: '1MB' });
 new Resumable({ chunksize: 1 });
 // @ts-expect-error there is no such event
 r.on('fileDone', () => {});
+// @ts-expect-error nor this one
+r.on('FILESUCCESS', () => {});
 // @ts-expect-error a file is not a string
 r.on('fileAdded', (file: string) => {});
 // @ts-expect-error only SHA-256

@@ -1,0 +1,4 @@
+// Types of resumable.mjs.
+import Resumable = require('./resumable.js');
+export default Resumable;
+export { Resumable };
