@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * Wires the page at /resumable: words in the reader's language, paste, whole folders, and the uploader itself.
- * No inline handler anywhere: the page works under a Content-Security-Policy of `script-src 'self'`.
+ * The script of the page at /resumable: texts in the reader's language, paste, folders, and the uploader itself.
+ * There are no inline handlers, so the page works under a Content-Security-Policy of `script-src 'self'`.
  */
 (() => {
   'use strict';
 
   /**
-   * What other scripts have left in the window, what a browser may have there, and what we leave.
+   * Globals of the other scripts, globals that only some browsers have, and the one that this script adds.
    * @typedef {object} Globals
    * @property {typeof import('./resumable-recovery').ResumableRecovery} ResumableRecovery
    * @property {new (...parts: PendingParts) => { show(): Promise<void> }} PendingUploads
@@ -21,24 +21,24 @@
   const page = /** @type {Window & Globals} */ (/** @type {unknown} */ (window));
 
   /**
-   * What stands in the page, for other languages than English: replaced by `data-text`.
+   * The texts of the page in other languages than English, by their `data-text`.
    * @type {Record<string, Record<string, string>>}
    */
   const TEXTS = {
     zh: {
       title: '上传文件', lead: '大文件也没问题。连接中断后，会从中断的地方继续上传。',
       drop: '将文件或文件夹拖到这里', browse: '选择文件', folder: '选择文件夹', paste: '也可以直接粘贴',
-      pause: '暂停', resume: '继续', pending: '上次未完成的上传',
+      pause: '暂停', resume: '继续', pending: '未完成的上传',
     },
   };
 
-  /** What the list of unfinished uploads says. */
+  /** The texts of the list of unfinished uploads. */
   const PENDING = {
     en: {
       continue: 'Continue', forget: 'Forget', pendingText: '{share}% of {size}',
-      needsFile: 'Your browser cannot reach the file by itself. Press Continue again and choose {name}.',
-      otherFile: 'That was another file. Choose {name}.',
-      changed: '{name} has changed since the last time. It is uploaded from the beginning.',
+      needsFile: 'Your browser cannot open the file by itself. Press Continue again and choose {name}.',
+      otherFile: 'This is a different file. Choose {name}.',
+      changed: '{name} has changed since then. It is uploaded from the beginning.',
     },
     zh: {
       continue: '继续上传', forget: '不再上传', pendingText: '{size} 的 {share}%',
@@ -48,7 +48,7 @@
     },
   };
 
-  // Before the uploader: it puts a file input into the browse buttons, which a new text would throw out.
+  // Texts come before the uploader, which puts file inputs into the browse buttons: a new text would remove them.
   const language = ResumableUploader.tools.chooseLanguage(navigator.languages);
   document.documentElement.lang = language === 'zh' ? 'zh-Hans' : language;
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'))) {
@@ -66,13 +66,13 @@
     const pending = /** @type {HTMLElement} */ (document.querySelector('.pending'));
     new page.PendingUploads(pending, uploader, recovery, PENDING[language]).show();
 
-    // The browser's picker gives handles, by which an upload can be continued after a restart with one click.
+    // The browser's file picker gives handles, with which one click continues an upload after a restart.
     const browse = /** @type {HTMLElement} */ (document.querySelector('.resumable-browse'));
     browse.addEventListener('click', (event) => {
       if (!('showOpenFilePicker' in window) || event.target !== browse) return;
       event.stopImmediatePropagation();
       page.showOpenFilePicker({ multiple: true }).then((handles) => recovery.addHandles(handles, event), (error) => {
-        // The user has changed her mind.
+        // The user closed the picker without choosing a file.
         if (error.name !== 'AbortError') throw error;
       });
     }, { capture: true });
@@ -88,13 +88,13 @@
       event.preventDefault();
       resumable.addFiles(files, event);
     });
-    // A file that misses the drop area must not make the browser leave the page for it.
+    // Without this, the browser opens a file that is dropped beside the drop area, and leaves the page.
     for (const kind of ['dragover', 'drop']) {
       document.addEventListener(kind, (event) => event.preventDefault());
     }
   }
 
-  // How far it is can be read on the tab while one works on another.
+  // The title shows the progress to a user who works in another tab.
   const progress = /** @type {HTMLElement} */ (document.querySelector('.progress'));
   new MutationObserver(() => {
     const bar = /** @type {HTMLElement} */ (document.querySelector('.progress-container'));
@@ -102,6 +102,6 @@
     document.title = running ? `${bar.getAttribute('aria-valuenow')}% – ${name}` : name;
   }).observe(progress, { subtree: true, attributeFilter: ['aria-valuenow'] });
 
-  // The seed's page has it under this name.
+  // Pages and their scripts reach the uploader by this name.
   page.uploader = uploader;
 })();

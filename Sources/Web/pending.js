@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * The list of uploads that an earlier visit left unfinished: each can be continued or forgotten.
+ * The list of uploads that an earlier visit left unfinished. The user continues or forgets each of them.
  *
- * What is pending is `ResumableRecovery`'s business; here it gets rows and buttons. Where the browser has kept the way
- * to the file, Continue needs nothing more; elsewhere it asks for the file. A browser opens its file dialogue only
- * right after a click. So when it turns out late that the file is needed, the row says so and the next click asks.
+ * `ResumableRecovery` knows what is unfinished; this script adds rows and buttons. If the browser has kept a handle of
+ * the file, Continue needs nothing more. Otherwise it opens the browser's file dialog. A browser opens the dialog only
+ * in response to a click, so if the file turns out to be unreadable after the click, the row asks for another click.
  */
 (function (root) {
   'use strict';
@@ -15,7 +15,7 @@
 
   class PendingUploads {
     /**
-     * @param {HTMLElement} box hidden while there is nothing to show; has a list and an input for files
+     * @param {HTMLElement} box contains a list and a file input; hidden while nothing is unfinished
      * @param {Uploader} uploader
      * @param {Recovery} recovery
      * @param {Record<string, string>} words
@@ -28,17 +28,17 @@
       this.recovery = recovery;
       this.words = words;
       /**
-       * By identifier.
+       * The rows by their uploads' identifiers.
        * @type {Map<string, HTMLElement>}
        */
       this.rows = new Map();
       /**
-       * The entry that the file dialogue was opened for.
+       * The entry for which the file dialog was opened.
        * @type {Entry | null}
        */
       this.wanted = null;
       this.input.addEventListener('change', () => this.chosen());
-      // Picked or dropped as any other file, it goes on by itself.
+      // A file that is picked or dropped in the usual way continues as well.
       uploader.resumable.on('fileAdded', (file) => this.remove(file.uniqueIdentifier));
     }
 
@@ -102,7 +102,7 @@
       this.input.click();
     }
 
-    /** The file dialogue has given a file. */
+    /** The user has chosen a file in the file dialog. */
     async chosen() {
       const { wanted, input } = this;
       const [file] = /** @type {FileList} */ (input.files);
@@ -114,10 +114,10 @@
     }
 
     /**
-     * Takes the row away where the entry is settled.
+     * Removes the row of an entry that needs nothing more.
      * @param {Entry} entry
      * @param {'resumed' | 'changed' | 'needsFile' | 'taken'} result
-     * @returns {boolean} true where its file is still needed
+     * @returns {boolean} true if its file is still needed
      */
     settle(entry, result) {
       if (result === 'needsFile') return true;
@@ -141,7 +141,7 @@
     text(word, entry) { return ResumableUploader.tools.fill(this.words[word], { name: entry.fileName }); }
 
     /**
-     * Off the list; the keyboard goes on with the next row.
+     * Removes a row. If it had the focus, the next row gets it.
      * @param {string} identifier
      */
     remove(identifier) {

@@ -1,4 +1,4 @@
-// Types of resumable-uploader.js: the uploader that a page shows around a `Resumable`.
+// Types of resumable-uploader.js: the user interface around a `Resumable`.
 
 import type { Resumable } from './resumable';
 
@@ -15,15 +15,15 @@ export as namespace ResumableUploader;
  */
 declare class ResumableUploader {
   /**
-   * @param token    sent as `upload_token` with every request; nothing is sent where it is empty
-   * @param meta     parameters that travel with the chunks of all files
-   * @param browse   opens the file dialogue
+   * @param token    sent as `upload_token` with every request, unless it is empty
+   * @param meta     parameters that are sent with the chunks of all files
+   * @param browse   opens the file dialog when clicked
    * @param drop     takes dropped files and folders
-   * @param progress holds `.progress-bar`, `.progress-text`, `.progress-pause-link`, `.progress-resume-link`; shown
-   *                 when needed
-   * @param list     gets one `.uploader-item` a file; those that it has are samples and are taken out
-   * @param edit     shown while details of a file are edited. Its fields with a name are the details; without any,
-   *                 title and description are put there
+   * @param progress contains `.progress-bar`, `.progress-text`, `.progress-pause-link` and `.progress-resume-link`;
+   *                 hidden while there are no files
+   * @param list     gets an `.uploader-item` for each file; those in it at the start are samples and are removed
+   * @param edit     visible while details of a file are edited. Its named fields are the details; if it has none, it
+   *                 gets a title and a description
    */
   constructor(
     token: string | null | undefined,
@@ -36,37 +36,37 @@ declare class ResumableUploader {
     options?: ResumableUploader.Options,
   );
 
-  /** Moves the bytes; listen to its events as ever. */
+  /** Sends the bytes. Pages may listen to its events. */
   readonly resumable: Resumable;
-  /** The language of all texts: the first of the browser's that is known. */
+  /** The language of all texts: the first of the browser's languages that has a translation. */
   readonly language: 'en' | 'zh';
-  /** Also in the document element's `data-uploader-state`. */
+  /** The state of the whole upload, also in the document element's `data-uploader-state`. */
   readonly state: 'idle' | 'uploading' | 'paused' | 'done';
-  /** Travels with the chunks of all files; may be changed at any time. */
+  /** Parameters that are sent with the chunks of all files. May be changed at any time. */
   meta: ResumableUploader.Metadata;
 
   /** A copy of a file's own details. */
   metaOf(file: Resumable.ResumableFile): ResumableUploader.Metadata;
-  /** Changes details of a file. They travel with the chunks that are sent from then on. */
+  /** Changes details of a file. Chunks that are sent afterwards carry them. */
   setMeta(file: Resumable.ResumableFile, values: ResumableUploader.Metadata): void;
   pause(): void;
   resume(): void;
   retryFailed(): void;
-  /** Takes what is done or cancelled off the list. */
+  /** Removes files that are done or cancelled from the list. */
   clearFinished(): void;
-  /** Shows a message above the list until it is dismissed. */
+  /** Shows a message above the list until the user dismisses it. */
   notice(text: string): void;
 
   /** The pure functions behind the texts. */
   static readonly tools: {
     chooseLanguage(wanted: readonly string[]): 'en' | 'zh';
-    /** Decimal units, three significant digits: `1.05 MB`. */
+    /** A size in decimal units with three significant digits: `1.05 MB`. */
     formatBytes(bytes: number, language?: string): string;
-    /** Empty where it is not known, or 100 hours and more. */
+    /** A duration in its two largest units, rounded up: `2 min 5 s`. Empty if it is not finite or negative. */
     formatDuration(seconds: number, language?: string): string;
     /** Whole percent, rounded down. */
     percent(part: number, whole: number): number;
-    /** Puts values in the places of `{name}`. */
+    /** Replaces each `{name}` in a text by the value of that name. */
     fill(text: string, values?: Record<string, unknown>): string;
     [name: string]: unknown;
   };
@@ -76,13 +76,13 @@ declare namespace ResumableUploader {
   type Metadata = Record<string, string>;
   /** An element, a selector, or several of them: an array, a NodeList, a jQuery object. */
   type Place = Element | string | ArrayLike<Element> | null;
-  /** What `Resumable` takes, and: */
+  /** The options of `Resumable`, and: */
   interface Options extends Resumable.Options {
-    /** Instead of the browser's languages. */
+    /** The language of all texts (default: chosen by the browser's languages). */
     language?: 'en' | 'zh';
-    /** How many files have a row at the same time (default: 500). The others are counted. */
+    /** The maximum number of files that have a row at the same time (default: 500). */
     maxRows?: number;
-    /** The library, where it is not the global `Resumable`. */
+    /** The library, if it is not the global `Resumable`. */
     Resumable?: typeof Resumable;
   }
 }

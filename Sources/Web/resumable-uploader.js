@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * The uploader that a page shows around a `Resumable`: rows, bars, pause and resume, details of each file.
+ * The user interface around a `Resumable`: a list of files with progress bars, pause and resume, and file details.
  *
- * Theory of operation. `Resumable` moves bytes and fires events. For each of its files we keep one small `Item` with a
- * state. Events only change items and counters, in constant time, and mark what is dirty; the document is brought up to
- * date at most ten times a second, dirty items only. So the cost of an event does not grow with the number of files,
- * and a list of thousands shows a bounded number of rows.
+ * Theory of operation. `Resumable` sends the bytes and fires events. The uploader keeps one small `Item` with a state
+ * for each file. An event changes items and counters in constant time and marks the item as dirty. A timer renders the
+ * dirty items, at most ten times a second. The cost of an event therefore does not grow with the number of files, and
+ * the list shows a bounded number of rows.
  *
- * One classic script without dependencies, so that a page can paste it. It needs no style sheet: what it must have to
- * look right stands in a cascade layer (see `BASE_STYLE`), which every rule of the page's own overrides.
+ * The uploader is one classic script without dependencies. It needs no style sheet: the styles that it cannot do
+ * without are in a cascade layer (`BASE_STYLE`), which all rules of the page override.
  *
  * Hooks for pages and tests: an `.uploader-item` has `data-state` and `data-name`, the list has `data-files`,
  * `data-done` and `data-failed`, and the document element has `data-uploader-state` (idle, uploading, paused, done).
@@ -31,27 +31,28 @@
   /** @typedef {import('./resumable-uploader').Place} Place */
   /** @typedef {import('./resumable-uploader').Metadata} Metadata */
 
-  // ---------------------------------------------------------------------------------------------------- Words
+  // ----------------------------------------------------------------------------------------------------- Texts
 
   const WORDS = {
     en: {
       queued: 'Waiting', uploading: 'Uploading', paused: 'Paused', retrying: 'Interrupted, trying again',
-      done: 'Uploaded', failed: 'Failed', cancelled: 'Cancelled', details: 'Waits for your details',
+      done: 'Uploaded', failed: 'Failed', cancelled: 'Cancelled', details: 'Waiting for your details',
       pause: 'Pause', resume: 'Resume', retry: 'Try again', cancel: 'Cancel', remove: 'Remove from the list',
       edit: 'Edit details', progress: 'Upload progress', of: '{a} of {b}', left: '{t} left', rate: '{a}/s',
-      seconds: '{s} s', minutes: '{m} min {s} s', hours: '{h} h {m} min',
+      seconds: '{s} s', minutes: '{m} min {s} s', hours: '{h} h {m} min', days: '{d} d {h} h',
       counts: '{done} of {all} files uploaded', failures: '{n} failed', more: '{n} more not shown',
       retryAll: 'Try failed files again', clear: 'Clear finished',
-      offline: 'You are offline. The upload goes on by itself.',
+      offline: 'You are offline. The upload continues when you are online again.',
       editTitle: 'Details of {name}', fieldTitle: 'Title', fieldDescription: 'Description',
       save: 'Save', dismiss: 'Dismiss',
       added: 'Files added: {n}.', finished: 'Files uploaded: {n}.', finishedOne: '{name} is uploaded.',
       failedOne: '{name} failed: {message}', allPaused: 'Upload paused.', allDone: 'All uploads have ended.',
-      noAnswer: 'The server gave no reason.', already: 'Already on the list, not added again: {n}.',
+      noAnswer: 'The server gave no reason.', already: 'Files that are already on the list: {n}.',
       maxFiles: 'At most {n} files can be uploaded at a time.',
-      minFileSize: '{name} is too small. The least is {size}.',
-      maxFileSize: '{name} is too large. The most is {size}.', fileType: '{name} is of a type that is not taken here.',
-      unsupported: 'This browser cannot send files in pieces. You can send one file as a whole; it cannot be resumed.',
+      minFileSize: '{name} is too small. The minimum is {size}.',
+      maxFileSize: '{name} is too large. The limit is {size}.',
+      fileType: '{name} has a type that is not accepted here.',
+      unsupported: 'This browser cannot upload in parts. You can send one file as a whole, which cannot be resumed.',
       plainFile: 'File', plainSend: 'Send file',
     },
     zh: {
@@ -59,7 +60,7 @@
       done: '已上传', failed: '失败', cancelled: '已取消', details: '等待填写信息',
       pause: '暂停', resume: '继续', retry: '重试', cancel: '取消', remove: '从列表中移除',
       edit: '编辑信息', progress: '上传进度', of: '{a} / {b}', left: '剩余 {t}', rate: '{a}/秒',
-      seconds: '{s} 秒', minutes: '{m} 分 {s} 秒', hours: '{h} 小时 {m} 分',
+      seconds: '{s} 秒', minutes: '{m} 分 {s} 秒', hours: '{h} 小时 {m} 分', days: '{d} 天 {h} 小时',
       counts: '已上传 {done} / {all} 个文件', failures: '{n} 个失败', more: '另有 {n} 个未显示',
       retryAll: '重试失败的文件', clear: '清除已完成', offline: '网络已断开，恢复后会自动继续上传。',
       editTitle: '{name} 的信息', fieldTitle: '标题', fieldDescription: '说明', save: '保存', dismiss: '关闭',
@@ -74,7 +75,7 @@
   };
 
   /**
-   * The first of the user's languages that we speak, English if none.
+   * The first of the user's languages that has a translation, or English.
    * @param {readonly string[]} wanted
    * @returns {Language}
    */
@@ -87,7 +88,7 @@
   }
 
   /**
-   * Puts values in the places of `{name}`.
+   * Replaces each `{name}` by the value of that name.
    * @param {string} text
    * @param {Record<string, unknown>} [values]
    */
@@ -96,7 +97,7 @@
   }
 
   /**
-   * Keeps a number and its unit on one line.
+   * Prevents a line break between a number and its unit.
    * @param {string} text
    */
   const unbroken = (text) => text.replace(/ /g, '\u00a0');
@@ -104,14 +105,14 @@
   // ------------------------------------------------------------------------------------------- Pure functions
 
   /**
-   * A size in decimal units (1 kB is 1,000 bytes), three significant digits.
+   * A size in decimal units (1 kB is 1,000 bytes) with three significant digits.
    * @param {number} bytes
    */
   function formatBytes(bytes, language = 'en') {
     const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
     let value = Math.max(0, bytes);
     let unit = 0;
-    // 999.5 would be rounded to 1000: it already belongs to the next unit.
+    // 999.5 would be rounded to 1000, so it gets the next unit.
     while (value >= (unit === 0 ? 1000 : 999.5) && unit < units.length - 1) {
       value /= 1000;
       unit += 1;
@@ -121,23 +122,46 @@
   }
 
   /**
-   * How long something takes.
+   * A duration in its two largest units, rounded up.
    * @param {number} seconds
    * @param {Language} [language]
-   * @returns {string} empty where nobody can know
+   * @returns {string} empty if the value is not finite or negative
    */
   function formatDuration(seconds, language = 'en') {
-    if (!Number.isFinite(seconds) || seconds < 0 || seconds >= 360000) return '';
+    if (!Number.isFinite(seconds) || seconds < 0) return '';
     const words = WORDS[language];
     const whole = Math.ceil(seconds);
     if (whole < 60) return fill(words.seconds, { s: whole });
     if (whole < 3600) return fill(words.minutes, { m: Math.floor(whole / 60), s: whole % 60 });
     const minutes = Math.ceil(whole / 60);
-    return fill(words.hours, { h: Math.floor(minutes / 60), m: minutes % 60 });
+    if (minutes < 1440) return fill(words.hours, { h: Math.floor(minutes / 60), m: minutes % 60 });
+    const hours = Math.ceil(minutes / 60);
+    return fill(words.days, { d: Math.floor(hours / 24), h: hours % 24 });
+  }
+
+  /** Longer estimates, in seconds, are not shown: they come from a connection that hardly moves. */
+  const LONGEST_ESTIMATE = 100 * 3600;
+
+  /**
+   * How long sending `bytes` takes at a speed in bytes per second.
+   * @param {number} bytes
+   * @param {number} speed
+   * @param {Language} [language]
+   * @returns {string} empty if there is no sensible estimate
+   */
+  function remainingTime(bytes, speed, language) {
+    const seconds = bytes / speed;
+    return seconds < LONGEST_ESTIMATE ? formatDuration(seconds, language) : '';
   }
 
   /**
-   * Whole percent, rounded down: 100 is said only of what is finished.
+   * The recent speed of a file or of all files, in bytes per second. Resumable.js 1.1 does not measure it.
+   * @param {{ speed?: () => number }} source
+   */
+  const speedOf = (source) => (typeof source.speed === 'function' ? source.speed() : 0);
+
+  /**
+   * Whole percent, rounded down, so that an unfinished upload never shows 100.
    * @param {number} part
    * @param {number} whole
    */
@@ -157,7 +181,7 @@
     /** @type {[string, IconName]} */ ([name, kind])))));
 
   /**
-   * What icon a file gets, by its media type and, where that tells nothing, by its name.
+   * The icon of a file, by its media type, or by the extension of its name if the type is too general.
    * @param {string} name
    * @returns {IconName}
    */
@@ -168,7 +192,7 @@
   }
 
   /**
-   * The server's one line; an HTML error page or nothing at all becomes `instead`.
+   * The first line of a server's answer, or `instead` if the answer is empty or an HTML page.
    * @param {unknown} message
    * @param {string} instead
    */
@@ -178,7 +202,7 @@
   }
 
   /**
-   * What each state lets a user do.
+   * The actions that a user has in each state.
    * @param {State} state
    * @returns {Action[]}
    */
@@ -192,7 +216,7 @@
   }
 
   /**
-   * The state of the whole, for the counts of each state.
+   * The state of the whole upload, from the number of files in each state.
    * @param {Record<State, number>} counts
    * @param {boolean} allPaused
    */
@@ -203,46 +227,11 @@
     return counts.done + counts.failed > 0 ? 'done' : 'idle';
   }
 
-  /**
-   * Bytes a second as a moving average that forgets within a few seconds. Samples may come at any pace; what was sent
-   * before `restart` (a pause, an earlier session) does not count as speed.
-   */
-  class SpeedMeter {
-    constructor() {
-      this.speed = 0;
-      /** How much of the average is filled: corrects the slow start of a moving average. */
-      this.weight = 0;
-      /** @type {{ bytes: number, now: number } | null} */
-      this.last = null;
-    }
-
-    restart() {
-      this.speed = 0;
-      this.weight = 0;
-      this.last = null;
-    }
-
-    /** @param {number} bytes sent so far @param {number} now in milliseconds */
-    sample(bytes, now) {
-      if (this.last === null) { this.last = { bytes, now }; return; }
-      const seconds = (now - this.last.now) / 1000;
-      if (seconds < 0.2) return;
-      const share = 1 - Math.exp(-seconds / 4);
-      const rate = Math.max(0, bytes - this.last.bytes) / seconds;
-      this.speed += share * (rate - this.speed);
-      this.weight += share * (1 - this.weight);
-      this.last = { bytes, now };
-    }
-
-    /** Bytes a second; 0 until something is known. */
-    get rate() { return this.weight > 0 ? this.speed / this.weight : 0; }
-  }
-
   // ------------------------------------------------------------------------------------------------- Document
 
   const SVG = 'http://www.w3.org/2000/svg';
 
-  /** Icons of 24 by 24, drawn with a line of the text's colour. */
+  /** Icons of 24 by 24 units, drawn as strokes in the text's colour. */
   const ICONS = {
     pause: 'M9 5v14M15 5v14', resume: 'M8 5l11 7-11 7z', retry: 'M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5',
     cancel: 'M6 6l12 12M18 6L6 18', remove: 'M6 6l12 12M18 6L6 18', edit: 'M4 20l1-5L16 4l4 4L9 19z',
@@ -252,7 +241,7 @@
     archive: 'M4 4h16v5H4zM5 9v11h14V9M10 13h4',
   };
 
-  /** What the parts need in order to look right on a page that knows nothing of us. Any rule of the page wins. */
+  /** The least that the elements need on a page without styles for them. All rules of the page override it. */
   const BASE_STYLE = `@layer resumable-uploader {
     .progress-container { background: #8884; border-radius: 4px; min-width: 8em }
     .progress-bar { background: #3451c7; border-radius: 4px; height: .6em; width: 0 }
@@ -268,7 +257,7 @@
   }`;
 
   /**
-   * Elements for what a page may pass: jQuery object, element, list, selector, nothing.
+   * The elements of a `Place`: an element, a selector, a list of either, a jQuery object, or nothing.
    * @param {Place} [target]
    * @returns {HTMLElement[]}
    */
@@ -311,7 +300,7 @@
   }
 
   /**
-   * Shows or hides both kinds of page: those that use `hidden` and those that use `style="display:none"`.
+   * Shows or hides an element. Pages hide elements by `hidden` or by `style="display:none"`; both are set.
    * @param {HTMLElement | null | undefined} element
    */
   function show(element, visible = true) {
@@ -321,7 +310,7 @@
   }
 
   /**
-   * Sets a text only where it differs, which costs no layout.
+   * Sets a text only if it differs, because setting the same text would still cause a layout.
    * @param {Element} element
    * @param {string} text
    */
@@ -332,11 +321,11 @@
   // ----------------------------------------------------------------------------------------------- Thumbnails
 
   const THUMB = 112;
-  /** Larger pictures would be decoded in memory as a whole: they get their icon. */
+  /** The largest picture, in bytes, that gets a thumbnail: the browser decodes a picture in memory as a whole. */
   const LARGEST_PICTURE = 64e6;
 
   /**
-   * Draws the middle of a picture as a square.
+   * Draws the centre of a picture as a square.
    * @param {CanvasImageSource} picture
    * @param {number} width
    * @param {number} height
@@ -362,7 +351,7 @@
   }
 
   /**
-   * A frame from near the start. The browser reads only what it needs of the file.
+   * A frame from near the start. The browser reads only the parts of the file that it needs.
    * @param {File} file
    */
   async function videoThumbnail(file) {
@@ -375,7 +364,7 @@
         video.muted = true;
         video.preload = 'auto';
         video.onerror = reject;
-        // What a browser has recorded doesn't know how long it is.
+        // A recording made by a browser has no duration in its header.
         video.onloadedmetadata = () => {
           video.currentTime = Number.isFinite(video.duration) ? Math.min(1, video.duration / 2) : 0;
         };
@@ -392,7 +381,7 @@
     }
   }
 
-  /** Makes thumbnails one after the other, of rows that come into view, so that scrolling stays smooth. */
+  /** Makes thumbnails of visible rows, one at a time so that scrolling stays smooth. */
   class Thumbnails {
     constructor() {
       /** @type {Element[]} */
@@ -434,7 +423,7 @@
         try {
           box.replaceChildren(await (found.kind === 'image' ? imageThumbnail : videoThumbnail)(found.file));
         } catch {
-          // Not a picture after all, or one this browser cannot read: its icon stays.
+          // The file is no picture, or none that this browser can decode. The icon stays.
         }
         this.files.delete(box);
       }
@@ -444,7 +433,7 @@
 
   // --------------------------------------------------------------------------------------------- Items, rows
 
-  /** What we know of one file. */
+  /** The uploader's state of one file. */
   class Item {
     /** @param {ResumableFile} file */
     constructor(file) {
@@ -454,23 +443,22 @@
       this.sent = 0;
       this.message = '';
       /**
-       * Title, description and whatever fields the page's edit container has.
+       * The values of the fields in the edit container: title and description unless the page has its own fields.
        * @type {Metadata}
        */
       this.meta = {};
-      this.meter = new SpeedMeter();
       /** @type {Row | null} */
       this.row = null;
-      /** Paused for itself by the user. */
+      /** The user has paused this file alone. */
       this.held = false;
-      /** Paused near its end because its details are being edited. */
+      /** The file is paused near its end because the user is editing its details. */
       this.heldForDetails = false;
     }
 
     get ended() { return this.state === 'done' || this.state === 'failed' || this.state === 'cancelled'; }
   }
 
-  /** One file on the list. */
+  /** The elements of one file on the list. */
   class Row {
     /**
      * @param {Item} item
@@ -524,9 +512,10 @@
       if (!item.ended && item.sent > 0) {
         detail.push(fill(words.of, { a: formatBytes(item.sent, language), b: formatBytes(file.size, language) }));
       }
-      if (state === 'uploading' && item.meter.rate > 0) {
-        detail.push(unbroken(fill(words.rate, { a: formatBytes(item.meter.rate, language) })));
-        const left = formatDuration((file.size - item.sent) / item.meter.rate, language);
+      const speed = state === 'uploading' ? speedOf(file) : 0;
+      if (speed > 0) {
+        detail.push(unbroken(fill(words.rate, { a: formatBytes(speed, language) })));
+        const left = remainingTime(file.size - item.sent, speed, language);
         if (left) detail.push(unbroken(fill(words.left, { t: left })));
       }
       if (item.meta.title) detail.unshift(item.meta.title);
@@ -554,7 +543,7 @@
         button.append(icon(action));
         return button;
       }));
-      // A keyboard user stays where she was: on the same button, or on the one that took its place.
+      // The focus stays on the same button, or moves to the one that replaced it.
       if (!focused) return;
       const same = this.actions.querySelector(`[data-action="${was}"]`);
       /** @type {HTMLElement} */ (same || this.actions.children[wanted.length > 2 ? 1 : 0]).focus();
@@ -563,11 +552,11 @@
 
   // --------------------------------------------------------------------------------------------- Edit details
 
-  /** Longest values, so that a chunk's address (each character up to 9 bytes there) fits nginx's buffers. */
+  /** Maximum lengths: a character takes up to 9 bytes in a URL, and nginx limits the length of a request line. */
   const TITLE_LENGTH = 120;
   const DESCRIPTION_LENGTH = 500;
 
-  /** The edit container. Named fields that the page put there are the fields; otherwise title and description. */
+  /** The edit container. It edits the page's named fields in it, or a title and a description if there are none. */
   class Editor {
     /**
      * @param {HTMLElement} box
@@ -651,15 +640,15 @@
 
   // ------------------------------------------------------------------------------------------------- Uploader
 
-  /** While its details are edited, a file waits when so many chunks are left: the details must travel with some. */
+  /** A file whose details are being edited pauses when this many chunks are left, which then carry the details. */
   const CHUNKS_FOR_DETAILS = 8;
 
-  /** More rows than a screen holds, fewer than a frame can take: a folder of thousands comes in over some frames. */
+  /** Rows that are created in one frame: more than a screen shows, and few enough for a smooth frame. */
   const ROWS_AT_ONCE = 50;
 
   class ResumableUploader {
     /**
-     * See `resumable-uploader.d.ts`. All places but `token` and `meta` may be jQuery objects, elements or selectors.
+     * The parameters are documented in `resumable-uploader.d.ts`.
      * @param {string | null | undefined} token
      * @param {Metadata | null | undefined} meta
      * @param {Place} [browse]
@@ -689,7 +678,6 @@
       this.size = 0;
       this.allPaused = false;
       this.refusals = 0;
-      this.meter = new SpeedMeter();
       this.thumbnails = new Thumbnails();
       /** @type {{ added: number, done: string[], lines: string[] }} */
       this.news = { added: 0, done: [], lines: [] };
@@ -727,17 +715,17 @@
       this.listen();
     }
 
-    /** idle, uploading, paused or done. */
+    /** The state of the whole upload: idle, uploading, paused or done. */
     get state() { return overallState(this.counts, this.allPaused); }
 
     /**
-     * The metadata of a file.
+     * A copy of a file's details.
      * @param {ResumableFile} file
      */
     metaOf(file) { return { ...this.items.get(file)?.meta }; }
 
     /**
-     * Changes metadata of a file; it travels with every chunk that is sent from now on.
+     * Changes details of a file. All chunks that are sent from now on carry them.
      * @param {ResumableFile} file
      * @param {Metadata} values
      */
@@ -752,7 +740,7 @@
 
     resume() {
       this.resumable.upload();
-      // `uploadStart` is only fired where nothing was under way any more.
+      // `uploadStart` is not fired while chunks are still being sent.
       this.paused(false);
     }
 
@@ -760,14 +748,14 @@
       for (const item of [...this.items.values()]) if (item.state === 'failed') this.act('retry', item);
     }
 
-    /** Takes files that are done or cancelled off the list. */
+    /** Removes files that are done or cancelled from the list. */
     clearFinished() {
       for (const item of [...this.items.values()]) {
         if (item.state === 'done' || item.state === 'cancelled') this.takeOff(item);
       }
     }
 
-    // ---- what is sent with each chunk
+    // ---- parameters of each chunk
 
     /** @param {ResumableFile} file @param {ResumableChunk} chunk @param {Options['query']} query */
     parametersOf(file, chunk, query) {
@@ -839,7 +827,7 @@
     }
 
     assign() {
-      // The library makes the seed's <a> without an address a button for keyboard and screen reader.
+      // The library makes an <a> without href operable by keyboard and screen reader.
       if (this.browse.length) this.resumable.assignBrowse(this.browse);
       if (this.drop.length) this.resumable.assignDrop(this.drop);
     }
@@ -850,7 +838,7 @@
       box.method = 'post';
       box.enctype = 'multipart/form-data';
       box.action = /** @type {string} */ (target);
-      // One chunk that is the whole file. The server wants the names before it can take the bytes.
+      // One chunk that is the whole file. The server needs these fields before the file's bytes.
       const names = { resumableIdentifier: `plain-${Date.now()}-${Math.random().toString(36).slice(2)}`,
         resumableFilename: '', resumableChunkNumber: '1', resumableTotalChunks: '1',
         ...(this.token ? { upload_token: this.token } : {}), ...this.meta };
@@ -875,17 +863,17 @@
       else this.list?.before(box);
     }
 
-    // ---- events of the library
+    // ---- the library's events
 
     listen() {
       const { resumable } = this;
       resumable.on('fileAdded', (file) => this.added(file));
       resumable.on('filesAdded', (files, skipped) => {
-        // The refused are among the skipped, and have got a message of their own.
+        // Refused files are among the skipped ones and already have a message.
         const already = (skipped?.length || 0) - this.refusals;
         this.refusals = 0;
         if (already > 0) this.notice(fill(this.words.already, { n: already }));
-        // Programs may add files while everything is paused; new ones then wait with the others.
+        // Files that a script adds while everything is paused wait with the others.
         if (files?.length && !this.allPaused) resumable.upload();
       });
       resumable.on('fileProgress', (file) => this.progressed(file));
@@ -903,7 +891,7 @@
       root.addEventListener('beforeunload', (event) => {
         if (this.state !== 'uploading' && this.state !== 'paused') return;
         event.preventDefault();
-        // Older browsers ask only for this.
+        // Older browsers look only at this.
         event.returnValue = true;
       });
       root.addEventListener('offline', () => this.schedule());
@@ -954,9 +942,7 @@
     paused(yes) {
       if (this.allPaused === yes) return;
       this.allPaused = yes;
-      this.meter.restart();
       for (const item of this.items.values()) {
-        item.meter.restart();
         if (item.ended || item.held || item.heldForDetails) continue;
         this.change(item, yes ? 'paused' : 'queued');
       }
@@ -964,14 +950,14 @@
       this.schedule();
     }
 
-    /** After `Resumable.cancel()`: what has left the library's list and was not done is cancelled. */
+    /** After `Resumable.cancel()`, marks as cancelled what left the library's list unfinished. */
     swept() {
       const kept = new Set(this.resumable.files);
       this.allPaused = false;
       for (const item of this.items.values()) if (!item.ended && !kept.has(item.file)) this.change(item, 'cancelled');
     }
 
-    // ---- what the user does
+    // ---- the user's actions
 
     /** @param {Action} action @param {Item} item */
     act(action, item) {
@@ -981,7 +967,6 @@
         this.holdForDetails(item);
       } else if (action === 'pause') {
         item.held = true;
-        item.meter.restart();
         this.change(item, 'paused');
         file.pause();
       } else if (action === 'resume') {
@@ -989,7 +974,7 @@
         item.heldForDetails = false;
         this.change(item, 'queued');
         file.resume?.();
-        // The library has one switch for all: whoever resumes one file after `pause()` resumes the rest.
+        // `Resumable` pauses as a whole: resuming one file after `pause()` resumes all.
         if (this.allPaused) this.resume();
       } else if (action === 'cancel') {
         this.change(item, 'cancelled');
@@ -1028,7 +1013,7 @@
     }
 
     /**
-     * Off the list, here and in the library.
+     * Removes a file from the list and from the library.
      * @param {Item} item
      */
     takeOff(item) {
@@ -1054,13 +1039,13 @@
      */
     refused(file, reason) {
       this.refusals += 1;
-      // Of a refused type, the text says no size.
+      // The text about a refused type contains no size.
       const size = formatBytes(/** @type {number} */ (this.resumable.getOpt(reason) || 0), this.language);
       this.notice(fill(this.words[reason], { name: file.fileName || file.name, size }));
     }
 
     /**
-     * A message that stays until it is dismissed; the oldest make room.
+     * Shows a message until the user dismisses it. At most five are shown; newer ones replace the oldest.
      * @param {string} text
      */
     notice(text) {
@@ -1080,7 +1065,7 @@
       while (this.notices.children.length > 5) this.notices.firstElementChild?.remove();
     }
 
-    // ---- accounts: constant time for each event
+    // ---- counters, updated in constant time
 
     /** @param {Item} item @param {number} sent */
     account(item, sent) {
@@ -1093,7 +1078,7 @@
       if (item.state === state) return;
       const counted = (/** @type {State} */ name) => name !== 'failed' && name !== 'cancelled';
       const direction = Number(counted(state)) - Number(counted(item.state));
-      // What has failed or was cancelled is no part of the work: without it the bar reaches its end.
+      // Failed and cancelled files do not count as work, so that the bar reaches its end.
       this.size += direction * item.file.size;
       this.sent += direction * item.sent;
       this.counts[item.state] -= 1;
@@ -1108,7 +1093,7 @@
       this.schedule();
     }
 
-    // ---- bringing the document up to date
+    // ---- rendering
 
     schedule() {
       const { state } = this;
@@ -1116,25 +1101,20 @@
       if (dataset.uploaderState !== state) dataset.uploaderState = state;
       if (this.scheduled) return;
       this.scheduled = true;
-      // Hidden pages get no animation frames, but their title and states still go on.
+      // A hidden page gets no animation frames, but its title must still change.
       setTimeout(() => (document.hidden ? this.render() : requestAnimationFrame(() => this.render())), 100);
     }
 
     render() {
       this.scheduled = false;
-      const now = performance.now();
-      if (this.state === 'uploading') this.meter.sample(this.sent, now);
       this.showRows();
-      for (const item of this.dirty) {
-        if (item.state === 'uploading') item.meter.sample(item.sent, now);
-        item.row?.update(item);
-      }
+      for (const item of this.dirty) item.row?.update(item);
       this.dirty.clear();
       this.renderWhole();
       this.tell();
     }
 
-    /** Gives rows to those without: first come, first shown; those that are done make room for those that are not. */
+    /** Creates rows in the order of adding. If the list is full, rows of finished files make room for others. */
     showRows() {
       if (!this.list || this.rowless.size === 0) return;
       const fresh = document.createDocumentFragment();
@@ -1155,7 +1135,7 @@
           break;
         }
         this.rowless.delete(item);
-        // One that was done before it had a row needs none while others wait for theirs.
+        // A file that finished before it got a row needs none while others wait for theirs.
         if (item.state === 'done' && this.items.size > this.maxRows) continue;
         item.row = new Row(item, this.list, this.words, this.language, Boolean(this.editor));
         this.itemOfRow.set(item.row.box, item);
@@ -1191,11 +1171,12 @@
       }
       if (state === 'paused') text.push(words.paused);
       if (done && counts.failed) text.push(fill(words.failures, { n: counts.failed }));
+      const speed = state === 'uploading' ? speedOf(this.resumable) : 0;
       if (state === 'uploading' && navigator.onLine === false) {
         text.push(words.offline);
-      } else if (state === 'uploading' && this.meter.rate > 0) {
-        text.push(unbroken(fill(words.rate, { a: formatBytes(this.meter.rate, language) })));
-        const left = formatDuration((this.size - this.sent) / this.meter.rate, language);
+      } else if (speed > 0) {
+        text.push(unbroken(fill(words.rate, { a: formatBytes(speed, language) })));
+        const left = remainingTime(this.size - this.sent, speed, language);
         if (left) text.push(unbroken(fill(words.left, { t: left })));
       }
       if (this.text) setText(this.text, text.join(' · '));
@@ -1210,7 +1191,7 @@
       show(this.retryAll, counts.failed > 1);
       show(this.clear, counts.done + counts.cancelled > 0);
       if (this.list) Object.assign(this.list.dataset, { files: all, done: counts.done, failed: counts.failed });
-      // Time left changes even while no byte moves.
+      // The remaining time changes even while no bytes are sent.
       if (state === 'uploading' && !this.tick) this.tick = setInterval(() => this.schedule(), 1000);
       if (state !== 'uploading' && this.tick) this.tick = void clearInterval(this.tick);
       if (done && this.lastState !== 'done') this.news.lines.push(words.allDone);
@@ -1218,7 +1199,7 @@
     }
 
     /**
-     * Only the link that does something is there; the keyboard stays on it when they change places.
+     * Shows only the link that has an effect. The focus moves with it.
      * @param {string} state
      */
     swapLinks(state) {
@@ -1229,7 +1210,7 @@
       if (hadFocus) (state === 'paused' ? this.resumeLink : this.pauseLink)?.focus();
     }
 
-    /** Says in one short text what has happened, not more than once in a second or so. */
+    /** Announces to screen readers what has happened, in one text at most every 1.5 seconds. */
     tell() {
       const { news, words } = this;
       if (this.telling || (news.added === 0 && news.done.length === 0 && news.lines.length === 0)) return;
@@ -1244,10 +1225,10 @@
     }
   }
 
-  /** For tests and for pages that show numbers of their own in the same way. */
+  /** For tests, and for pages that show further numbers in the same format. */
   ResumableUploader.tools = Object.freeze({
-    WORDS, chooseLanguage, fill, formatBytes, formatDuration, percent, kindOf, plainMessage, actionsOf, overallState,
-    SpeedMeter, elements,
+    WORDS, chooseLanguage, fill, formatBytes, formatDuration, remainingTime, percent, kindOf, plainMessage, actionsOf,
+    overallState, elements,
   });
 
   if (typeof module === 'object' && module.exports) module.exports = ResumableUploader;

@@ -1,18 +1,22 @@
-// The operator's page: asks the program every two seconds what is under way, and shows it as bars.
+// The operators' page: asks the server every two seconds which uploads are under way, and shows them as bars.
 //
-// Nothing that a client says becomes markup: every text goes in as text. A row stays the same element as long as its
-// upload is under way, so that a screen reader or a selection isn't thrown out of it with every look.
+// Text from clients is only ever inserted as text, never as markup. The row of an upload stays the same element as long
+// as the upload is under way, so that a selection or the position of a screen reader survives an update.
 
 'use strict';
 
 /**
- * An upload, as `resumabled status --json` tells it.
+ * An upload, as `resumabled status --json` reports it. Sizes are in bytes, times are Unix times in seconds.
  * @typedef {{identifier: string, filename: string, size: number|null, held: number, begun: number, touched: number}} Upload
  */
 
-const SECONDS = 2;
-/** An upload that nobody has sent to for so many seconds rests. */
+/** Seconds between two requests. */
+const INTERVAL = 2;
+/** Seconds without a chunk after which an upload counts as idle. */
 const IDLE_SECONDS = 30;
+
+// Sizes and times look as they do on the upload page.
+const { formatBytes, formatDuration, percent } = ResumableUploader.tools;
 
 const list = /** @type {HTMLElement} */ (document.querySelector('.uploads'));
 const total = /** @type {HTMLElement} */ (document.querySelector('.count'));
@@ -21,29 +25,6 @@ const trouble = /** @type {HTMLElement} */ (document.querySelector('.trouble[rol
 
 /** @type {Map<string, {row: HTMLElement, held: number, at: number}>} */
 const rows = new Map();
-
-/**
- * A number of bytes with about three digits, by powers of 1,024.
- * @param {number} count
- */
-function bytes(count) {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  let unit = 0;
-  while (count >= 1000 && unit < units.length - 1) { count /= 1024; unit++; }
-  return `${unit && count < 99.95 ? count.toFixed(1) : Math.round(count)} ${units[unit]}`;
-}
-
-/**
- * A span of time in its two largest units.
- * @param {number} seconds
- */
-function span(seconds) {
-  const s = Math.max(0, Math.floor(seconds));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
-}
 
 /**
  * @param {string} tag
@@ -56,14 +37,14 @@ function element(tag, kind) {
 }
 
 /**
- * A name without the invisible characters that turn the direction of writing: with one, `gnp.exe` reads as another.
+ * Makes the invisible characters that change the direction of writing visible. With such a character, `photo` followed
+ * by `gnp.exe` reads as `photoexe.png`.
  * @param {string} name
  */
 function visible(name) {
   return name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 }
 
-/** A row that says nothing yet. */
 function emptyRow() {
   const row = element('li', 'upload');
   const head = element('div', 'row');
@@ -82,10 +63,9 @@ function draw(upload, now, known) {
   const speed = known.at ? Math.max(0, upload.held - known.held) / Math.max(at - known.at, .001) : null;
   known.held = upload.held;
   known.at = at;
-  const idle = now - upload.touched;
+  const idle = Math.max(0, now - upload.touched);
   const bar = /** @type {HTMLProgressElement} */ (known.row.querySelector('progress'));
-  // Never 100 % before it is.
-  const percent = upload.size ? Math.floor(upload.held / upload.size * 100) : null;
+  const share = upload.size ? percent(upload.held, upload.size) : null;
   const name = visible(upload.filename);
   bar.setAttribute('aria-label', name);
   if (upload.size) {
@@ -95,14 +75,15 @@ function draw(upload, now, known) {
     bar.removeAttribute('value');
   }
   const facts = [
-    upload.size === null ? `${bytes(upload.held)} so far` : `${bytes(upload.held)} of ${bytes(upload.size)}`,
-    idle >= IDLE_SECONDS ? `idle for ${span(idle)}` : speed === null ? '' : `${bytes(speed)}/s`,
-    speed && upload.size && idle < IDLE_SECONDS ? `${span((upload.size - upload.held) / speed)} left` : '',
-    `begun ${span(now - upload.begun)} ago`,
+    upload.size === null
+      ? `${formatBytes(upload.held)} so far` : `${formatBytes(upload.held)} of ${formatBytes(upload.size)}`,
+    idle >= IDLE_SECONDS ? `idle for ${formatDuration(idle)}` : speed === null ? '' : `${formatBytes(speed)}/s`,
+    speed && upload.size && idle < IDLE_SECONDS ? `${formatDuration((upload.size - upload.held) / speed)} left` : '',
+    `started ${formatDuration(Math.max(0, now - upload.begun))} ago`,
   ];
   known.row.classList.toggle('idle', idle >= IDLE_SECONDS);
   /** @type {[string, string][]} */
-  const texts = [['.name', name], ['.share', percent === null ? '' : `${percent} %`]];
+  const texts = [['.name', name], ['.share', share === null ? '' : `${share}%`]];
   for (const [selector, text] of texts) {
     const place = /** @type {HTMLElement} */ (known.row.querySelector(selector));
     if (place.textContent !== text) place.textContent = text;
@@ -118,7 +99,7 @@ function draw(upload, now, known) {
 function show(status) {
   const seen = new Set();
   for (const upload of status.uploads) {
-    // Neither part can hold a NUL.
+    // Identifier and file name never contain a NUL.
     const key = `${upload.identifier}\0${upload.filename}\0${upload.begun}`;
     seen.add(key);
     let known = rows.get(key);
@@ -131,26 +112,26 @@ function show(status) {
   }
   const count = status.uploads.length;
   const words = `${count || 'No'} ${count === 1 ? 'upload' : 'uploads'} under way.`;
-  // This is read out: when it changes, not with every look.
+  // Screen readers announce this element, so it is only touched when the text changes.
   if (total.textContent !== words) total.textContent = words;
-  free.textContent = `${bytes(status.free)} free on the disk.`;
+  free.textContent = `${formatBytes(status.free)} free on the disk.`;
 }
 
-async function look() {
+async function update() {
   const abort = new AbortController();
-  const patience = setTimeout(() => abort.abort(), 10_000);
+  const timeout = setTimeout(() => abort.abort(), 10_000);
   try {
     const answer = await fetch('/resumable/status.json', { cache: 'no-store', signal: abort.signal });
     if (!answer.ok) throw new Error(`The server answers ${answer.status}.`);
     show(await answer.json());
     trouble.hidden = true;
   } catch (error) {
-    const words = `What is shown may be old: ${error instanceof Error ? error.message : error}`;
+    const words = `This may be out of date: ${error instanceof Error ? error.message : error}`;
     if (trouble.textContent !== words) trouble.textContent = words;
     trouble.hidden = false;
   }
-  clearTimeout(patience);
-  setTimeout(look, SECONDS * 1000);
+  clearTimeout(timeout);
+  setTimeout(update, INTERVAL * 1000);
 }
 
-look();
+update();

@@ -67,7 +67,7 @@ def test_the_last_chunk_waits_while_details_are_being_edited(server, browser, tm
     browser.pick(tmp_path / "short.mp4")
     edit(browser, "short.mp4", title="Late")
     browser.full_speed()
-    wait_until(lambda: "Waits for your details" in browser.rows()[0]["text"], 10, "the page explains the wait")
+    wait_until(lambda: "Waiting for your details" in browser.rows()[0]["text"], 10, "the page says why it waits")
     assert server.finished_files() == []
     browser.click(".uploader-edit-save")
     browser.wait_for_states("done")

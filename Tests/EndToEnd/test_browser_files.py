@@ -52,8 +52,8 @@ def test_a_file_that_is_picked_again_is_not_sent_again(server, browser, tmp_path
     browser.open().pick(tmp_path / "once.txt")
     browser.wait_for_states("done")
     browser.pick(tmp_path / "once.txt")
-    wait_until(lambda: browser.text(".uploader-notice"), 10, "the page explains that nothing happens")
-    assert browser.text(".uploader-notice span") == "Already on the list, not added again: 1."
+    wait_until(lambda: browser.text(".uploader-notice"), 10, "the page says why nothing happens")
+    assert browser.text(".uploader-notice span") == "Files that are already on the list: 1."
     assert len(browser.traffic.read().uploads) == 1
     browser.click(".uploader-notice button")
     assert not browser.visible(".uploader-notice")

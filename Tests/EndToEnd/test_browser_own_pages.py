@@ -52,9 +52,9 @@ def test_each_reason_for_a_refusal_has_its_own_message(own_page, tmp_path):
         browser.pick(tmp_path / name)
     wait_until(lambda: len(notices(browser)) == 3, 10, "three are refused")
     assert notices(browser) == [
-        "large.txt is too large. The most is 2 MB.",
-        "small.txt is too small. The least is 3 B.",
-        "other.pdf is of a type that is not taken here.",
+        "large.txt is too large. The limit is 2 MB.",
+        "small.txt is too small. The minimum is 3 B.",
+        "other.pdf has a type that is not accepted here.",
     ]
     browser.pick(tmp_path / "good.txt")
     browser.wait_for_states("done")
@@ -168,7 +168,7 @@ def test_an_old_browser_gets_an_explanation_and_a_plain_form(server, browser, tm
     (tmp_path / "plain 文件.txt").write_text("sent as a whole")
     browser.before_pages(OLD_BROWSER)
     browser.open()
-    assert "cannot send files in pieces" in browser.text(".uploader-plain")
+    assert "cannot upload in parts" in browser.text(".uploader-plain")
     assert not browser.visible(".resumable-browse, .progress, .uploader-list")
     browser.screenshot("plain-form")
     browser.pick(tmp_path / "plain 文件.txt")

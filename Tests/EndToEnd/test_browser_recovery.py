@@ -66,8 +66,8 @@ def test_after_a_crash_of_the_browser_the_upload_is_listed_and_asks_for_its_file
         browser.keep_dialogs_closed()
         browser.click(".pending-continue")
         browser.give_pending(tmp_path / "other.mp4")
-        wait_until(lambda: browser.text(".pending-message"), 5, "the page reports the wrong file")
-        assert browser.text(".pending-message") == f"That was another file. Choose {file.name}."
+        wait_until(lambda: browser.text(".pending-message"), 5, "the page says that it is another file")
+        assert browser.text(".pending-message") == f"This is a different file. Choose {file.name}."
 
         browser.click(".pending-continue")
         browser.give_pending(file)
@@ -115,7 +115,7 @@ def test_a_file_that_has_changed_starts_from_the_beginning(server, browser, file
     browser.click(".pending-continue")
     browser.give_pending(file)
     browser.wait_for_states("done")
-    assert "has changed since the last time" in browser.text(".uploader-notice")
+    assert "has changed since then" in browser.text(".uploader-notice")
     assert arrived(server, file)
 
 

@@ -1,4 +1,4 @@
-// What a page does with it: events, adding files, identifiers, browsing, dropping, progress.
+// What a page uses: events, adding files, identifiers, browsing, dropping, progress.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -101,7 +101,7 @@ test('the browser\'s own requests, clock and timers are the default platform', a
   delete globalThis.XMLHttpRequest;
 });
 
-test('events match in any case; catchAll hears all; off ends it', () => {
+test('event names match in any case; catchAll receives all events; off removes listeners', () => {
   const r = new Resumable();
   const heard = [];
   const one = (...args) => heard.push(['one', ...args]);
@@ -115,7 +115,7 @@ test('events match in any case; catchAll hears all; off ends it', () => {
   assert.deepEqual(heard, []);
 });
 
-test('a listener that throws is reported, and harms nobody', () => {
+test('a listener that throws is reported, and the other listeners still run', () => {
   const d = new Dialogue({ testChunks: false });
   d.client.on('fileSuccess', () => { throw new Error('the page\'s own'); });
   d.add(file('a', 5));
@@ -125,7 +125,7 @@ test('a listener that throws is reported, and harms nobody', () => {
   assert.throws(() => d.pass(0), /the page's own/);
 });
 
-test('adding tells fileAdded, filesAdded, and the cutting', () => {
+test('adding a file fires fileAdded, filesAdded and the chunking events', () => {
   const d = new Dialogue();
   const event = new Event('change');
   const a = file('a', 25);
@@ -147,7 +147,7 @@ test('adding tells fileAdded, filesAdded, and the cutting', () => {
   assert.equal(f.chunks[0].getOpt('chunkSize'), 10);
 });
 
-test('getFromUniqueIdentifier, also when the page changed it', () => {
+test('getFromUniqueIdentifier finds a file whose identifier the page has changed', () => {
   const d = new Dialogue();
   const [f] = d.add(file('a', 25));
   assert.equal(d.client.getFromUniqueIdentifier(f.uniqueIdentifier), f);
@@ -157,7 +157,7 @@ test('getFromUniqueIdentifier, also when the page changed it', () => {
   assert.equal(d.client.getFromUniqueIdentifier(old), false);
 });
 
-test('generateUniqueIdentifier, at once or by a promise; a rejected one skips the file', async () => {
+test('generateUniqueIdentifier returns a string or a promise; a rejected promise skips the file', async () => {
   const event = new Event('drop');
   const seen = [];
   const d = new Dialogue({
@@ -175,7 +175,7 @@ test('generateUniqueIdentifier, at once or by a promise; a rejected one skips th
   assert.deepEqual(seen, [['a', event], ['bad', event]]);
 });
 
-test('generateUniqueIdentifier: nothing means the default; one that throws skips the file', async () => {
+test('generateUniqueIdentifier: an empty result means the default; a function that throws skips the file', async () => {
   const usual = new Dialogue().add(file('a', 1))[0].uniqueIdentifier;
   for (const nothing of ['', null, undefined]) {
     const [f] = new Dialogue({ generateUniqueIdentifier: () => nothing }).add(file('a', 1));
@@ -214,14 +214,14 @@ test('default identifiers keep the documented shape and never collide', () => {
   for (const one of all) assert.ok(Buffer.byteLength(one) <= 255);
 });
 
-test('same-named files of different folders are all taken', () => {
+test('files of the same name in different folders are all added', () => {
   const d = new Dialogue();
   const paths = ['x/a', 'y/a'];
   const files = d.add(...paths.map((relativePath) => file('a', 1, { extra: { relativePath } })));
   assert.deepEqual(files.map((f) => f.relativePath), paths);
 });
 
-test('maxFiles: too many are refused together; a single one is replaced', () => {
+test('maxFiles: a selection over the limit is refused as a whole; a single file replaces the old one', () => {
   const calls = [];
   const maxFilesErrorCallback = (...args) => calls.push(args);
   let d = new Dialogue({ maxFiles: 2, maxFilesErrorCallback });
@@ -263,7 +263,7 @@ test('minFileSize, maxFileSize and fileType, with their callbacks', () => {
   assert.equal(new Dialogue({ fileType: 'jpg, txt' }).add(file('a.txt', 1)).length, 1);
 });
 
-test('without callbacks the error listeners are told, else the console; never an alert box', (t) => {
+test('without callbacks, refusals go to the error listeners or the console, never to an alert box', (t) => {
   globalThis.alert = () => assert.fail('an alert box');
   const tell = (options, ...files) => {
     const d = new Dialogue(options);
@@ -345,7 +345,7 @@ test('picking adds the files and clears the input, if clearInput', () => {
   }
 });
 
-test('dragging marks the drop target, and leaving unmarks it', () => {
+test('dragging over a drop target adds its class, and leaving removes it', () => {
   const d = new Dialogue();
   const zone = new Node('DIV');
   const child = new Node('P');
@@ -372,7 +372,7 @@ test('dragging marks the drop target, and leaving unmarks it', () => {
   assert.equal(zone.classes.size, 0);
 });
 
-test('dragOverClass can be chosen', () => {
+test('dragOverClass is the class of a drop target under a drag', () => {
   const d = new Dialogue({ dragOverClass: 'hot' });
   const zone = new Node('DIV');
   d.client.assignDrop(zone);
@@ -382,7 +382,7 @@ test('dragOverClass can be chosen', () => {
   assert.equal(zone.classes.size, 0);
 });
 
-test('dropped folders are read in full, in order, at any depth', async () => {
+test('dropped folders are read completely, in order, at any depth', async () => {
   const d = new Dialogue();
   let deep = entryOf(file('bottom', 1), '/deep/bottom');
   for (let i = 0; i < 5000; i++) deep = folderOf('deep', [deep]);
@@ -395,7 +395,7 @@ test('dropped folders are read in full, in order, at any depth', async () => {
   assert.deepEqual(d.saw('error'), [['error', 'locked cannot be read.']]);
 });
 
-test('a drop without entries takes the plain files', async () => {
+test('a drop without entries adds its plain files', async () => {
   const d = new Dialogue();
   const drop = (dataTransfer) => d.client.handleDropEvent(Object.assign(new Event('drop'), { dataTransfer }));
   await drop({ files: [file('a', 1)] });
@@ -404,7 +404,7 @@ test('a drop without entries takes the plain files', async () => {
   assert.deepEqual(d.client.files.map((f) => f.fileName), ['a', 'b']);
 });
 
-test('progress moves by bytes, never back, never past 1', () => {
+test('progress grows by bytes, never falls, never exceeds 1', () => {
   const d = new Dialogue({ testChunks: false, simultaneousUploads: 1, throttleProgressCallbacks: 0 });
   const [a, b] = d.add(file('a', 20), file('b', 60));
   d.client.upload();
@@ -437,7 +437,7 @@ test('progress moves by bytes, never back, never past 1', () => {
   assert.equal(b.progress(true), 60 / 80);
 });
 
-test('throttleProgressCallbacks: so many seconds between fileProgress events', () => {
+test('throttleProgressCallbacks: the seconds between fileProgress events', () => {
   const d = new Dialogue({ testChunks: false, throttleProgressCallbacks: 2 });
   d.add(file('a', 10));
   d.client.upload();
@@ -450,7 +450,7 @@ test('throttleProgressCallbacks: so many seconds between fileProgress events', (
   assert.equal(d.saw('progress').length, 2);
 });
 
-test('speed and remaining time come from bytes that went over the wire', () => {
+test('speed and remaining time are computed from bytes that were sent', () => {
   const d = new Dialogue({ chunkSize: 1000, simultaneousUploads: 1 });
   const [f] = d.add(hollow('a', 100000));
   d.client.upload();
@@ -472,7 +472,7 @@ test('speed and remaining time come from bytes that went over the wire', () => {
   assert.ok(d.client.speed() > 900, 'a pause is no slowness');
 });
 
-test('speed counts what leaves, not only what has arrived', () => {
+test('speed counts bytes as they are sent, not only confirmed ones', () => {
   const d = new Dialogue({ chunkSize: 100000, testChunks: false });
   const [f] = d.add(hollow('a', 200000));
   f.markChunksCompleted(1);
@@ -486,7 +486,7 @@ test('speed counts what leaves, not only what has arrived', () => {
   assert.ok(Math.abs(d.client.timeRemaining() - 80) < 8, String(d.client.timeRemaining()));
 });
 
-test('methods work as handlers, detached from their object', () => {
+test('methods work as detached handlers', () => {
   const d = new Dialogue({ testChunks: false });
   const [f] = d.add(file('a', 5));
   const { upload, pause } = d.client;
@@ -501,7 +501,7 @@ test('methods work as handlers, detached from their object', () => {
   assert.equal(d.client.files.length, 0);
 });
 
-test('options: of a chunk, of a file, of the instance, defaults; in this order', () => {
+test('options are looked up in the chunk, the file, the instance and the defaults, in this order', () => {
   const opts = { target: '/one' };
   const d = new Dialogue(opts);
   const [a, b] = d.add(file('a', 25), file('b', 5));
@@ -530,7 +530,7 @@ test('the options are the caller\'s own object, which may change later', () => {
   assert.equal(r.getOpt('target'), '/two');
 });
 
-test('a chunkSize that is none is refused instead of cutting for ever', () => {
+test('an invalid chunkSize throws instead of chunking for ever', () => {
   for (const chunkSize of [0, -1, NaN, 'much']) {
     const d = new Dialogue({ chunkSize });
     d.client.addFile(file('a', 1));
@@ -539,7 +539,7 @@ test('a chunkSize that is none is refused instead of cutting for ever', () => {
   }
 });
 
-test('a chunkSize that changes later is that of the next file: what is cut stays cut', () => {
+test('a changed chunkSize applies to files that are added later', () => {
   const d = new Dialogue({ simultaneousUploads: 4 });
   d.add(file('a', 25));
   d.client.opts.chunkSize = 5;
@@ -550,7 +550,7 @@ test('a chunkSize that changes later is that of the next file: what is cut stays
   d.asks('GET b 1', 'POST a 2', 'POST a 3');
 });
 
-test('what is there at once: version, opts, defaults, and files as soon as they are added', () => {
+test('version, opts, defaults and added files are available at once', () => {
   const r = new Resumable({ target: '/x' });
   assert.equal(r.version, 1.1);
   assert.equal(r.opts.target, '/x');
@@ -560,7 +560,7 @@ test('what is there at once: version, opts, defaults, and files as soon as they 
   assert.equal(r.files[0].chunks[0].fileObj, r.files[0]);
 });
 
-test('handleChangeEvent and handleDropEvent take events that the page caught itself', async () => {
+test('handleChangeEvent and handleDropEvent accept events that the page has caught itself', async () => {
   const d = new Dialogue();
   const target = { files: [file('a', 1)], value: 'a' };
   d.client.handleChangeEvent({ target });

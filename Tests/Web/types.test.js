@@ -23,7 +23,7 @@ test('the sources have no type errors', () => {
   const names = ['resumable.js', 'resumable-recovery.js', 'resumable-uploader.js', 'pending.js', 'page.js'];
   assertSound(tsc('--allowJs', '--checkJs', ...names.map(source)));
   // Another page with globals of its own.
-  assertSound(tsc('--allowJs', '--checkJs', source('status.js')));
+  assertSound(tsc('--allowJs', '--checkJs', source('resumable-uploader.d.ts'), source('status.js')));
 });
 
 test('valid uses compile, and invalid uses do not', () => {

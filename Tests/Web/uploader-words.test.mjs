@@ -1,13 +1,13 @@
-// What the uploader says: sizes, times, languages, messages, icons. Expected values are written out by hand.
+// The uploader's texts: sizes, durations, languages, messages, icons. Expected values are written by hand.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import ResumableUploader from '../../Sources/Web/resumable-uploader.js';
 
 const {
-  WORDS, chooseLanguage, fill, formatBytes, formatDuration, percent, kindOf, plainMessage, elements,
+  WORDS, chooseLanguage, fill, formatBytes, formatDuration, remainingTime, percent, kindOf, plainMessage, elements,
 } = ResumableUploader.tools;
 
-test('sizes have decimal units and three digits', () => {
+test('sizes have decimal units and three significant digits', () => {
   const sizes = [
     [0, '0 B'], [1, '1 B'], [999, '999 B'], [1000, '1 kB'], [1049, '1.05 kB'], [15_400, '15.4 kB'], [154_000, '154 kB'],
     [999_499, '999 kB'], [999_500, '1 MB'], [1_048_576, '1.05 MB'], [2_147_483_648, '2.15 GB'], [5e12, '5 TB'], [2e15, '2 PB'],
@@ -16,21 +16,32 @@ test('sizes have decimal units and three digits', () => {
   for (const [bytes, text] of sizes) assert.equal(formatBytes(bytes, 'en'), text);
 });
 
-test('times are rounded up and said in the two largest units', () => {
+test('durations are rounded up to their two largest units', () => {
   assert.equal(formatDuration(0.2), '1 s');
   assert.equal(formatDuration(59), '59 s');
   assert.equal(formatDuration(60), '1 min 0 s');
   assert.equal(formatDuration(125), '2 min 5 s');
   assert.equal(formatDuration(3600), '1 h 0 min');
   assert.equal(formatDuration(4801), '1 h 21 min');
+  assert.equal(formatDuration(86_399), '1 d 0 h');
+  assert.equal(formatDuration(90_061), '1 d 2 h');
   assert.equal(formatDuration(125, 'zh'), '2 分 5 秒');
+  assert.equal(formatDuration(90_061, 'zh'), '1 天 2 小时');
 });
 
-test('a time that nobody can know is not said', () => {
-  for (const seconds of [NaN, Infinity, -1, 360_000]) assert.equal(formatDuration(seconds), '');
+test('a duration that is not finite or negative is empty', () => {
+  for (const seconds of [NaN, Infinity, -1]) assert.equal(formatDuration(seconds), '');
 });
 
-test('a hundred percent is said only of the whole', () => {
+test('a remaining time of 100 hours and more is not shown', () => {
+  assert.equal(remainingTime(1e6, 1e5), '10 s');
+  assert.equal(remainingTime(359_999, 1), '4 d 4 h');
+  assert.equal(remainingTime(360_000, 1), '');
+  assert.equal(remainingTime(1, 0), '');
+  assert.equal(remainingTime(0, 0), '');
+});
+
+test('only what is complete shows 100 percent', () => {
   assert.equal(percent(999, 1000), 99);
   assert.equal(percent(1000, 1000), 100);
   assert.equal(percent(1001, 1000), 100);
@@ -38,7 +49,7 @@ test('a hundred percent is said only of the whole', () => {
   assert.equal(percent(-1, 10), 0);
 });
 
-test('the first known language of the reader is taken, English if there is none', () => {
+test('the first language of the reader that has a translation is chosen, else English', () => {
   assert.equal(chooseLanguage(['zh-CN', 'en']), 'zh');
   assert.equal(chooseLanguage(['de', 'ZH-Hant-TW', 'en']), 'zh');
   assert.equal(chooseLanguage(['en-GB', 'zh']), 'en');
@@ -47,18 +58,18 @@ test('the first known language of the reader is taken, English if there is none'
   assert.equal(chooseLanguage(['constructor']), 'en');
 });
 
-test('every language has every text, with the same places in it', () => {
+test('every language has every text, with the same placeholders', () => {
   const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
   for (const [key, text] of Object.entries(WORDS.en)) assert.deepEqual(places(WORDS.zh[key]), places(text), key);
   assert.deepEqual(Object.keys(WORDS.zh).sort(), Object.keys(WORDS.en).sort());
 });
 
-test('a file name with signs of replacement or braces is said as it is', () => {
+test('a file name with dollar signs or braces is inserted unchanged', () => {
   assert.equal(fill('{name} failed', { name: '$&{name}$1' }), '$&{name}$1 failed');
   assert.equal(fill('{unknown}'), '{unknown}');
 });
 
-test('the icon goes by media type, then by the name', () => {
+test('the icon follows the media type, then the extension', () => {
   assert.equal(kindOf('x', 'video/mp4'), 'video');
   assert.equal(kindOf('SONG.MP3', ''), 'audio');
   assert.equal(kindOf('a.tar.gz', 'application/gzip'), 'archive');
@@ -68,8 +79,8 @@ test('the icon goes by media type, then by the name', () => {
   assert.equal(kindOf('x.constructor', ''), 'file');
 });
 
-test('the line of the server reaches the user, an error page does not', () => {
-  assert.equal(plainMessage('Programs are not taken here.\n', '-'), 'Programs are not taken here.');
+test('the user sees the first line of an answer, but no HTML', () => {
+  assert.equal(plainMessage('Programs are not accepted here.\n', '-'), 'Programs are not accepted here.');
   assert.equal(plainMessage('one\ntwo', '-'), 'one');
   assert.equal(plainMessage('<html><body>500', '-'), '-');
   assert.equal(plainMessage('  ', '-'), '-');
@@ -77,7 +88,7 @@ test('the line of the server reaches the user, an error page does not', () => {
   assert.equal(plainMessage('x'.repeat(1000), '-').length, 300);
 });
 
-test('a place is an element, a list of them, a jQuery object or nothing', () => {
+test('a place is an element, a list of elements, a jQuery object or nothing', () => {
   const one = { nodeType: 1 };
   const two = { nodeType: 1 };
   assert.deepEqual(elements(one), [one]);
