@@ -55,6 +55,8 @@ declare class Resumable {
   /** Starts or continues the upload. */
   upload(): void;
   uploadNextChunk(): void;
+  /** Sends all chunks now that wait for a retry, whatever time is left. */
+  retryNow(): void;
   /** Ends all requests and waits. Confirmed chunks stay confirmed. */
   pause(): void;
   /** Cancels all files and removes them. */
@@ -293,6 +295,13 @@ declare namespace Resumable {
     getOpt<Name extends keyof Options>(names: Name[]): Pick<Options, Name>;
     /** True after a `fileError` if the server refused the file, false if only the retries were used up. */
     readonly permanentError: boolean;
+    /**
+     * Why the file waits for a retry, or null. `status` is 0 if there was no answer, `message` is the answer's text,
+     * `due` the time of the retry in milliseconds since the epoch.
+     */
+    readonly trouble: { readonly status: number; readonly message: string; readonly due: number } | null;
+    /** The path of the finished file below the server's root, if the server reported it, else empty. */
+    readonly finalPath: string;
     /** The bytes that the server has confirmed. `progress` also counts bytes that are only sent. */
     readonly confirmedSize: number;
     /** The sent part, 0 to 1, never falling. With `relative` a share of all files. A failed file counts as sent. */

@@ -769,7 +769,10 @@
       if (silent && ++this._unanswered < TEST_ATTEMPTS) return this._tryLater(request, status);
       this._unanswered = 0;
       this.tested = true;
-      if (!silent) this.resumableObj._reached();
+      if (!silent) {
+        file.trouble = null;
+        this.resumableObj._reached();
+      }
       if (file._probe === this) {
         file._probe = null;
         if (!silent) file._learn(request, this);
@@ -867,10 +870,7 @@
       }
       if (!isOurs) return this._strange(request, status);
       this._foreign = 0;
-      if (CONFIRMED.includes(status)) {
-        parent._adapt(this.endByte - this.startByte, parent._platform.now() - this._sentAt);
-        return this._confirmed(request.responseText);
-      }
+      if (CONFIRMED.includes(status)) return this._confirmed(request.responseText, request);
       const most = this.getOpt('maxChunkRetries');
       const spent = most !== undefined && most !== null && this.retries >= most;
       const permanent = this._isPermanent(request, status);
@@ -922,6 +922,7 @@
       this._due = now + wait;
       parent._waiting.add(this);
       parent._setTimer();
+      this.fileObj.trouble = { status, message: (status !== 0 && request.responseText) || '', due: this._due };
       parent.fire('fileRetry', this.fileObj);
     }
 
@@ -937,8 +938,9 @@
     /**
      * Takes the server's confirmation.
      * @param {string} message
+     * @param {any} [request] the upload that was confirmed
      */
-    _confirmed(message) {
+    _confirmed(message, request) {
       const file = this.fileObj;
       for (let i = 1; i < this._count; i++) {
         const chunk = file.chunks[this.offset + i];
@@ -947,10 +949,26 @@
       }
       this._release();
       file._mark(this);
+      file.trouble = null;
+      if (request && file._doneChunks === file.chunks.length) file.finalPath = finalPathOf(request);
       file._progressed(true, true, message);
       // A listener may have removed the file.
       if (!file._removed && file._doneChunks === file.chunks.length) file._complete(message);
       this.resumableObj._pump();
+    }
+  }
+
+  /**
+   * The path that the answer to the last chunk reports. All headers are read at once, because browsers log an error
+   * for each header that a server of another origin does not expose.
+   * @param {any} request
+   */
+  function finalPathOf(request) {
+    const [, path = ''] = /^x-upload-path:[ \t]*(\S*)/im.exec(request.getAllResponseHeaders() || '') || [];
+    try {
+      return decodeURIComponent(path);
+    } catch (error) {
+      return '';
     }
   }
 
@@ -998,6 +1016,14 @@
       this.preprocessState = 0;
       /** The server refused the file, so a retry is of no use. */
       this.permanentError = false;
+      /**
+       * Why the file waits for a retry, until the next answer that succeeds: the status of the failed request (0 if
+       * there was no answer), the answer's text, and when the retry is due (milliseconds since the epoch).
+       * @type {{ status: number, message: string, due: number } | null}
+       */
+      this.trouble = null;
+      /** The path of the finished file below the server's root, if the server reported it (`X-Upload-Path`). */
+      this.finalPath = '';
 
       /** Its key in the instance. Frameworks wrap files in proxies, which are not equal to the file. */
       this._id = parent._nextId++;
@@ -1256,6 +1282,7 @@
       const wasBusy = this._busy.size > 0;
       for (const chunk of Array.from(this._busy)) chunk.abort();
       this._meter.rest();
+      this.trouble = null;
       this._hold = hold;
       const parent = this.resumableObj;
       if (this.preprocessState === 1) {
@@ -1462,7 +1489,7 @@
     'getOpt', 'on', 'off', 'fire', 'assignBrowse', 'unAssignBrowse', 'assignDrop', 'unAssignDrop', 'handleChangeEvent',
     'handleDropEvent', 'upload', 'uploadNextChunk', 'pause', 'cancel', 'progress', 'isUploading', 'addFile', 'addFiles',
     'removeFile', 'getFromUniqueIdentifier', 'getSize', 'updateQuery', 'speed', 'timeRemaining', 'identifierOf',
-    'destroy',
+    'retryNow', 'destroy',
   ];
 
   class Uploads {
@@ -2331,6 +2358,12 @@
     _park() {
       this._parked = true;
       this._setTimer();
+    }
+
+    /** Ends all waits: chunks that wait for a retry are sent now. For a user who presses "Try now". */
+    retryNow() {
+      for (const chunk of this._waiting) chunk._due = 0;
+      this._reach();
     }
 
     /** The network is back, or `upload()` was called: chunks that waited for the network are sent now. */

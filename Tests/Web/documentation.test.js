@@ -67,12 +67,12 @@ const methods = [
   'assignBrowse', 'assignDrop', 'on', 'upload', 'pause', 'cancel', 'progress', 'isUploading', 'removeFile',
   'getFromUniqueIdentifier', 'getSize', 'addFile', 'addFiles', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
   'updateQuery', 'getOpt', 'fire', 'uploadNextChunk', 'off', 'speed', 'timeRemaining', 'identifierOf', 'unAssignBrowse',
-  'destroy',
+  'destroy', 'retryNow',
 ];
 
 const fileProperties = [
   'resumableObj', 'file', 'fileName', 'relativePath', 'size', 'uniqueIdentifier', 'chunks', 'container', 'opts',
-  'permanentError', 'confirmedSize',
+  'permanentError', 'confirmedSize', 'trouble', 'finalPath',
 ];
 
 const fileMethods = [

@@ -37,6 +37,10 @@ class FakeRequest {
   getResponseHeader(name) {
     return this.answerHeaders?.[name] ?? null;
   }
+  getAllResponseHeaders() {
+    const headers = Object.entries(this.answerHeaders ?? {});
+    return headers.map(([name, value]) => `${name.toLowerCase()}: ${value}\r\n`).join('');
+  }
 }
 
 /** An event target that counts its listeners. */
