@@ -258,6 +258,8 @@ declare namespace Resumable {
     fileAdded(file: ResumableFile, event?: Event): void;
     /** `skipped` are duplicates, refused files, and files without an identifier. `added` may be empty. */
     filesAdded(added: ResumableFile[], skipped: File[]): void;
+    /** A dropped file or folder that cannot be read, or a dropped folder without any file in it. */
+    entrySkipped(name: string, reason: 'unreadable' | 'empty'): void;
     /** A file was cancelled, removed, or replaced where only one is allowed. Not in Resumable.js 1.1. */
     fileRemoved(file: ResumableFile): void;
     /** A test or chunk has failed and will be retried. */
@@ -300,6 +302,17 @@ declare namespace Resumable {
      * `due` the time of the retry in milliseconds since the epoch.
      */
     readonly trouble: { readonly status: number; readonly message: string; readonly due: number } | null;
+    /**
+     * Why the file failed, or null. `refused`: the server's answer ended it. `unreachable`: all retries were used up.
+     * `foreign`: the answers did not come from the upload server. `unreadable`: the browser cannot read the file any
+     * more. `page`: a function of the page threw. `status` is 0 if there was no answer.
+     */
+    readonly failure: {
+      readonly reason: 'refused' | 'unreachable' | 'foreign' | 'unreadable' | 'page';
+      readonly status: number;
+    } | null;
+    /** True if the server held all of the file already, so that nothing was sent. */
+    wasHeld(): boolean;
     /** The path of the finished file below the server's root, if the server reported it, else empty. */
     readonly finalPath: string;
     /** The bytes that the server has confirmed. `progress` also counts bytes that are only sent. */

@@ -328,14 +328,15 @@
    * All files below the dropped entries, in order. The loop is iterative, so deep folders need no deep stack.
    * `readEntries` returns the entries in batches and is called until a batch is empty.
    * @param {any[]} entries
-   * @param {(message: string) => void} complain
+   * @param {(name: string, reason: 'unreadable' | 'empty') => void} leaveOut
    * @returns {Promise<any[]>}
    */
-  async function filesBelow(entries, complain) {
+  async function filesBelow(entries, leaveOut) {
     const found = [];
-    const stack = entries.slice().reverse();
+    const stack = entries.map((entry) => ({ entry, root: entry })).reverse();
+    const filled = new Set();
     while (stack.length > 0) {
-      const entry = stack.pop();
+      const { entry, root } = /** @type {any} */ (stack.pop());
       try {
         if (entry.isDirectory) {
           const reader = entry.createReader();
@@ -345,17 +346,20 @@
             if (some.length === 0) break;
             for (const child of some) children.push(child);
           }
-          while (children.length > 0) stack.push(children.pop());
+          while (children.length > 0) stack.push({ entry: children.pop(), root });
         } else if (entry.isFile) {
           const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
           // The full path starts with a slash. The path of a single file is its name.
           file.relativePath = String(entry.fullPath || file.name).replace(/^\/+/, '');
           found.push(file);
+          filled.add(root);
         }
       } catch (error) {
-        complain(`${entry.name} cannot be read.`);
+        filled.add(root);
+        leaveOut(entry.name, 'unreadable');
       }
     }
+    for (const entry of entries) if (entry.isDirectory && !filled.has(entry)) leaveOut(entry.name, 'empty');
     return found;
   }
 
@@ -747,7 +751,7 @@
     _strange(request, status) {
       if (!NO_ANSWER.includes(status) && ++this._foreign >= FOREIGN_ATTEMPTS) {
         const reason = `The answer (status ${status}) did not come from the upload server.`;
-        return this.fileObj._fail(`${reason} You may have to sign in again.`, false);
+        return this.fileObj._fail(`${reason} You may have to sign in again.`, false, 'foreign', status);
       }
       this._tryLater(request, status);
     }
@@ -876,7 +880,8 @@
       const permanent = this._isPermanent(request, status);
       if (spent || permanent) {
         const reason = status === 0 ? 'The server cannot be reached.' : `The server answered ${status}.`;
-        return this.fileObj._fail((status !== 0 && request.responseText) || reason, permanent);
+        const message = (status !== 0 && request.responseText) || reason;
+        return this.fileObj._fail(message, permanent, status === 0 ? 'unreachable' : 'refused', status);
       }
       this._tryLater(request, status);
       if (status === 0) this._checkReadable();
@@ -921,6 +926,8 @@
       }
       this._due = now + wait;
       parent._waiting.add(this);
+      this.fileObj._meter = new Meter();
+      parent._stalled = parent._stalled || parent._waiting.size === parent._busy.size;
       parent._setTimer();
       this.fileObj.trouble = { status, message: (status !== 0 && request.responseText) || '', due: this._due };
       parent.fire('fileRetry', this.fileObj);
@@ -950,7 +957,11 @@
       this._release();
       file._mark(this);
       file.trouble = null;
+      if (request) file._hasSent = true;
       if (request && file._doneChunks === file.chunks.length) file.finalPath = finalPathOf(request);
+      // An average from before or during the stall would be wrong for minutes.
+      if (this.resumableObj._stalled) this.resumableObj._meter = new Meter();
+      this.resumableObj._stalled = false;
       file._progressed(true, true, message);
       // A listener may have removed the file.
       if (!file._removed && file._doneChunks === file.chunks.length) file._complete(message);
@@ -1017,6 +1028,11 @@
       /** The server refused the file, so a retry is of no use. */
       this.permanentError = false;
       /**
+       * Why the file failed, and the status of the answer that failed it (0 if there was none).
+       * @type {{ reason: 'refused' | 'unreachable' | 'foreign' | 'unreadable' | 'page', status: number } | null}
+       */
+      this.failure = null;
+      /**
        * Why the file waits for a retry, until the next answer that succeeds: the status of the failed request (0 if
        * there was no answer), the answer's text, and when the retry is due (milliseconds since the epoch).
        * @type {{ status: number, message: string, due: number } | null}
@@ -1050,6 +1066,7 @@
       this._cursor = 0;
       this._doneChunks = 0;
       this._doneBytes = 0;
+      this._hasSent = false;
       /** The size that the chunks were cut with. The option may change during the upload. */
       this._chunkSize = 0;
       /** The shown progress in bytes, at most `_weight`. An empty file weighs one byte, so that it counts. */
@@ -1094,6 +1111,11 @@
 
     isComplete() {
       return !this._error && this._doneChunks === this.chunks.length;
+    }
+
+    /** True if the server held all of the file already, so that nothing was sent. */
+    wasHeld() {
+      return this.isComplete() && !this._hasSent;
     }
 
     isPaused() {
@@ -1159,6 +1181,7 @@
         parent._shown -= this._shown;
       }
       this._error = this.permanentError = false;
+      this.failure = null;
       this._knowledge = 'none';
       this._returned = [];
       this._cursor = this._doneChunks = this._doneBytes = this._shown = 0;
@@ -1434,22 +1457,28 @@
     /** @param {any} error thrown by a function of the page */
     _refuse(error) {
       this.resumableObj._report(error);
-      this._fail(String(error), true);
+      this._fail(String(error), true, 'page');
     }
 
     /** The file was moved, changed or locked after it was picked, so a retry would not help. */
     _unreadable() {
-      this._fail(`${this.fileName} cannot be read any more.`, false);
+      this._fail(`${this.fileName} cannot be read any more.`, false, 'unreadable');
     }
 
-    /** @param {string} message @param {boolean} permanent */
-    _fail(message, permanent) {
+    /**
+     * @param {string} message
+     * @param {boolean} permanent
+     * @param {'refused' | 'unreachable' | 'foreign' | 'unreadable' | 'page'} reason
+     * @param {number} [status]
+     */
+    _fail(message, permanent, reason, status = 0) {
       // A function of the page may have removed the file.
       if (this._removed) return;
       const parent = this.resumableObj;
       this._stop('');
       this._error = true;
       this.permanentError = permanent;
+      this.failure = { reason, status };
       this._show(false);
       parent._count(this, false);
       parent.fire('fileError', this, message);
@@ -1563,6 +1592,8 @@
        * @type {Set<ResumableChunk>}
        */
       this._waiting = new Set();
+      /** All busy chunks waited for a retry since the last confirmation. */
+      this._stalled = false;
       /**
        * The chunks that keep their answered request, oldest first.
        * @type {Set<ResumableChunk>}
@@ -1812,7 +1843,18 @@
         this._add(Array.from(transfer.files || []), event);
         return Promise.resolve();
       }
-      return filesBelow(entries, (message) => this._complain(message)).then((files) => this._add(files, event));
+      return filesBelow(entries, (name, reason) => this._leaveOut(name, reason))
+        .then((files) => this._add(files, event));
+    }
+
+    /**
+     * Reports a dropped file or folder from which nothing can be added.
+     * @param {string} name
+     * @param {'unreadable' | 'empty'} reason
+     */
+    _leaveOut(name, reason) {
+      this.fire('entrySkipped', name, reason);
+      this._complain(reason === 'empty' ? `${name} is an empty folder.` : `${name} cannot be read.`);
     }
 
     /** @param {any} event */

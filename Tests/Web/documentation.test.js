@@ -46,6 +46,7 @@ const events = {
   fileProgress: ['file', 'message, or nothing'],
   fileAdded: ['file', 'event'],
   filesAdded: ['files', 'skipped'],
+  entrySkipped: ['name', 'reason'],
   fileRemoved: ['file'],
   fileRetry: ['file'],
   fileError: ['file', 'message'],
@@ -72,12 +73,12 @@ const methods = [
 
 const fileProperties = [
   'resumableObj', 'file', 'fileName', 'relativePath', 'size', 'uniqueIdentifier', 'chunks', 'container', 'opts',
-  'permanentError', 'confirmedSize', 'trouble', 'finalPath',
+  'permanentError', 'confirmedSize', 'trouble', 'failure', 'finalPath',
 ];
 
 const fileMethods = [
   'progress', 'abort', 'cancel', 'retry', 'bootstrap', 'isUploading', 'isComplete', 'markChunksCompleted',
-  'preprocessFinished', 'pause', 'resume', 'upload', 'isPaused', 'speed', 'timeRemaining', 'getOpt',
+  'preprocessFinished', 'pause', 'resume', 'upload', 'isPaused', 'wasHeld', 'speed', 'timeRemaining', 'getOpt',
 ];
 
 const chunkProperties = ['resumableObj', 'fileObj', 'offset', 'startByte', 'endByte', 'retries', 'opts', 'xhr'];
@@ -144,9 +145,18 @@ const looks = {
   files: (value, d) => value.length > 0 && value.every((one) => looks.file(one, d)),
   skipped: (value) => Array.isArray(value) && value.every((one) => one instanceof File),
   ratio: (value) => value > 0 && value <= 1,
+  name: (value) => value === 'locked',
+  reason: (value) => value === 'unreadable',
 };
 
-/** An upload in which every event occurs. */
+/** A drop of a file that cannot be read. */
+function dropLocked(d) {
+  const locked = { isFile: true, name: 'locked', file: (_, fail) => fail(new Error('no')) };
+  const items = [{ kind: 'file', webkitGetAsEntry: () => locked }];
+  return d.client.handleDropEvent(Object.assign(new Event('drop'), { dataTransfer: { items } }));
+}
+
+/** An upload in which all other events occur. */
 function live(d) {
   const twice = file('twice', 5);
   d.client.addFiles([file('a', 25), file('b', 5), file('c', 5), twice, twice], new Event('change'));
@@ -163,13 +173,13 @@ function live(d) {
 }
 
 for (const [name, parameters] of Object.entries(events)) {
-  test(`event ${name}(${parameters.join(', ')}) reaches its listeners, in any case, and catchAll`, () => {
+  test(`event ${name}(${parameters.join(', ')}) reaches its listeners, in any case, and catchAll`, async () => {
     const d = new Dialogue({ testChunks: false });
     const alone = [];
     for (const spelled of [name, name.toLowerCase(), name.toUpperCase()]) {
       assert.equal(d.client.on(spelled, (...args) => alone.push(args)), d.client);
     }
-    live(d);
+    await (name === 'entrySkipped' ? dropLocked(d) : live(d));
     const [once, all] = [alone.filter((_, i) => i % 3 === 0), d.saw(name)];
     assert.ok(once.length > 0, 'the event is fired');
     assert.equal(alone.length, once.length * 3);

@@ -75,3 +75,79 @@ test('the path that the server reports for a finished file is its finalPath', ()
   assert.equal(finish({}), '');
   assert.equal(finish({ 'X-Upload-Path': '%E5%BD' }), '', 'an invalid path is ignored');
 });
+
+test('a failure has a reason and the status of the answer', async () => {
+  const failureOf = async (fail, more = {}) => {
+    const d = new Dialogue({ ...options, ...more });
+    const [f] = d.add(file('a', 20));
+    assert.equal(f.failure, null);
+    d.client.upload();
+    await fail(d, f);
+    assert.equal(d.saw('fileError').length, 1);
+    const { failure } = f;
+    f.retry();
+    assert.equal(f.failure, null, 'a retry forgets the failure');
+    return failure;
+  };
+  assert.deepEqual(await failureOf((d) => d.answers(415, 'No.')), { reason: 'refused', status: 415 });
+  assert.deepEqual(await failureOf((d) => d.answers(503), { maxChunkRetries: 0 }), { reason: 'refused', status: 503 });
+  assert.deepEqual(await failureOf((d) => d.answers(0), { maxChunkRetries: 0 }), { reason: 'unreachable', status: 0 });
+  assert.deepEqual(await failureOf((d, f) => {
+    f.file.slice = () => ({ arrayBuffer: () => Promise.reject(new Error('moved')) });
+    d.answers(0);
+    return new Promise(setImmediate).then(() => { delete f.file.slice; });
+  }), { reason: 'unreadable', status: 0 });
+  let calls = 0;
+  const broken = { query: () => { if (++calls === 1) throw new Error('the page\'s own'); } };
+  assert.deepEqual(await failureOf((d) => { try { d.pass(0); } catch { /* reported */ } }, broken),
+    { reason: 'page', status: 0 });
+});
+
+test('a file that the server held already was not sent', () => {
+  for (const [held, sends] of [[[[0, 20]], 0], [[[0, 10]], 1]]) {
+    const d = new Dialogue({ ...options, testChunks: true });
+    const [f] = d.add(file('a', 20));
+    d.client.upload();
+    d.answers(held[0][1] === 20 ? 200 : 404, { size: 20, held, complete: held[0][1] === 20 });
+    assert.equal(f.wasHeld(), sends === 0);
+    for (let i = 0; i < sends; i++) d.answers(200);
+    assert.equal(f.isComplete(), true);
+    assert.equal(f.wasHeld(), sends === 0);
+  }
+});
+
+test('the speed after a stall is measured anew', () => {
+  const d = new Dialogue({ ...options, chunkSize: 1000, chunkRetryInterval: 60000 });
+  const [f] = d.add(file('a', 100000));
+  d.client.upload();
+  for (let i = 0; i < 20; i++) { d.pass(1000); d.answers(200); }
+  assert.ok(Math.abs(d.client.speed() - 1000) < 100);
+  for (let i = 0; i < 5; i++) {
+    d.open[0].upload.onprogress({ loaded: 1000, total: 1000 });
+    d.answers(503);
+    d.pass(60000);
+  }
+  d.answers(200);
+  for (let i = 0; i < 5; i++) { d.pass(1000); d.answers(200); }
+  assert.ok(Math.abs(d.client.speed() - 1000) < 300, String(d.client.speed()));
+  assert.ok(Math.abs(f.speed() - 1000) < 300, String(f.speed()));
+});
+
+test('a dropped folder without files is reported, and so is an entry that cannot be read', async () => {
+  const folder = (name, ...children) => ({
+    isDirectory: true, name,
+    createReader: () => { let all = children; return { readEntries: (done) => { done(all); all = []; } }; },
+  });
+  const locked = { isFile: true, name: 'locked', file: (_, fail) => fail(new Error('no')) };
+  const some = { isFile: true, name: 'some', fullPath: '/full/some', file: (done) => done(file('some', 1)) };
+  const entries = [folder('empty'), folder('nested', folder('deep')), folder('full', folder('void'), some),
+    folder('shut', locked)];
+  const d = new Dialogue(options);
+  const items = entries.map((entry) => ({ kind: 'file', webkitGetAsEntry: () => entry }));
+  await d.client.handleDropEvent(Object.assign(new Event('drop'), { dataTransfer: { items } }));
+  assert.deepEqual(d.saw('entrySkipped').map((one) => one.slice(1)),
+    [['locked', 'unreadable'], ['empty', 'empty'], ['nested', 'empty']]);
+  assert.deepEqual(d.client.files.map((f) => f.relativePath), ['full/some']);
+  assert.deepEqual(d.saw('error').map((one) => one[1]),
+    ['locked cannot be read.', 'empty is an empty folder.', 'nested is an empty folder.']);
+});
