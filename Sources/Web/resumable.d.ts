@@ -9,6 +9,16 @@
  * r.on('fileAdded', () => r.upload());
  * r.on('fileSuccess', (file, message) => console.log(file.fileName, message));
  * r.on('fileError', (file, message) => console.error(file.fileName, message));
+ *
+ * @example
+ * // For React's useEffect, and for onMounted and onUnmounted in Vue: the result undoes everything.
+ * function mountUploads(browse: HTMLElement) {
+ *   const r = new Resumable({ target: '/resumable_upload' });
+ *   r.assignBrowse(browse);
+ *   r.on('fileAdded', () => r.upload());
+ *   return () => r.destroy();
+ * }
+ * mountUploads(document.body);
  */
 declare function Resumable(options?: Resumable.Options): Resumable;
 

@@ -17,7 +17,8 @@ JQUERY = pathlib.Path("/usr/share/javascript/jquery/jquery.min.js")
 # Each sample's options. All have chunks of 1 MiB, four requests and one progress event a second.
 SAMPLES = {
     "node": "testChunks: false",
-    "node-async": "testChunks: false, generateUniqueIdentifier: (file) => $.get('/fileid?filename=' + encodeURI(file.name))",
+    "node-async": "testChunks: false,"
+    " generateUniqueIdentifier: (file) => $.get('/fileid?filename=' + encodeURI(file.name))",
     "java": "testChunks: true, method: 'octet'",
 }
 

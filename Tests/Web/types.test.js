@@ -29,6 +29,7 @@ test('the sources have no type errors', () => {
 test('valid uses compile, and invalid uses do not', () => {
   assertSound(tsc(...asModule, path.join('types', 'usage.ts')));
   assertSound(tsc(...asModule, path.join('types', 'uploader-usage.ts')));
+  assertSound(tsc(...asModule, path.join('types', 'frameworks.ts')));
 });
 
 test('the examples in the declarations compile', (t) => {
