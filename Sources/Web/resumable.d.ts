@@ -315,7 +315,7 @@ declare namespace Resumable {
     /**
      * Why the file failed, or null. `refused`: the server's answer ended it. `unreachable`: all retries were used up.
      * `foreign`: the answers did not come from the upload server. `unreadable`: the browser cannot read the file any
-     * more. `page`: a function of the page threw. `status` is 0 if there was no answer.
+     * more. `page`: a function of the page threw, or its promise was rejected. `status` is 0 if there was no answer.
      */
     readonly failure: {
       readonly reason: 'refused' | 'unreachable' | 'foreign' | 'unreadable' | 'page';

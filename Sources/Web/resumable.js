@@ -630,7 +630,7 @@
      */
     _withheld(error) {
       const isOnline = this.resumableObj._platform.isOnline();
-      if (isOnline && ++this._foreign >= FOREIGN_ATTEMPTS) return this.fileObj._fail(String(error), false);
+      if (isOnline && ++this._foreign >= FOREIGN_ATTEMPTS) return this.fileObj._fail(String(error), false, 'page');
       this._tryLater(null, 0);
     }
 
@@ -874,7 +874,10 @@
       }
       if (!isOurs) return this._strange(request, status);
       this._foreign = 0;
-      if (CONFIRMED.includes(status)) return this._confirmed(request.responseText, request);
+      if (CONFIRMED.includes(status)) {
+        parent._adapt(this.endByte - this.startByte, parent._platform.now() - this._sentAt);
+        return this._confirmed(request.responseText, request);
+      }
       const most = this.getOpt('maxChunkRetries');
       const spent = most !== undefined && most !== null && this.retries >= most;
       const permanent = this._isPermanent(request, status);

@@ -6,9 +6,9 @@ import pathlib
 
 import pytest
 
-import pages
-from client import MIB, random_bytes
-from server import wait_until
+from support import pages
+from support.client import MIB, random_bytes
+from support.server import wait_until
 
 pytestmark = pytest.mark.browser
 
