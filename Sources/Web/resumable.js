@@ -65,6 +65,9 @@
   /** The largest request that several chunks are joined for, in bytes, because digests need it in memory. */
   const LARGEST_GROUP = 64 * 1024 * 1024;
 
+  /** How many requests are confirmed after a lost connection before the next ones grow again. */
+  const CALM = 8;
+
   /** Statuses that tell of a bad line: no connection, timeouts and broken connections behind a proxy. */
   const BAD_LINE = [0, 408, 502, 504];
 
@@ -914,7 +917,10 @@
      */
     _tryLater(request, status) {
       const parent = this.resumableObj;
-      if (BAD_LINE.includes(status)) parent._pace /= 2;
+      if (BAD_LINE.includes(status)) {
+        parent._pace /= 2;
+        parent._calm = 0;
+      }
       this._loaded = 0;
       this._unreached = status === 0;
       if (this._unreached && !parent._platform.isOnline()) parent._parked = true;
@@ -1563,6 +1569,8 @@
       /** The size of a request in bytes that suits the line, and false if a larger one was refused. */
       this._pace = 0;
       this._mayGrow = true;
+      /** Requests that were confirmed since the last lost connection. */
+      this._calm = Infinity;
       /** @type {Map<string, Function[]>} */
       this._listeners = new Map();
       /** @type {Map<string, ResumableFile>} */
@@ -2339,7 +2347,8 @@
      * @param {number} milliseconds
      */
     _adapt(bytes, milliseconds) {
-      if (milliseconds < QUICK) this._pace = Math.max(this._pace, Math.min(2 * bytes, LARGEST_GROUP));
+      const mayGrow = ++this._calm > CALM;
+      if (mayGrow && milliseconds < QUICK) this._pace = Math.max(this._pace, Math.min(2 * bytes, LARGEST_GROUP));
       if (milliseconds > SLOW) this._pace = Math.min(this._pace, (bytes * 2 * QUICK) / milliseconds);
     }
 

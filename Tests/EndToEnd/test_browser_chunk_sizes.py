@@ -1,4 +1,4 @@
-"""Requests that carry several chunks, files of one chunk, and answers of other programs, with the real server and nginx."""
+"""Requests that carry several chunks, files of one chunk, and answers of other programs, behind the real nginx."""
 
 import pytest
 

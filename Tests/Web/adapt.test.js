@@ -171,6 +171,23 @@ test('lost connections make requests smaller, and the bytes are sent once more o
   }
 });
 
+test('a connection that large requests break is not tried with them all the time', () => {
+  // A proxy that closes the connection instead of answering 413.
+  const { d, f, server } = begin(20000);
+  let broken = 0;
+  for (let i = 0; i < 5000 && d.open.length > 0; i++) {
+    if (Number(d.open[0].query.get('resumableCurrentChunkSize')) <= 40) {
+      server.take(d);
+    } else {
+      broken++;
+      d.answers(0);
+      d.pass(60000);
+    }
+  }
+  assert.deepEqual([f.isComplete(), server.bytes], [true, 20000]);
+  assert.ok(broken > 1 && broken * 8 <= server.lengths.length, `${broken} of ${server.lengths.length}`);
+});
+
 test('the server\'s own "later" is no sign of a bad line', () => {
   const { d, server } = begin(20000);
   while (Number(d.open[0].query.get('resumableChunkSize')) < 160) server.take(d);
