@@ -53,7 +53,7 @@ def events(browser) -> list:
 
 
 def statuses(server: Server) -> list[int]:
-    """The statuses of nginx's answers to chunks, in order. (Dropzone sends no tests. nginx logs its own errors as GET.)"""
+    """The statuses of answers to chunks, in order. (Dropzone sends no tests; nginx logs its own errors as GET.)"""
     fields = [line.split('"') for line in server.access_log()]
     return [int(rest.split()[0]) for _, request, rest, *_ in fields if request.split()[1] == ROUTES[0]]
 

@@ -59,7 +59,6 @@ def test_a_file_that_is_picked_again_is_not_sent_again(server, browser, tmp_path
     assert not browser.visible(".uploader-notice")
 
 
-@pytest.mark.needs("drop files")
 def test_a_dropped_file_arrives_and_the_drop_zone_is_highlighted(server, browser, tmp_path):
     (tmp_path / "dropped.bin").write_bytes(random_bytes(MIB))
     browser.open()
@@ -77,7 +76,7 @@ def test_a_dropped_file_arrives_and_the_drop_zone_is_highlighted(server, browser
     assert arrived(server) == {"dropped.bin": random_bytes(MIB)}
 
 
-@pytest.mark.needs("drop files")
+@pytest.mark.needs("drag from outside")
 def test_a_file_dropped_beside_the_drop_zone_does_not_replace_the_page(browser, tmp_path):
     (tmp_path / "missed.txt").write_bytes(b"missed")
     browser.open()
@@ -88,7 +87,7 @@ def test_a_file_dropped_beside_the_drop_zone_does_not_replace_the_page(browser, 
     assert browser.url() == page
 
 
-@pytest.mark.needs("drop files")
+@pytest.mark.needs("drag from outside")
 def test_a_dropped_folder_arrives_with_all_its_files(server, browser, tmp_path):
     files = make_folder(tmp_path / "album")
     browser.open().drop(tmp_path / "album")
@@ -108,7 +107,7 @@ def test_a_picked_folder_arrives_with_all_its_files(server, browser, tmp_path):
     assert "album/deep/deeper/三.txt" in paths
 
 
-@pytest.mark.needs("drop files")
+@pytest.mark.needs("drag from outside")
 def test_files_of_the_same_name_in_different_folders_all_arrive(server, browser, tmp_path):
     for folder in ("red", "blue"):
         (tmp_path / "album" / folder).mkdir(parents=True)

@@ -30,8 +30,8 @@ def begin(browser, give) -> set[int]:
 
 
 def keep_permission(browser) -> None:
-    """Keeps the permission that a drop has given. After a reload the browser would ask for it, and a test cannot answer.
-    It lasts while another tab of the site holds the file's handle."""
+    """Keeps the permission that a drop has given. After a reload the browser would ask for it, and a test cannot
+    answer. It lasts while another tab of the site holds the file's handle."""
     page = browser.tab()
     browser.new_tab()
     browser.open("/resources/um/graphics/uploader/upload.svg")
@@ -80,7 +80,7 @@ def test_after_a_crash_of_the_browser_the_upload_is_listed_and_asks_for_its_file
         assert browser.pending() == [], "a finished upload is not pending"
 
 
-@pytest.mark.needs("drop files", "file handle")
+@pytest.mark.needs("drag from outside", "file handle")
 def test_a_dropped_file_continues_with_one_click(server, browser, file):
     begin(browser, lambda: browser.drop(file))
     keep_permission(browser)
@@ -119,7 +119,7 @@ def test_a_file_that_has_changed_starts_from_the_beginning(server, browser, file
     assert arrived(server, file)
 
 
-@pytest.mark.needs("drop files", "file handle")
+@pytest.mark.needs("drag from outside", "file handle")
 def test_a_dropped_file_that_was_moved_has_to_be_chosen_again(server, browser, file, tmp_path):
     begin(browser, lambda: browser.drop(file))
     keep_permission(browser)

@@ -103,7 +103,6 @@ def test_a_file_is_uploaded_paused_and_resumed(server, example_page, tmp_path):
     assert {fields["upload_token"] for fields in every} == {"<api upload token>"}
 
 
-@pytest.mark.needs("drop files")
 def test_a_dropped_file_is_uploaded(server, example_page, tmp_path):
     (tmp_path / "dropped.mp4").write_bytes(b"dropped")
     example_page.drop(tmp_path / "dropped.mp4")

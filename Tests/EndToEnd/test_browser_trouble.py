@@ -100,7 +100,7 @@ def test_uploads_continue_when_the_browser_is_online_again(server, browser, file
     browser.pick(file)
     wait_until(lambda: len(browser.traffic.read().stored) >= 2, 30, "the first chunks are stored")
     browser.go_offline()
-    wait_until(lambda: "You are offline" in browser.text(".progress-text"), 10, "the page says that the browser is offline")
+    wait_until(lambda: "You are offline" in browser.text(".progress-text"), 10, "the page reports that it is offline")
     stored = len(browser.traffic.read().stored)
     browser.wait(2000)
     assert len(browser.traffic.read().stored) == stored

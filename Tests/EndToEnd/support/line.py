@@ -5,8 +5,8 @@ line is what was sent and answered, independently of what the page believes.
 
 Theory of operation: one asyncio loop on a thread of its own copies bytes in both directions. Towards nginx a shared
 clock paces them. On the way an incremental reader finds the heads of requests and responses (RFC 9112, section 6) and
-puts them into a queue, which `Traffic.read` empties on the test's thread. Small segments and a small receive buffer keep
-few bytes in the kernel, so that a browser sees the line's pace and not the loopback's.
+puts them into a queue, which `Traffic.read` empties on the test's thread. Small segments and a small receive buffer
+keep few bytes in the kernel, so that a browser sees the line's pace and not the loopback's.
 """
 
 import asyncio
@@ -93,11 +93,24 @@ class Line:
 
     async def _copy(self, source: socket.socket, sink: socket.socket, note, *, paced: bool) -> None:
         while content := await self.loop.sock_recv(source, PIECE if paced and self.rate else LARGE_PIECE):
+            if not paced and has_left(sink):
+                # A browser that has closed the connection does not see the answer.
+                return
             note(content)
             if paced and self.rate:
                 self.free_at = max(self.free_at, self.loop.time()) + len(content) / self.rate
                 await asyncio.sleep(self.free_at - self.loop.time())
             await self.loop.sock_sendall(sink, content)
+
+
+def has_left(peer: socket.socket) -> bool:
+    """True if the peer has closed the connection."""
+    try:
+        return peer.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 class Exchange:
@@ -131,7 +144,7 @@ class Messages:
 
     def __init__(self, begin):
         self.begin = begin
-        #: What comes next: a `head`, bytes of a `body`, the `size` of a chunk of a body, or the `trailer` after the last.
+        #: The next element: a `head`, bytes of a `body`, the `size` of a chunk of a body, or the `trailer` after it.
         self.next = "head"
         self.chunked = False
         #: Bytes that are yet to come of the body, or of its chunk.

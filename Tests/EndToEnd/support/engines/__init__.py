@@ -12,19 +12,15 @@ ENGINES = ("chromium", "firefox", "webkit")
 
 #: The actions that an engine cannot be driven to, with the reason. A test names them with `@pytest.mark.needs`.
 CANNOT: dict[str, dict[str, str]] = {
-    "coverage": {
-        "firefox": "BiDi has no profiler",
-        "webkit": "WebDriver has no profiler",
-    },
     "init script": {
         "webkit": "WebDriver cannot run a script before those of the page",
     },
     "pick folder": {
         "webkit": "WebDriver gives the folder itself to the input, without the files in it",
     },
-    "drop files": {
-        "firefox": "BiDi has no dragging of files from outside",
-        "webkit": "WebDriver has no dragging of files from outside",
+    "drag from outside": {
+        "firefox": "BiDi cannot drag files into the window; a script dispatches events, without folders",
+        "webkit": "WebDriver cannot drag files into the window; a script dispatches events, without folders",
     },
     "file handle": {
         "firefox": "has no File System Access API",
@@ -140,7 +136,7 @@ class Engine(Protocol):
 
 
 def start(engine: str, profile: pathlib.Path, *, language: str = "en-US", answers_questions: bool = True) -> Engine:
-    """Starts a browser with that profile. `answers_questions`: its driver answers the question before leaving with yes."""
+    """Starts a browser. `answers_questions`: its driver answers the question before leaving with yes."""
     match engine:
         case "chromium":
             from support.engines.chromium import Chromium

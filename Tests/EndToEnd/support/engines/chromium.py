@@ -17,7 +17,7 @@ class Chromium(WebDriverEngine):
     def __init__(self, profile: pathlib.Path, language: str, answers_questions: bool):
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        # Chromium's own sandbox does not work for root, and /dev/shm is tiny in containers. Only loopback pages are opened.
+        # Chromium's sandbox does not work for root, and /dev/shm is tiny in containers. All pages are on loopback.
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
             options.add_argument(argument)
         options.add_argument("--window-size=1000,800")

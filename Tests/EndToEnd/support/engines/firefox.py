@@ -1,7 +1,7 @@
 """Debian's Firefox, by WebDriver BiDi on its remote debugging port (https://w3c.github.io/webdriver-bidi/).
 
-The session may also use Firefox's own window (the `chrome` scope), for a file dialogue that answers without a person and
-for the colour scheme.
+The session may also use Firefox's own window (the `chrome` scope), for a file dialogue that answers without a
+person and for the colour scheme.
 """
 
 import base64
@@ -11,6 +11,7 @@ import subprocess
 
 import websocket
 
+from support.engines.drag import ScriptedDrag
 from support.server import wait_until
 
 PREFERENCES = {
@@ -48,7 +49,23 @@ DIALOG = """
     }
     Components.manager.QueryInterface(Ci.nsIComponentRegistrar).registerFactory(
       Services.uuid.generateUUID(), '', '@mozilla.org/filepicker;1',
-      { QueryInterface: ChromeUtils.generateQI(['nsIFactory']), createInstance: (iid) => new Picker().QueryInterface(iid) });
+      {
+        QueryInterface: ChromeUtils.generateQI(['nsIFactory']),
+        createInstance: (iid) => new Picker().QueryInterface(iid),
+      });
+"""
+
+CONFIRM = """
+    const frame = [...document.querySelectorAll('browser.dialogFrame')].find(
+      (each) => each.currentURI?.spec.endsWith('/commonDialog.xhtml'));
+    try {
+      const accept = frame.contentDocument.getElementById('commonDialog').getButton('accept');
+      if (!accept.disabled) accept.click();
+      return !accept.disabled;
+    } catch {
+      // It is not loaded yet.
+      return false;
+    }
 """
 
 # Policy violations are no errors of scripts, so the page reports them.
@@ -60,7 +77,7 @@ class BiDiError(Exception):
     pass
 
 
-class Firefox:
+class Firefox(ScriptedDrag):
     name = "firefox"
 
     def __init__(self, profile: pathlib.Path, language: str, answers_questions: bool):
@@ -119,14 +136,14 @@ class Firefox:
         elif method == "log.entryAdded" and details["level"] == "error":
             self.messages.append(f"{details['type']}: {details['text']}")
 
-    def _call_function(self, function: str, arguments: list, context: str | None = None):
+    def _call_function(self, function: str, arguments: list, *, by_user: bool = False):
         result = self.call(
             "script.callFunction",
             functionDeclaration=function,
             arguments=arguments,
             awaitPromise=True,
-            target={"context": context or self.context},
-            userActivation=False,
+            target={"context": self.context},
+            userActivation=by_user,
         )
         if result["type"] == "exception":
             raise BiDiError(result["exceptionDetails"]["text"])
@@ -142,12 +159,17 @@ class Firefox:
         )
         return json.loads(result["value"])
 
-    def _in_window(self, text: str) -> None:
+    def _in_window(self, text: str) -> bool:
+        """Runs the body of a function in Firefox's own window. Returns whether its value is true."""
         result = self.call(
-            "script.evaluate", expression=f"{{ {text} }}; 0", target={"context": self.window}, awaitPromise=False
+            "script.evaluate",
+            expression=f"Boolean((() => {{ {text} }})())",
+            target={"context": self.window},
+            awaitPromise=False,
         )
         if result["type"] == "exception":
             raise BiDiError(result["exceptionDetails"]["text"])
+        return result["result"]["value"]
 
     def _element(self, selector: str) -> str:
         node = self._call_function(
@@ -175,7 +197,8 @@ class Firefox:
 
     def async_script(self, text: str, *arguments):
         return self._json(
-            f"const all = [...arguments]; return new Promise((done) => (function() {{ {text} }}).apply(null, [...all, done]));",
+            f"""const given = [...arguments];
+            return new Promise((done) => (function() {{ {text} }}).apply(null, [...given, done]));""",
             arguments,
         )
 
@@ -212,8 +235,12 @@ class Firefox:
             pickedFolder.initWithPath({json.dumps(str(path))});"""
         )
         self._call_function(
-            "(selector) => document.querySelector(selector).click()", [{"type": "string", "value": selector}]
+            "(selector) => document.querySelector(selector).click()",
+            [{"type": "string", "value": selector}],
+            by_user=True,
         )
+        # Firefox asks whether to upload the whole folder. The button works after a moment.
+        wait_until(lambda: self._in_window(CONFIRM), 10, "Firefox asks whether to upload the folder")
 
     def keep_dialogs_closed(self) -> None:
         self._in_window(DIALOG)

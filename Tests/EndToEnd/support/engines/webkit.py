@@ -8,6 +8,7 @@ import subprocess
 
 from selenium import webdriver
 
+from support.engines.drag import ScriptedDrag
 from support.engines.webdriver import WebDriverEngine
 from support.media import encode_png
 
@@ -54,7 +55,7 @@ class Display:
         self.process.wait(10)
 
 
-class WebKit(WebDriverEngine):
+class WebKit(ScriptedDrag, WebDriverEngine):
     name = "webkit"
 
     def __init__(self, profile: pathlib.Path, language: str):
