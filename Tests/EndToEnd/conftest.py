@@ -50,12 +50,15 @@ def shared_client(shared_server):
 
 
 def pytest_generate_tests(metafunc):
-    """Runs each browser test in every engine, or in those that BROWSERS names."""
+    """Runs each browser test in Chromium, and the core of them in every engine. BROWSERS=webkit,... names the engines
+    that run all tests instead."""
     if "engine" not in metafunc.fixturenames:
         return
+    usual = ENGINES if metafunc.definition.get_closest_marker("core") else ENGINES[:1]
+    chosen = os.environ["BROWSERS"].split(",") if "BROWSERS" in os.environ else usual
     needed = [action for mark in metafunc.definition.iter_markers("needs") for action in mark.args]
     engines = []
-    for name in os.environ.get("BROWSERS", ",".join(ENGINES)).split(","):
+    for name in chosen:
         reasons = [f"{name}, {action}: {CANNOT[action][name]}" for action in needed if name in CANNOT[action]]
         engines.append(pytest.param(name, marks=[pytest.mark.skip(reason=reasons[0])] if reasons else []))
     metafunc.parametrize("engine", engines, indirect=True)

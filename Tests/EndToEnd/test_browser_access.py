@@ -14,7 +14,7 @@ from support.client import MIB, random_bytes
 from support.media import png
 from support.server import wait_until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 # Browsers do not draw rows out of sight, but every row has to be checked.
 DRAW_ALL = """

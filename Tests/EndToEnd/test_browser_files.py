@@ -37,6 +37,7 @@ def arrived(server) -> dict[str, bytes]:
     return {name: (server.root / name).read_bytes() for name in server.finished_files()}
 
 
+@pytest.mark.core
 def test_picked_files_arrive(server, browser, tmp_path):
     files = {"a b.txt": b"one", "影片.bin": random_bytes(3 * MIB + 1), "empty": b""}
     for name, content in files.items():
@@ -47,6 +48,7 @@ def test_picked_files_arrive(server, browser, tmp_path):
     assert browser.text(".uploader-summary-text") == "3 of 3 files uploaded"
 
 
+@pytest.mark.core
 def test_a_file_that_is_picked_again_is_not_sent_again(server, browser, tmp_path):
     (tmp_path / "once.txt").write_bytes(b"once")
     browser.open().pick(tmp_path / "once.txt")
@@ -59,6 +61,7 @@ def test_a_file_that_is_picked_again_is_not_sent_again(server, browser, tmp_path
     assert not browser.visible(".uploader-notice")
 
 
+@pytest.mark.core
 def test_a_dropped_file_arrives_and_the_drop_zone_is_highlighted(server, browser, tmp_path):
     (tmp_path / "dropped.bin").write_bytes(random_bytes(MIB))
     browser.open()
@@ -98,6 +101,7 @@ def test_a_dropped_folder_arrives_with_all_its_files(server, browser, tmp_path):
 
 
 @pytest.mark.needs("pick folder")
+@pytest.mark.core
 def test_a_picked_folder_arrives_with_all_its_files(server, browser, tmp_path):
     files = make_folder(tmp_path / "album")
     browser.open().pick_folder(tmp_path / "album")
@@ -133,6 +137,7 @@ def test_pasted_text_adds_no_file(browser):
     assert (browser.whole(), browser.rows(), browser.text(".uploader-notice")) == ("idle", [], "")
 
 
+@pytest.mark.core
 def test_two_tabs_with_the_same_file_make_one_file(server, browser, tmp_path):
     data = random_bytes(6 * MIB + 7, seed=2)
     (tmp_path / "twice.bin").write_bytes(data)

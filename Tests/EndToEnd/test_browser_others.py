@@ -18,7 +18,7 @@ from support.client import MIB, random_bytes
 from support.flask_server import BACKEND
 from support.server import Server, free_port, wait_until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 # The smallest page that uses the library.
 PAGE = """<!doctype html>

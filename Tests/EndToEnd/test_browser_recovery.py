@@ -8,7 +8,7 @@ from support.browser import open_browser
 from support.client import MIB, random_bytes
 from support.server import wait_until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 SIZE = 12 * MIB + 5
 

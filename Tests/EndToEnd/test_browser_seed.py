@@ -8,7 +8,7 @@ from support import pages
 from support.client import MIB, random_bytes
 from support.server import wait_until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 JQUERY = pathlib.Path("/usr/share/javascript/jquery/jquery.min.js")
 
