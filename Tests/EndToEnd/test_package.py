@@ -1,7 +1,8 @@
-"""The Debian package in a clean root: installed, serving, upgraded in the middle of uploads, purged.
+"""The Debian package in clean roots of this machine's release and the later ones: installed, serving, upgraded during
+uploads, purged.
 
-systemd does not run in the root, so `Installed` does its work: it reads the installed units, makes the socket, and
-starts the program as the units say. nginx is the root's own, with the site that the package installs.
+systemd does not run in these roots, so `Installed` does its work: it reads the installed units, creates the socket, and
+starts the program as they say. nginx is that of the root, with the site of the package.
 """
 
 import contextlib
@@ -14,11 +15,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 
 import pytest
 
 from support.browser import open_browser
 from support.client import MIB, Client, random_bytes
+from support.http2 import HTTP2Client, make_certificate, nginx_version, with_tls
 from support.load import Load
 from support.server import REPOSITORY, free_port, wait_until
 
@@ -28,6 +32,8 @@ pytestmark = [
 ]
 
 UPLOADS = "/var/lib/resumabled"
+# The releases of Debian on which the package must work if it is built on one of them or on an earlier one.
+RELEASES = ["bookworm", "trixie"]
 
 
 def run(*arguments, **how) -> str:
@@ -36,17 +42,31 @@ def run(*arguments, **how) -> str:
     return done.stdout
 
 
-def debian() -> tuple[str, str]:
-    """This machine's mirror and release, from its list of sources."""
-    release = re.search(r"^VERSION_CODENAME=(\w+)$", pathlib.Path("/etc/os-release").read_text(), re.M)[1]
+def releases() -> list[str]:
+    """This machine's release and the later ones."""
+    own = re.search(r"^VERSION_CODENAME=(\w+)$", pathlib.Path("/etc/os-release").read_text(), re.M)[1]
+    return RELEASES[RELEASES.index(own):] if own in RELEASES else [own]
+
+
+def mirror() -> str:
+    """This machine's mirror of Debian, from its list of sources."""
     for path in pathlib.Path("/etc/apt").glob("sources.list*/**/*.sources"):
         if address := re.search(r"^URIs:\s*(\S+)", path.read_text(), re.M):
-            return address[1], release
+            return address[1]
     lists = [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*.list")]
     for path in filter(pathlib.Path.exists, lists):
         if address := re.search(r"^deb\s+(?:\[.*?\]\s+)?(\S+)", path.read_text(), re.M):
-            return address[1], release
-    return "http://deb.debian.org/debian", release
+            return address[1]
+    return "http://deb.debian.org/debian"
+
+
+def reachable(release: str) -> bool:
+    """Whether debootstrap can install the release from this machine's mirror."""
+    try:
+        with urllib.request.urlopen(f"{mirror()}/dists/{release}/InRelease", timeout=30):
+            return pathlib.Path("/usr/share/debootstrap/scripts", release).exists()
+    except urllib.error.URLError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +80,17 @@ def packages(tmp_path_factory) -> list[pathlib.Path]:
     return [pathlib.Path(path) for path in built]
 
 
-@pytest.fixture(scope="module")
-def clean_root(packages):
-    """A Debian with only the packages that ours and nginx need, and no files of this project."""
+@pytest.fixture(scope="module", params=releases())
+def clean_root(request):
+    """A minimal Debian with nginx. All else must come with the package and its dependencies."""
+    # Each machine must pass with its own release; others may be out of reach, except in continuous integration.
+    if request.param != releases()[0] and "CI" not in os.environ and not reachable(request.param):
+        pytest.skip(f"{mirror()} has no {request.param}")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-root."))
-    mirror, release = debian()
-    wanted = re.search(r"^ Depends: (.*)$", run("dpkg-deb", "-I", packages[0]), re.M)[1]
-    names = {re.split(r"[ |(]", each.strip())[0] for each in wanted.split(",")} - {"systemd"}
     # The maintainer scripts need only these two programs of systemd.
-    names |= {"nginx-light", "systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "util-linux"}
+    names = ["nginx-light", "systemd-standalone-sysusers", "systemd-standalone-tmpfiles", "util-linux"]
     try:
-        run("debootstrap", "--variant=minbase", f"--include={','.join(sorted(names))}", release, folder, mirror)
+        run("debootstrap", "--variant=minbase", f"--include={','.join(names)}", request.param, folder, mirror())
         folder.chmod(0o755)
         run("mount", "-t", "proc", "proc", folder / "proc")
         yield folder
@@ -142,14 +162,20 @@ class Installed:
         status, self.program = self.program.wait(30), None
         assert status == 0, (self.clean_root / "program.log").read_text()
 
-    def start_nginx(self) -> None:
-        """Enables the site unchanged, on a port that is free on this machine."""
+    def site(self) -> str:
+        """The site of the package, which listens at port 80."""
+        return (self.clean_root / "etc/nginx/sites-available/resumabled").read_text()
+
+    def start_nginx(self, text: str | None = None) -> None:
+        """Enables the site as it is, but at a free port, or the site in `text`."""
+        if text is None:
+            text = self.site()
+            assert text.count("listen 80;") == 1
+            text = text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
         sites = self.clean_root / "etc/nginx/sites-enabled"
-        text = (self.clean_root / "etc/nginx/sites-available/resumabled").read_text()
-        assert text.count("listen 80;") == 1
         for site in sites.iterdir():
             site.unlink()
-        (sites / "resumabled").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{self.port};"))
+        (sites / "resumabled").write_text(text)
         tested = subprocess.run(
             ["chroot", self.clean_root, "nginx", "-t"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert tested.returncode == 0 and "[warn]" not in tested.stderr, tested.stderr
@@ -161,6 +187,11 @@ class Installed:
                 return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
         wait_until(listens, 10, "nginx listens")
+
+    def stop_nginx(self) -> None:
+        self.nginx.send_signal(signal.SIGQUIT)
+        status, self.nginx = self.nginx.wait(30), None
+        assert status == 0
 
     def close(self) -> None:
         for process, how in ((self.nginx, signal.SIGQUIT), (self.program, signal.SIGTERM)):
@@ -177,7 +208,10 @@ def installed(clean_root, packages):
     shutil.copy(packages[0], clean_root / "first.deb")
     installed = Installed(clean_root)
     try:
-        installed.run("dpkg", "-i", "/first.deb")
+        # apt installs the dependencies, by whatever names the release has them.
+        installed.run("apt-get", "-qq", "update")
+        installed.run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "install", "-y",
+                      "--no-install-recommends", "/first.deb")
         installed.listen()
         installed.start_program()
         installed.start_nginx()
@@ -204,7 +238,7 @@ def test_an_upgrade_restarts_the_program_and_leaves_the_socket_alone(packages, t
 def test_the_program_needs_only_debian_packages(packages):
     told = run("dpkg-deb", "-I", packages[0])
     depends = re.search(r"^ Depends: (.*)$", told, re.M)[1]
-    assert "swift" not in told.partition("Description")[0] and "libfcgi0ldbl" in depends and "libc6" in depends
+    assert "swift" not in told.partition("Description")[0] and re.search(r"libfcgi0(?:ldbl|t64)", depends) and "libc6" in depends
 
 
 def test_the_service_user_owns_the_uploads_and_others_cannot_read_them(installed):
@@ -253,6 +287,27 @@ def test_a_file_arrives_by_the_installed_page(installed, tmp_path):
     assert arrived.read_bytes() == data
     assert arrived.stat().st_uid == installed.number("passwd", "resumabled")
     assert arrived.stat().st_mode & 0o007 == 0
+
+
+def test_the_site_speaks_http2_with_the_lines_of_its_comment(installed, tmp_path):
+    """`start_nginx` accepts no warning, such as one about a deprecated directive."""
+    certificate, key = make_certificate(installed.clean_root / "etc/nginx")
+    inside = [pathlib.Path("/", path.relative_to(installed.clean_root)) for path in (certificate, key)]
+    installed.stop_nginx()
+    installed.start_nginx(with_tls(
+        installed.site(), "listen 80;", installed.port, *inside,
+        nginx_version("chroot", installed.clean_root, "nginx")))
+    data = random_bytes(3 * MIB + 17)
+    try:
+        with HTTP2Client(installed.port, certificate) as client:
+            answers = client.upload(data, filename="http2.bin", identifier="http2.bin")
+            assert [answer.status for answer in answers] == [200] * 3
+            answer = client.request("POST", client.route, bytes(3 * MIB), {"Content-Type": "application/octet-stream"})
+            assert (answer.status, answer.outcome) == (415, "refused")
+    finally:
+        installed.stop_nginx()
+        installed.start_nginx()
+    assert (installed.root / "http2.bin").read_bytes() == data
 
 
 def test_no_client_notices_an_upgrade_in_the_middle_of_uploads(installed, packages, tmp_path):

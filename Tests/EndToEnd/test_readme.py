@@ -38,7 +38,7 @@ PROTOCOL_SECTIONS = [
 TESTED_ELSEWHERE = {
     "deploy/run": ("test_deploy_run.py", '"deploy/run"'),
     "deploy/package": ("test_package.py", '"deploy/package"'),
-    "sudo apt install ./.build-package/resumabled_*.deb": ("test_package.py", '"dpkg", "-i"'),
+    "sudo apt install ./.build-package/resumabled_*.deb": ("test_package.py", '"apt-get", "-qq", "install"'),
     "sudo ln -s ../sites-available/resumabled /etc/nginx/sites-enabled/": ("test_package.py", '"resumabled").write_text'),
     "sudo rm /etc/nginx/sites-enabled/default": ("test_package.py", "site.unlink()"),
     "sudo nginx -t && sudo systemctl reload nginx": ("test_package.py", '"nginx", "-t"'),

@@ -23,8 +23,9 @@ from support.cors import OpenServer
 HOST = "upload.example.org"
 
 
-def nginx_version() -> tuple[int, ...]:
-    text = subprocess.run(["nginx", "-v"], stderr=subprocess.PIPE, text=True, check=True).stderr
+def nginx_version(*nginx: str | pathlib.Path) -> tuple[int, ...]:
+    """The version of the nginx that this command starts."""
+    text = subprocess.run([*nginx, "-v"], stderr=subprocess.PIPE, text=True, check=True).stderr
     return tuple(map(int, re.search(r"nginx/([\d.]+)", text)[1].split(".")))
 
 
@@ -38,14 +39,17 @@ def make_certificate(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     return certificate, key
 
 
-def with_tls(text: str, port: int, certificate: pathlib.Path, key: pathlib.Path) -> str:
-    """nginx's configuration with the lines that the example's comment gives for TLS and HTTP/2."""
+def with_tls(
+    text: str, plain: str, port: int, certificate: pathlib.Path, key: pathlib.Path, version: tuple[int, ...]
+) -> str:
+    """nginx's configuration with the lines that the example's comment gives for TLS and HTTP/2, for that version of
+    nginx. They replace the line `plain`."""
 
     def comment(pattern: str) -> str:
         (found,) = re.findall(rf"^ *#   ({pattern};)$", text, re.M)
         return found
 
-    if nginx_version() < (1, 25, 1):
+    if version < (1, 25, 1):
         listen = [comment("listen 443 ssl http2")]
     else:
         listen = [comment("listen 443 ssl"), comment("http2 on")]
@@ -57,7 +61,6 @@ def with_tls(text: str, port: int, certificate: pathlib.Path, key: pathlib.Path)
     }.items():
         assert lines.count(setting) == 1, setting
         lines = lines.replace(setting, value)
-    plain = f"listen 127.0.0.1:{port};"
     assert text.count(plain) == 1
     return text.replace(plain, lines)
 
@@ -67,7 +70,9 @@ class TLSServer(OpenServer):
 
     def configuration(self, text: str) -> str:
         self.certificate, key = make_certificate(self.state)
-        return with_tls(super().configuration(text), self.port, self.certificate, key)
+        plain = f"listen 127.0.0.1:{self.port};"
+        return with_tls(
+            super().configuration(text), plain, self.port, self.certificate, key, nginx_version("nginx"))
 
     def client(self, **options) -> "HTTP2Client":
         return HTTP2Client(self.port, self.certificate, **options)
