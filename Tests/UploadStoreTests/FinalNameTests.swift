@@ -39,6 +39,38 @@ import UploadModel
         #expect(try site.folder.read("name (3).ext") == bytes)
     }
 
+    @Test("The numbers don't end: the 12,001st file with the same name is finished like the first")
+    func manyTaken() throws {
+        for name in ["name.ext"] + (1...12_000).map({ "name (\($0)).ext" }) { try site.folder.write([], to: name) }
+        #expect(try store.sendAll(bytes, as: uploadID("id", "name.ext")) == .completed(path: "name (12001).ext"))
+        #expect(try site.folder.read("name (12001).ext") == bytes)
+    }
+
+    @Test("A free number costs few looks, however many are taken before it", arguments: [0, 1, 2, 3, 1000, 1 << 40])
+    func looks(taken: UInt64) {
+        var looks = 0
+        let number = freeNumber(after: nil) { number in
+            looks += 1
+            return number < taken
+        }
+        if taken <= 1000 { #expect(number == taken) } else { #expect(number >= taken) }
+        #expect(looks <= 2 * 42 + 2)
+    }
+
+    @Test("A number that was taken at the last moment is not tried again", arguments: [0, 1, 5, 1000] as [UInt64])
+    func takenMeanwhile(number: UInt64) {
+        #expect(freeNumber(after: number) { _ in false } == number + 1)
+        #expect(freeNumber(after: number) { $0 < number + 7 } == number + 7)
+    }
+
+    @Test("Names that take exactly the numbers that are looked at don't end the search")
+    func planted() {
+        var looked: Set<UInt64> = []
+        let number = freeNumber(after: nil) { number in looked.insert(number).inserted && looked.count < 200 }
+        #expect(number < 1 << 53)
+        #expect(looked.contains(number))
+    }
+
     @Test("A folder with the file's name is left alone")
     func takenByFolder() throws {
         try site.folder.makeFolder("name.ext")

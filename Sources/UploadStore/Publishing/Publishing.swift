@@ -16,9 +16,6 @@ import UploadModel
 // with that name has that inode, step 4 was done. Everything before that is done again.
 
 extension LocalStore {
-    /// How many numbers are tried for a name that is taken.
-    private static let maximumNumber: UInt64 = 10_000
-
     /// Publishes a complete upload, or waits for the thread or process that is publishing it.
     ///
     /// - Returns: the path below the root; nil if the upload isn't complete any more, or another one has published it.
@@ -54,13 +51,11 @@ extension LocalStore {
         if upload.mayHaveParts.exchange(false, ordering: .relaxed) { clearParts(of: upload.id) }
         let folder = try folder(for: upload.destination)
         let filename = upload.destination.filename
-        let numbers = settings.onConflict == .rename ? 0..<LocalStore.maximumNumber : 0..<1
-        for number in numbers {
-            let name = filename.numbered(number)
+        var taken: UInt64?
+        while true {
             // Saves a sync for each name that is taken. The rename itself decides.
-            if settings.onConflict != .replace, try onDisk({ () throws(FileError) in try folder.status(name) }) != nil {
-                continue
-            }
+            let number = try freeNumber(for: filename, in: folder, after: taken)
+            let name = filename.numbered(number)
             let announced = try upload.change { journal throws(FileError) in
                 try journal.append([
                     .durable(records: records),
@@ -69,7 +64,10 @@ extension LocalStore {
                 try journal.sync()
             }
             guard announced else { throw .busy }
-            guard try rename(upload, to: folder, as: name) else { continue }
+            guard try rename(upload, to: folder, as: name) else {
+                taken = number
+                continue
+            }
             _ = try upload.change { journal throws(FileError) in
                 // Another request may have recorded it since the rename (`settle`).
                 guard !journal.isPublished else { return }
@@ -77,8 +75,24 @@ extension LocalStore {
             }
             return upload.destination.path(number)
         }
-        guard settings.onConflict == .rename else { throw .nameTaken }
-        throw .failed(StoreCause("cannot find a free name for \(filename.text)"))
+    }
+
+    /// A number with which the name is free, by the settings: 0 is the name itself.
+    ///
+    /// - Parameter taken: a number that was found taken before.
+    /// - Throws: `StoreError.nameTaken` if the file may not get another name.
+    private func freeNumber(
+        for filename: FileName, in folder: any Directory, after taken: UInt64?
+    ) throws(StoreError) -> UInt64 {
+        if settings.onConflict == .replace { return 0 }
+        func isTaken(_ number: UInt64) throws(StoreError) -> Bool {
+            try onDisk { () throws(FileError) in try folder.status(filename.numbered(number)) } != nil
+        }
+        if settings.onConflict == .refuse {
+            if taken == nil, try !isTaken(0) { return 0 }
+            throw .nameTaken
+        }
+        return try UploadStore.freeNumber(after: taken, isTaken)
     }
 
     /// Records that the file has its name, and tells the observer.
