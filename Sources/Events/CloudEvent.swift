@@ -54,7 +54,7 @@ private func facts(_ id: UploadID, size: UInt64?, _ metadata: Metadata) -> [(nam
     [
         ("identifier", .string(id.identifier)), ("filename", .string(id.filename.text)), ("size", .number(size)),
         ("type", .string(metadata.mediaType)),
-        ("metadata", .object(metadata.others.map { ($0.name, .string($0.value)) })),
+        ("metadata", JSON(metadata: metadata.others.lists)),
     ] + (id.owner.subject.isEmpty ? [] : [("owner", .string(id.owner.subject))])
 }
 
@@ -63,9 +63,9 @@ extension Metadata {
     var mediaType: String? { Dialect.mediaType(in: self)?.value }
 
     /// All pairs but the media type.
-    fileprivate var others: [Pair] {
+    fileprivate var others: Metadata {
         let type = Dialect.mediaType(in: self)
-        return pairs.filter { $0 != type }
+        return Metadata(pairs.filter { $0 != type })
     }
 }
 

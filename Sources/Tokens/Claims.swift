@@ -26,7 +26,8 @@ extension Permit {
         }
         var directory: RelativePath?
         if let value = claims["dir"] {
-            guard let text = value.string, !text.hasPrefix("/"), let path = try? RelativePath(text, parameter: "dir")
+            // Exactly the folder that the site means, or none.
+            guard let text = value.string, let path = try? RelativePath(text, parameter: "dir"), path.text == text
             else { throw .invalidClaim("dir") }
             directory = path
         }

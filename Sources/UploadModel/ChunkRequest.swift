@@ -10,6 +10,9 @@ package struct ChunkRequest: Sendable, Equatable {
     package let place: Place
     /// The file's path below the folder that was picked, if the client sends one.
     package let relativePath: RelativePath?
+    /// When the file was last modified, in milliseconds since the Unix epoch; nil if the client doesn't state it, or
+    /// states something else than a whole number, such as a time before 1970.
+    package let lastModified: UInt64?
     /// The largest file that is accepted, in bytes. If the client states no size, the store compares it once it is
     /// known.
     package let maximumFileSize: UInt64
@@ -39,13 +42,15 @@ package struct ChunkRequest: Sendable, Equatable {
     /// A request from values that are valid already.
     package init(
         upload: UploadID, number: UInt64, place: Place, relativePath: RelativePath? = nil,
-        maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata(), quota: TokenQuota? = nil
+        lastModified: UInt64? = nil, maximumFileSize: UInt64 = 1 << 40, metadata: Metadata = Metadata(),
+        quota: TokenQuota? = nil
     ) {
         dialect = .resumable
         self.upload = upload
         self.number = number
         self.place = place
         self.relativePath = relativePath
+        self.lastModified = lastModified
         self.maximumFileSize = maximumFileSize
         self.metadata = metadata
         self.quota = quota
@@ -56,12 +61,14 @@ package struct ChunkRequest: Sendable, Equatable {
     /// - Parameters:
     ///   - permit: what the client may do.
     ///   - maximumFileSize: the largest file, in bytes; a smaller limit of the permit applies as well.
+    ///   - usesPath: false if the store doesn't use the relative path: then an unusable one is ignored.
     /// - Throws: `ParameterError`.
     package init(
-        _ parameters: Parameters, for purpose: Purpose, permit: Permit = Permit(), maximumFileSize: UInt64
+        _ parameters: Parameters, for purpose: Purpose, permit: Permit = Permit(), maximumFileSize: UInt64,
+        usesPath: Bool = true
     ) throws(ParameterError) {
         func integer(_ name: String, in range: ClosedRange<UInt64>) throws(ParameterError) -> UInt64? {
-            guard let text = parameters[name] else { return nil }
+            guard let text = try parameters.single(name) else { return nil }
             guard let value = UInt64(decimal: text), range.contains(value) else {
                 throw .invalid(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
             }
@@ -74,11 +81,11 @@ package struct ChunkRequest: Sendable, Equatable {
         let maximumFileSize = min(maximumFileSize, permit.maximumFileSize ?? .max)
         self.maximumFileSize = maximumFileSize
         quota = permit.quota
-        if let path = parameters[dialect.relativePath], !path.isEmpty {
-            relativePath = try RelativePath(path, parameter: dialect.relativePath)
-        } else {
-            relativePath = nil
-        }
+        relativePath = try Self.relativePath(parameters, dialect, isUsed: usesPath)
+        lastModified = try dialect.lastModified.flatMap { name throws(ParameterError) in try parameters.single(name) }
+            .flatMap { UInt64(decimal: $0) }.flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
+        // Neither is used here, but two values would leave open which of them counts.
+        _ = try (parameters.single(dialect.type), parameters.single(dialect.chunkDigest))
         // A test stores nothing.
         metadata =
             purpose == .test ? Metadata() : Metadata(parameters.all.filter { !dialect.placing.contains($0.name) })
@@ -126,7 +133,17 @@ package struct ChunkRequest: Sendable, Equatable {
     /// True if both mean the same bytes of the same file, whatever their metadata.
     package func agrees(with other: ChunkRequest) -> Bool {
         upload == other.upload && number == other.number && place == other.place
-            && relativePath == other.relativePath
+            && relativePath == other.relativePath && lastModified == other.lastModified
+    }
+
+    private static func relativePath(
+        _ parameters: Parameters, _ dialect: Dialect, isUsed: Bool
+    ) throws(ParameterError) -> RelativePath? {
+        guard let path = try parameters.single(dialect.relativePath) else { return nil }
+        do throws(ParameterError) { return try RelativePath(path, parameter: dialect.relativePath) } catch {
+            if isUsed { throw error }
+            return nil
+        }
     }
 }
 
@@ -148,8 +165,8 @@ extension UploadID {
     }
 
     init(_ parameters: Parameters, dialect: Dialect, owner: Owner) throws(ParameterError) {
-        guard let name = parameters[dialect.filename] else { throw .missing(dialect.filename) }
-        guard let identifier = parameters[dialect.identifier] else { throw .missing(dialect.identifier) }
+        guard let name = try parameters.single(dialect.filename) else { throw .missing(dialect.filename) }
+        guard let identifier = try parameters.single(dialect.identifier) else { throw .missing(dialect.identifier) }
         try self.init(
             identifier: identifier, filename: try FileName(name, parameter: dialect.filename), owner: owner,
             parameter: dialect.identifier)

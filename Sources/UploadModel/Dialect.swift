@@ -12,6 +12,8 @@ package final class Dialect: Sendable, Equatable {
     package let relativePath: String
     package let type: String
     package let chunkDigest: String
+    /// When the file was last modified, in milliseconds since the Unix epoch; nil for clients that don't send it.
+    package let lastModified: String?
     /// Where the chunk begins in the file, in bytes; nil for clients that only send the chunk's number.
     package let chunkOffset: String?
     /// The upload token (PROTOCOL.md, Upload tokens). It is never stored.
@@ -83,13 +85,14 @@ package final class Dialect: Sendable, Equatable {
             currentChunkSize: name("CurrentChunkSize"), totalSize: name("TotalSize"),
             totalChunks: name("TotalChunks"), identifier: name("Identifier"), filename: name("Filename"),
             relativePath: name("RelativePath"), type: name("Type"), chunkDigest: name("ChunkDigest"),
-            namespace: namespace, givesUpOnNotFound: givesUpOnNotFound)
+            lastModified: name("LastModified"), namespace: namespace, givesUpOnNotFound: givesUpOnNotFound)
     }
 
     private init(
         chunkNumber: String, chunkSize: String, currentChunkSize: String, totalSize: String, totalChunks: String,
         identifier: String, filename: String, relativePath: String, type: String, chunkDigest: String,
-        chunkOffset: String? = nil, namespace: String = "", firstNumber: UInt64 = 1, givesUpOnNotFound: Bool = false,
+        lastModified: String? = nil, chunkOffset: String? = nil, namespace: String = "", firstNumber: UInt64 = 1,
+        givesUpOnNotFound: Bool = false,
         namesFileInPart: Bool = false
     ) {
         self.chunkNumber = chunkNumber
@@ -102,6 +105,7 @@ package final class Dialect: Sendable, Equatable {
         self.relativePath = relativePath
         self.type = type
         self.chunkDigest = chunkDigest
+        self.lastModified = lastModified
         self.chunkOffset = chunkOffset
         token = namespace + "upload_token"
         self.namespace = namespace
@@ -112,6 +116,6 @@ package final class Dialect: Sendable, Equatable {
             [
                 chunkNumber, chunkSize, currentChunkSize, totalSize, totalChunks, identifier, filename, relativePath,
                 chunkDigest, token,
-            ] + (chunkOffset.map { [$0] } ?? []))
+            ] + [lastModified, chunkOffset].compactMap(\.self))
     }
 }

@@ -4,6 +4,8 @@ package enum ParameterError: Error, Equatable, Sendable {
     case missing(String)
     /// A parameter's value breaks a rule; the text states the rule.
     case invalid(String, String)
+    /// A file cannot have this name or path; the text says why, to the person who uploads it.
+    case unusableName(String, String)
     /// A parameter is given twice in one place, with different values.
     case repeated(String)
     /// Two parameters contradict each other.
@@ -20,10 +22,11 @@ extension ParameterError: CustomStringConvertible {
         switch self {
         case .missing(let name): "Parameter \(name) is missing"
         case .invalid(let name, let rule): "Parameter \(name) \(rule)"
+        case .unusableName(_, let reason): reason
         case .repeated(let name): "Parameter \(name) is given twice with different values"
         case .contradiction(let one, let other): "Parameter \(one) contradicts \(other)"
         case .tooMany: "There are too many parameters"
-        case .fileTooLarge(let limit): "The file is too large; at most \(limit) bytes are accepted"
+        case .fileTooLarge(let limit): "The file is too large; at most \(sizeText(limit)) are accepted"
         }
     }
 }

@@ -1,8 +1,9 @@
 /// The parameters of one request, by name: from the query string, from form fields, or from both (PROTOCOL.md,
 /// Parameters).
 ///
-/// A field takes precedence over the query. Within one of the two places a name may be repeated only with the same
-/// value. Names and values are compared by bytes, without Unicode normalisation.
+/// A field takes precedence over the query. Within one of the two places a name may be repeated: metadata keeps all
+/// values in order, and a parameter that the protocol uses must have the same value each time (`single`). Names and
+/// values are compared by bytes, without Unicode normalisation.
 package struct Parameters: Sendable {
     /// Where a parameter was given.
     package enum Place: Sendable { case query, fields }
@@ -20,19 +21,10 @@ package struct Parameters: Sendable {
 
     /// Adds a parameter.
     ///
-    /// - Throws: `ParameterError.repeated`, or `.tooMany` if a limit is exceeded.
+    /// - Throws: `ParameterError.tooMany` if a limit is exceeded.
     package mutating func add(_ name: String, _ value: String, from place: Place) throws(ParameterError) {
         bytes += name.utf8.count + value.utf8.count
         guard bytes <= limits.bytes, query.count + fields.count < limits.count else { throw .tooMany }
-        let former =
-            switch place {
-            case .query: query.value(of: name)
-            case .fields: fields.value(of: name)
-            }
-        if let former {
-            guard former.hasBytes(of: value) else { throw .repeated(name) }
-            return
-        }
         let pair = Metadata.Pair(name: name, value: value)
         switch place {
         case .query: query.append(pair)
@@ -40,10 +32,18 @@ package struct Parameters: Sendable {
         }
     }
 
-    /// The value of that name; it may be empty.
+    /// The first value of that name; it may be empty.
     package subscript(name: String) -> String? { fields.value(of: name) ?? query.value(of: name) }
 
-    /// All parameters, each name once, in no particular order.
+    /// The value of a parameter that may have only one.
+    ///
+    /// - Throws: `ParameterError.repeated` if it is given with different values in the place that counts.
+    package func single(_ name: String) throws(ParameterError) -> String? {
+        if let value = try fields.single(name) { return value }
+        return try query.single(name)
+    }
+
+    /// All parameters; those of one name are in order. The query's are left out if a field has their name.
     var all: [Metadata.Pair] { fields + query.filter { fields.value(of: $0.name) == nil } }
 
     /// True if every parameter of the query that places the chunk or names its type is also a field. Then the query
@@ -66,8 +66,20 @@ package struct Parameters: Sendable {
 }
 
 extension [Metadata.Pair] {
-    /// The value of that name.
+    /// The first value of that name.
     fileprivate func value(of name: String) -> String? { first { $0.name.hasBytes(of: name) }?.value }
+
+    /// The only value of that name.
+    ///
+    /// - Throws: `ParameterError.repeated` if there are several that differ.
+    fileprivate func single(_ name: String) throws(ParameterError) -> String? {
+        var found: String?
+        for pair in self where pair.name.hasBytes(of: name) {
+            if let found, !found.hasBytes(of: pair.value) { throw .repeated(name) }
+            found = pair.value
+        }
+        return found
+    }
 }
 
 extension String {

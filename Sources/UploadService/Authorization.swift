@@ -31,7 +31,9 @@ package struct Authorization: Sendable {
     ///
     /// - Throws: `RequestFailure` with `refused` if a token is needed and the request has no valid one.
     func permit(for request: Request, _ parameters: Parameters) throws(RequestFailure) -> Permit {
-        let parameter = parameters[Dialect.of(parameters).token]
+        let parameter = try step(
+            { RequestFailure(Outcome($0)) },
+            { () throws(ParameterError) in try parameters.single(Dialect.of(parameters).token) })
         if request.method == .delete, let deleteToken, deleteToken.matches(parameter ?? request.bearerToken ?? "") {
             return Permit(mayRemove: true)
         }

@@ -37,7 +37,8 @@ struct ChunkAdmission: Sendable {
             { RequestFailure(Outcome($0)) },
             { () throws(ParameterError) in
                 try ChunkRequest(
-                    parameters, for: purpose, permit: permit, maximumFileSize: settings.maximumFileSize)
+                    parameters, for: purpose, permit: permit, maximumFileSize: settings.maximumFileSize,
+                    usesPath: settings.usesPaths)
             })
         chunk.clientKey = ClientKey(request, permit).name
         try checkSize(chunk)

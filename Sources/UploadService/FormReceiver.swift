@@ -73,8 +73,12 @@ struct FormReceiver: BodyReceiver {
     mutating func finish() throws(RequestFailure) -> Receipt {
         try step({ RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try parser.finish() })
         if hasLateFields {
-            for name in FormReceiver.early(Dialect.of(parameters)) where parameters[name] != early[name] {
-                throw RequestFailure(.malformed("Parameter \(name) must stand before the file"))
+            for name in FormReceiver.early(Dialect.of(parameters)) {
+                let value = try step(
+                    { RequestFailure(Outcome($0)) }, { () throws(ParameterError) in try parameters.single(name) })
+                guard value == early[name] else {
+                    throw RequestFailure(.malformed("Parameter \(name) must stand before the file"))
+                }
             }
         }
         switch file {

@@ -8,6 +8,8 @@ package struct UploadSettings: Sendable {
     /// The largest chunk, in bytes. The last chunk of a file may include the remainder, and then has less than twice as
     /// many. At most 2^40 (PROTOCOL.md, Parameters).
     package var maximumChunkSize: UInt64
+    /// True if the store places files by their relative paths.
+    package var usesPaths: Bool
     /// The name of the form's part that holds the chunk.
     package var fileParameter: String
     /// Limits on parameters.
@@ -29,6 +31,7 @@ package struct UploadSettings: Sendable {
     package init(
         maximumFileSize: UInt64 = 1 << 40,
         maximumChunkSize: UInt64 = 256 << 20,
+        usesPaths: Bool = true,
         fileParameter: String = "file",
         parameters: ParameterLimits = ParameterLimits(),
         form: MultipartLimits = MultipartLimits(),
@@ -40,6 +43,7 @@ package struct UploadSettings: Sendable {
     ) {
         self.maximumFileSize = maximumFileSize
         self.maximumChunkSize = min(maximumChunkSize, 1 << 40)
+        self.usesPaths = usesPaths
         self.fileParameter = fileParameter
         self.parameters = parameters
         self.form = form

@@ -16,7 +16,7 @@ package struct UploadKey: Hashable, Sendable {
             let directory = Array((id.owner.directory?.text ?? "").utf8)
             owner = Array("o\(subject.count):\(directory.count):".utf8) + subject + directory
         }
-        text = sha256Hex(owner + Array("\(identifier.count):".utf8) + identifier + id.filename.text.utf8)
+        text = sha256Hex(owner + Array("\(identifier.count):".utf8) + identifier + id.filename.original.utf8)
     }
 
     var journal: String { text + UploadFiles.journalSuffix }

@@ -200,6 +200,7 @@ struct Serve: ParsableCommand {
     func uploadSettings() throws -> UploadSettings {
         UploadSettings(
             maximumFileSize: limits.maxFileSize.bytes, maximumChunkSize: limits.maxChunkSize.bytes,
+            usesPaths: store.layout == .tree,
             parameters: limits.parameters, form: limits.form, origins: OriginPolicy(allowed: allowOrigin),
             types: allowType, sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
             authorization: try authorization())

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Events
 import Glibc
 import JSON
 import UploadModel
@@ -55,7 +56,7 @@ struct Status: ParsableCommand {
                     ("begun", .number(upload.begun)), ("touched", .number(upload.touched)),
                     ("complete", .bool(upload.path != nil)), ("path", .string(upload.path)),
                     ("owner", .string(upload.id.owner.subject.isEmpty ? nil : upload.id.owner.subject)),
-                    ("metadata", .object(upload.metadata.pairs.map { ($0.name, .string($0.value)) })),
+                    ("metadata", JSON(metadata: upload.metadata.lists)),
                 ])
             })
     }

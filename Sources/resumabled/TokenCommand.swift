@@ -39,7 +39,10 @@ struct TokenCommand: ParsableCommand {
     var delete = false
 
     func run() throws {
-        let path = try directory.map { try RelativePath($0, parameter: "--directory") }
+        let path = try directory.flatMap { try RelativePath($0, parameter: "--directory") }
+        guard path?.text == directory else {
+            throw ValidationError("--directory must be a plain path below the root, such as users/1.")
+        }
         guard let owner = Owner(subject: subject ?? "", directory: path) else {
             throw ValidationError("--subject must have at most \(Owner.maximumSubjectLength) bytes.")
         }

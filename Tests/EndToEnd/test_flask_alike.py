@@ -50,7 +50,7 @@ UNLIMITED = {"RESUMABLED_MAX_UPLOADS": "0", "RESUMABLED_MAX_UPLOADS_PER_CLIENT":
 ODD = {
     "resumableIdentifier": [None, "", "a\0b", b"\xff\xfe", "i" * 1025],
     "resumableFilename": [
-        None, "", ".", "..", "../up.bin", "sub/x.bin", "bell\x07", "two\r\nlines", "nul\0", b"\xc3\x28", "n" * 256,
+        None, "", ".", "..", "../up.bin", "sub/x.bin", b"\xc3\x28", "n" * 4097,
     ],
     "resumableChunkNumber": [
         None, "", "0", "-1", "one", "1.5", " 1", "+1", "1_0", "\uff11", "007", "9" * 30, str(2**31), "99",

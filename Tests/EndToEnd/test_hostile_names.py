@@ -138,9 +138,38 @@ def test_no_name_reads_or_changes_anything_outside_of_the_root(tmp_path, layout)
 
 # Invalid names (PROTOCOL.md, Parameters). The list above only shows that no name does harm.
 NO_NAMES = [
-    "", "../x", "../../x", "/etc/x", "a/b", "/", "//", ".", "..", "x/", "./x", "x/..", "\0", "x\0.txt", "x\n", "\r\nx",
-    "x\x1b[31m", "\x7f", "\x85", "../" * 80 + "tmp/x", ".resumabled/x", "n" * 256, b"\xff", b"\xc0\xae\xc0\xae",
+    "", "../x", "../../x", "/etc/x", "a/b", "/", "//", ".", "..", "x/", "./x", "x/..", "../" * 80 + "tmp/x", ".resumabled/x",
+    "n" * 4097, b"\xff", b"\xc0\xae\xc0\xae",
 ]  # fmt: skip
+
+# Legal at some client, and the name that the file gets.
+LEGAL_NAMES = {
+    "Icon\r": "Icon_", "a\tb": "a_b", "x\n.txt": "x_.txt", "x\x1b[31m": "x_[31m", "\x7f": "_", "x\0.txt": "x_.txt", "n" * 256: "n" * 255,
+    "视" * 93 + ".mp4": "视" * 83 + ".mp4", "x. ": "x. ", "....": "....", "b\\c": "b\\c",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEGAL_NAMES, ids=ascii)
+def test_a_name_that_is_legal_at_the_client_becomes_a_name_on_disk(shared_server, shared_client, name):
+    for role, send in (("query", shared_client.send_raw), ("fields", shared_client.send)):
+        fields = request(0, name, "resumableFilename") | {"resumableIdentifier": role}
+        assert shared_client.test(fields).status == 404
+        assert send(fields, CONTENT).status == 200
+        assert shared_client.test(fields).status == 200
+    assert (shared_server.root / LEGAL_NAMES[name]).read_bytes() == CONTENT
+
+
+PATHS = {"./x": "x", "a//b": "a/b", "/c/./d/": "c/d", "d/" * 70 + "e": "d/" * 70 + "e", "e\tf/Icon\r": "e_f/Icon_"}
+
+
+@pytest.mark.parametrize("layout", ["flat", "tree"])
+def test_a_path_that_is_legal_at_the_client_never_fails_the_file(tmp_path, layout):
+    with Server(tmp_path / "root", options=("--layout", layout)) as server, server.client() as client:
+        for number, (path, on_disk) in enumerate(PATHS.items()):
+            assert client.send(request(number, path, "resumableRelativePath"), CONTENT).status == 200, path
+            assert (server.root / (on_disk if layout == "tree" else f"file {number}")).read_bytes() == CONTENT
+        climbing = client.send(request(100, "a/../../x", "resumableRelativePath"), CONTENT)
+        assert climbing.status == (500 if layout == "tree" else 200)
 
 
 @pytest.mark.parametrize("name", NO_NAMES, ids=ascii)

@@ -15,20 +15,28 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) -> String? {
     let identifier = texts[0]
     let name = texts.count > 1 ? texts[1] : "name"
     let filename = try? FileName(name, parameter: "")
-    if (filename != nil) != isPlain(Array(name.utf8)) {
+    if (filename != nil) != isLegal(Array(name.utf8)) {
         return "the file name is \(filename == nil ? "not " : "")taken"
+    }
+    if let filename {
+        if !isPlain(Array(filename.text.utf8)) { return "the name on disk is \(filename.text)" }
+        if !filename.original.utf8.elementsEqual(name.utf8) { return "the client's name became \(filename.original)" }
+        if filename.isUnchanged != isPlain(Array(name.utf8)) {
+            return "a plain name was changed, or another one wasn't"
+        }
     }
 
     var path: RelativePath?
     if texts.count > 2 {
         path = try? RelativePath(texts[2], parameter: "")
-        var components = Array(texts[2].utf8).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        // A leading slash is ignored.
-        if components.count > 1, components[0].isEmpty { components.removeFirst() }
-        let isGood = components.count <= 64 && components.allSatisfy { isPlain(Array($0)) }
+        // Empty components and single dots mean nothing.
+        let components = Array(texts[2].utf8).split(separator: UInt8(ascii: "/")).map(Array.init)
+            .filter { $0 != Array(".".utf8) }
+        let isGood =
+            texts[2].utf8.count <= 4096 && (1...256).contains(components.count) && components.allSatisfy(isLegal)
         if (path != nil) != isGood { return "the path is \(path == nil ? "not " : "")taken" }
-        if let path, path.components.map({ Array($0.text.utf8) }) != components.map(Array.init) {
-            return "the path became \(path.text)"
+        if let path, path.components.map({ Array($0.original.utf8) }) != components {
+            return "the path became \(path.original)"
         }
     }
 
@@ -65,7 +73,13 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) -> String? {
     return numberedIsWrong(filename, number)
 }
 
-/// True for a name that a file can have in any folder, and that is no path (PROTOCOL.md, Parameters).
+/// A name that a client may send (PROTOCOL.md, Parameters).
+private func isLegal(_ name: [UInt8]) -> Bool {
+    (1...4096).contains(name.count) && name != Array(".".utf8) && name != Array("..".utf8)
+        && !name.contains(UInt8(ascii: "/"))
+}
+
+/// A name that a file may have in any folder on disk, and that leads nowhere else.
 func isPlain(_ name: [UInt8]) -> Bool {
     guard (1...255).contains(name.count), name != Array(".".utf8), name != Array("..".utf8) else { return false }
     // C0 and DEL are single bytes, C1 are C2 80 to C2 9F.
@@ -86,7 +100,7 @@ private func numberedIsWrong(_ filename: FileName, _ number: UInt64) -> String? 
     return numbered.suffix(original.count - dot).elementsEqual(original[dot...]) ? nil : "the extension is lost"
 }
 
-/// Decodes percent-encoding (RFC 3986, section 2.1).
+/// What stands behind the escapes of RFC 3986, section 2.1.
 private func percentDecoded(_ bytes: [UInt8]) -> [UInt8] {
     var decoded: [UInt8] = []
     var index = 0

@@ -31,6 +31,16 @@ struct ChunkRequestTests {
         }
     }
 
+    private func expectUnusable(
+        _ name: String, _ value: String, _ location: SourceLocation = #_sourceLocation
+    ) {
+        #expect("\(name)=\(value)", sourceLocation: location) {
+            _ = try read([name: value])
+        } throws: { error in
+            if case .unusableName(name, _)? = error as? ParameterError { true } else { false }
+        }
+    }
+
     @Test("all of it, read into values", arguments: [ChunkRequest.Purpose.test, .upload])
     func whole(_ purpose: ChunkRequest.Purpose) throws {
         let chunk = try read(for: purpose)
@@ -178,6 +188,59 @@ struct ChunkRequestTests {
         #expect(try !read(["resumableRelativePath": "a/clip.mp4"]).agrees(with: read()))
     }
 
+    @Test("metadata may have several values; the field's list takes precedence over the query's")
+    func lists() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        let known = [
+            ("resumableChunkNumber", "1"), ("resumableChunkSize", "10"), ("resumableTotalSize", "5"),
+            ("resumableIdentifier", "id"), ("resumableFilename", "a"),
+        ]
+        for (name, value) in known { try parameters.add(name, value, from: .query) }
+        for value in ["red", "blue", "red"] { try parameters.add("tags", value, from: .query) }
+        let read = { try ChunkRequest($0, for: .upload, maximumFileSize: 1 << 40).metadata.lists.map(\.values) }
+        #expect(try read(parameters) == [["red", "blue", "red"]])
+        for value in ["green", "black"] { try parameters.add("tags", value, from: .fields) }
+        #expect(try read(parameters) == [["green", "black"]])
+    }
+
+    @Test(
+        "a parameter that the protocol uses has one value",
+        arguments: [
+            "resumableChunkNumber", "resumableChunkSize", "resumableTotalSize", "resumableIdentifier",
+            "resumableFilename", "resumableTotalChunks", "resumableCurrentChunkSize", "resumableRelativePath",
+            "resumableType", "resumableChunkDigest", "resumableLastModified",
+        ])
+    func oneValue(_ name: String) throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        let known = [
+            ("resumableChunkNumber", "1"), ("resumableChunkSize", "10"), ("resumableTotalSize", "5"),
+            ("resumableIdentifier", "id"), ("resumableFilename", "a"),
+        ]
+        for (name, value) in known { try parameters.add(name, value, from: .query) }
+        for value in ["5", "6"] { try parameters.add(name, value, from: .query) }
+        #expect(throws: ParameterError.repeated(name)) {
+            try ChunkRequest(parameters, for: .upload, maximumFileSize: 1 << 40)
+        }
+    }
+
+    @Test("the time of modification places the upload: it is no metadata, and two times are two requests")
+    func lastModified() throws {
+        let chunk = try read(["resumableLastModified": "1700000000123"])
+        #expect(chunk.lastModified == 1_700_000_000_123)
+        #expect(chunk.metadata.isEmpty)
+        #expect(try !chunk.agrees(with: read(["resumableLastModified": "1700000000124"])))
+        #expect(try read().lastModified == nil)
+    }
+
+    @Test(
+        "a time of modification that is no whole number since 1970 is as good as none",
+        arguments: ["", "-1", "1.5", "NaN", "0x10", "9223372036854775808", "99999999999999999999999", "yesterday"])
+    func noTime(_ text: String) throws {
+        let chunk = try read(["resumableLastModified": text])
+        #expect(chunk.lastModified == nil)
+        #expect(chunk.metadata.isEmpty)
+    }
+
     @Test("identifiers have 1 to 1,024 bytes and no NUL, and are opaque otherwise")
     func identifiers() throws {
         for text in [String(repeating: "i", count: 1024), "../../etc/passwd", "/", ".", "a b\n", "视频", "🎉"] {
@@ -198,7 +261,9 @@ struct ChunkRequestTests {
 
     @Test(
         "a relative path is a path of names",
-        arguments: ["clip.mp4", "a/clip.mp4", "/a/clip.mp4", "视频/一 月/clip.mp4", "a/...", "a/b\\c", ".a/.b"])
+        arguments: [
+            "clip.mp4", "a/clip.mp4", "/a/clip.mp4", "视频/一 月/clip.mp4", "a/...", "a/b\\c", ".a/.b", "a./b ", "a/....",
+        ])
     func relativePaths(_ path: String) throws {
         _ = try read(["resumableRelativePath": path])
     }
@@ -213,23 +278,56 @@ struct ChunkRequestTests {
     }
 
     @Test(
-        "a relative path that leads elsewhere, or holds what no name may, is invalid",
+        "components that mean nothing in a path are left out",
         arguments: [
-            "..", "../clip.mp4", "a/../clip.mp4", "a/..", "./a", "a/./b", ".", "a//b", "//a", "a/", "/", "a/b\nc",
-            "a\0/b", "/..", "a/\u{7f}",
-        ])
-    func badRelativePaths(_ path: String) {
-        expectInvalid("resumableRelativePath", path)
+            ("./a", "a"), ("a/./b", "a/b"), ("a//b", "a/b"), ("//a", "a"), ("a/", "a"), ("./././x//y/.", "x/y"),
+            ("/./a", "a"), ("", nil), ("/", nil), (".", nil), ("././/", nil),
+        ] as [(String, String?)])
+    func emptyComponents(_ path: String, _ expected: String?) throws {
+        let read = try read(["resumableRelativePath": path]).relativePath
+        #expect(read?.text == expected)
+        #expect(read?.original == expected)
     }
 
-    @Test("a relative path has at most 64 components of at most 255 bytes")
+    @Test("components are names on disk: control characters are replaced, long names shortened")
+    func sanitizedComponents() throws {
+        let long = String(repeating: "视", count: 93)
+        let path = "a\tb/\(long)/Icon\r"
+        let read = try #require(try read(["resumableRelativePath": path]).relativePath)
+        #expect(read.text == "a_b/" + String(repeating: "视", count: 85) + "/Icon_")
+        #expect(read.original == path)
+    }
+
+    private static let unusablePaths = ["..", "../clip.mp4", "a/../clip.mp4", "a/..", "/..", "./..", "a//../b"]
+
+    @Test("a relative path that leads out of its folder is unusable", arguments: unusablePaths)
+    func badRelativePaths(_ path: String) {
+        expectUnusable("resumableRelativePath", path)
+    }
+
+    @Test("an unusable path is ignored where the layout uses none")
+    func ignoredPath() throws {
+        for path in Self.unusablePaths + [Array(repeating: "d", count: 300).joined(separator: "/")] {
+            var parameters = Parameters(limits: ParameterLimits())
+            let all = [
+                ("resumableChunkNumber", "1"), ("resumableChunkSize", "10"), ("resumableTotalSize", "5"),
+                ("resumableIdentifier", "id"), ("resumableFilename", "a"), ("resumableRelativePath", path),
+            ]
+            for (name, value) in all { try parameters.add(name, value, from: .query) }
+            let chunk = try ChunkRequest(parameters, for: .upload, maximumFileSize: 1 << 40, usesPath: false)
+            #expect(chunk.relativePath == nil)
+            #expect(chunk.metadata.isEmpty)
+        }
+    }
+
+    @Test("a relative path has at most 256 components and 4,096 bytes")
     func relativePathLimits() throws {
         let path = { (count: Int) in Array(repeating: "d", count: count).joined(separator: "/") }
-        _ = try read(["resumableRelativePath": path(64)])
-        expectInvalid("resumableRelativePath", path(65))
-        expectInvalid("resumableRelativePath", path(20_000))
-        _ = try read(["resumableRelativePath": "a/" + String(repeating: "n", count: 255)])
-        expectInvalid("resumableRelativePath", "a/" + String(repeating: "n", count: 256))
+        for count in [64, 70, 256] { _ = try read(["resumableRelativePath": path(count)]) }
+        expectUnusable("resumableRelativePath", path(257))
+        expectUnusable("resumableRelativePath", path(20_000))
+        _ = try read(["resumableRelativePath": "a/" + String(repeating: "n", count: 4094)])
+        expectUnusable("resumableRelativePath", "a/" + String(repeating: "n", count: 4095))
     }
 
     @Test("errors say what to mend, in one line, without the client's values")
@@ -240,7 +338,10 @@ struct ChunkRequestTests {
         ] {
             let error = #expect(throws: ParameterError.self) { try read(changes) }
             let line = error.map { "\($0)" } ?? ""
-            #expect(line.contains("resumable"))
+            #expect(line.count > 10)
+            #expect(
+                line.contains("resumable")
+                    != ["resumableFilename", "resumableRelativePath"].contains(changes.keys.first))
             #expect(!line.contains("secret") && !line.contains("777777") && !line.contains("\n"))
         }
     }

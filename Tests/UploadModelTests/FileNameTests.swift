@@ -2,8 +2,8 @@ import TestSupport
 import Testing
 import UploadModel
 
-/// The contract, "Requests": one path component, 1 to 255 bytes of UTF-8, no `/`, no NUL or other control character,
-/// not `.` or `..`.
+/// PROTOCOL.md, Parameters: a file name is one path component. Names that are legal at the client are accepted, and
+/// become names on disk of at most 255 bytes without control characters.
 @Suite("File names")
 struct FileNameTests {
     private func name(_ text: String) throws -> FileName {
@@ -11,36 +11,90 @@ struct FileNameTests {
     }
 
     @Test(
-        "people's names for files are taken as they are",
+        "names without control characters are kept as they are",
         arguments: [
             "clip.mp4", "视频 文件.mp4", "a b  c", "it's \"quoted\"", "🎉🎉.gif", "...", "..a", "a..", ".hidden", " ", "-rf",
-            "a\\b", "C:\\x", "%2e%2e%2f", "~", "*", "e\u{301}", "\u{202e}gpj.exe", "name\u{2028}", "|;$(x)`",
+            "a\\b", "C:\\x", "%2e%2e%2f", "~", "*", "e\u{301}", "\u{202e}gpj.exe", "name\u{2028}", "|;$(x)`", "x. ",
+            "x ",
+            "\u{fffd}",
         ])
-    func taken(_ text: String) throws {
-        #expect(try Array(name(text).text.utf8) == Array(text.utf8))
+    func kept(_ text: String) throws {
+        let name = try name(text)
+        #expect(name.text.utf8.elementsEqual(text.utf8))
+        #expect(name.original.utf8.elementsEqual(text.utf8))
+        #expect(name.isUnchanged)
     }
 
     @Test(
-        "what is no name is not taken",
+        "control characters are replaced on disk",
         arguments: [
-            "", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "/\u{301}", "a\0", "\0", "a\nb", "\r\n", "\t",
-            "\u{1f}",
-            "\u{7f}", "\u{80}", "a\u{9f}",
+            ("Icon\r", "Icon_"), ("a\tb", "a_b"), ("a\nb.txt", "a_b.txt"), ("\r\n", "__"), ("\0", "_"),
+            ("a\0.txt", "a_.txt"),
+            ("\u{1f}\u{7f}\u{80}\u{9f}", "____"), (".\u{1}", "._"), ("x\u{1b}[31m", "x_[31m"), ("\u{85}视", "_视"),
         ])
-    func notTaken(_ text: String) {
-        let error = #expect(throws: ParameterError.self) { try name(text) }
-        if case .invalid("name", _)? = error {} else { Issue.record("\(String(describing: error))") }
+    func replaced(_ text: String, _ expected: String) throws {
+        let name = try name(text)
+        #expect(name.text == expected)
+        #expect(name.original.utf8.elementsEqual(text.utf8))
+        #expect(!name.isUnchanged)
     }
 
-    @Test("a name has up to 255 bytes, not characters")
-    func length() throws {
-        for character in ["n", "视", "\u{1F389}"] {
-            let count = 255 / character.utf8.count
-            let fitting = String(repeating: character, count: count)
-            _ = try name(fitting + String(repeating: "n", count: 255 - fitting.utf8.count))
-            #expect(throws: ParameterError.self) {
-                try name(fitting + String(repeating: "n", count: 256 - fitting.utf8.count))
+    @Test("paths, and texts that are no name at all, are refused with a line for the person who uploads")
+    func refused() {
+        for text in [
+            "", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "/\u{301}", String(repeating: "n", count: 4097),
+        ] {
+            let error = #expect(throws: ParameterError.self) { try name(text) }
+            guard case .unusableName("name", let line)? = error else {
+                Issue.record("\(String(describing: error))")
+                continue
             }
+            #expect(line.hasPrefix("The file") && line.count > 15)
+            #expect(error.map { "\($0)" } == line)
+        }
+    }
+
+    @Test("a long name is shortened on disk by whole characters, and keeps its extension")
+    func shortened() throws {
+        let cases = [
+            (String(repeating: "n", count: 255), String(repeating: "n", count: 255)),
+            (String(repeating: "n", count: 256), String(repeating: "n", count: 255)),
+            (String(repeating: "视", count: 93), String(repeating: "视", count: 85)),
+            (String(repeating: "视", count: 93) + ".mp4", String(repeating: "视", count: 83) + ".mp4"),
+            (String(repeating: "\u{1F389}", count: 64), String(repeating: "\u{1F389}", count: 63)),
+            (String(repeating: "n", count: 4092) + ".pdf", String(repeating: "n", count: 251) + ".pdf"),
+            ("a." + String(repeating: "x", count: 300), "a." + String(repeating: "x", count: 253)),
+            (String(repeating: ".", count: 300), String(repeating: ".", count: 255)),
+            (String(repeating: "\t", count: 300) + ".mp4", String(repeating: "_", count: 251) + ".mp4"),
+        ]
+        for (text, expected) in cases {
+            #expect(try name(text).text == expected)
+            #expect(try name(text).original == text)
+        }
+    }
+
+    @Test("a first character that is longer than a name is shortened by its scalars")
+    func longCharacter() throws {
+        let text = "e" + String(repeating: "\u{301}", count: 200) + ".mp4"
+        #expect(text.count == 5)
+        let name = try name(text)
+        #expect(name.text.utf8.count == 255)
+        #expect(name.text.unicodeScalars.first == "e" && name.text.hasSuffix(".mp4"))
+    }
+
+    @Test("names that differ only where they are shortened or replaced are the names of two uploads")
+    func identity() throws {
+        let long = String(repeating: "n", count: 300)
+        for (one, other) in [(long + "a", long + "b"), ("a\t", "a\n"), ("a\t", "a_"), (long, String(long.prefix(255)))]
+        {
+            let names = (try name(one), try name(other))
+            #expect(names.0.text == names.1.text)
+            #expect(names.0 != names.1 && names.0.hashValue != names.1.hashValue)
+            let uploads = try (
+                UploadID(identifier: "i", filename: names.0, parameter: ""),
+                UploadID(identifier: "i", filename: names.1, parameter: "")
+            )
+            #expect(uploads.0 != uploads.1)
         }
     }
 

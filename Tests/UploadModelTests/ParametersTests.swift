@@ -27,21 +27,34 @@ struct ParametersTests {
         #expect(parameters["q"] == "1")
     }
 
-    @Test("a parameter may stand again with the same value, not with another", arguments: [true, false])
+    @Test(
+        "a parameter that has one value may be repeated with the same value, not with another",
+        arguments: [true, false])
     func repeated(_ inQuery: Bool) throws {
         let place: Parameters.Place = inQuery ? .query : .fields
         var parameters = Parameters(limits: ParameterLimits())
         try parameters.add("n", "1", from: place)
         try parameters.add("n", "1", from: place)
-        #expect(parameters["n"] == "1")
-        #expect(throws: ParameterError.repeated("n")) { try parameters.add("n", "2", from: place) }
+        #expect(try parameters.single("n") == "1")
+        try parameters.add("n", "2", from: place)
+        #expect(throws: ParameterError.repeated("n")) { try parameters.single("n") }
+        #expect(try parameters.single("none") == nil)
+    }
+
+    @Test("a field takes precedence over several values in the query")
+    func precedence() throws {
+        var parameters = Parameters(limits: ParameterLimits())
+        for value in ["1", "2"] { try parameters.add("n", value, from: .query) }
+        try parameters.add("n", "3", from: .fields)
+        #expect(try parameters.single("n") == "3")
     }
 
     @Test("values that are equivalent to Unicode are different values")
     func equivalent() throws {
         var parameters = Parameters(limits: ParameterLimits())
         try parameters.add("n", "\u{e9}", from: .query)
-        #expect(throws: ParameterError.repeated("n")) { try parameters.add("n", "e\u{301}", from: .query) }
+        try parameters.add("n", "e\u{301}", from: .query)
+        #expect(throws: ParameterError.repeated("n")) { try parameters.single("n") }
     }
 
     @Test("names are compared as they are written")
@@ -65,12 +78,15 @@ struct ParametersTests {
         #expect(metadata["e\u{301}"] == "2")
     }
 
-    @Test("of metadata with one name the last value counts")
-    func lastOfMetadata() {
+    @Test("metadata with one name is a list, in the order of its values")
+    func lists() {
         let metadata = Metadata([
             .init(name: "b", value: "1"), .init(name: "a", value: "2"), .init(name: "b", value: "3"),
+            .init(name: "b", value: "1"), .init(name: "e\u{301}", value: "4"), .init(name: "\u{e9}", value: "5"),
         ])
-        #expect(metadata.pairs == [.init(name: "a", value: "2"), .init(name: "b", value: "3")])
+        #expect(metadata.lists.map(\.name.utf8.count) == [1, 1, 3, 2])
+        #expect(metadata.lists.map(\.values) == [["2"], ["1", "3", "1"], ["4"], ["5"]])
+        #expect(metadata["b"] == "1")
     }
 
     @Test("fields repeat the query where they say all that it says of the chunk")

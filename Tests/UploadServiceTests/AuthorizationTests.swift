@@ -25,7 +25,7 @@ struct AuthorizationTests {
     }
 
     private func owner(_ subject: String, _ directory: String? = nil) throws -> Owner {
-        try #require(Owner(subject: subject, directory: directory.map { try RelativePath($0, parameter: "") }))
+        try #require(Owner(subject: subject, directory: directory.flatMap { try RelativePath($0, parameter: "") }))
     }
 
     /// A form with the token in a field.

@@ -212,6 +212,12 @@ struct Site {
     }
 }
 
+/// A text as `encodeURIComponent` writes it (ECMA-262, section 19.2.6.4).
+func percentEncoded(_ text: String) -> String {
+    let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()".utf8)
+    return text.utf8.map { plain.contains($0) ? String(UnicodeScalar($0)) : "%" + $0.hexDigits.uppercased() }.joined()
+}
+
 /// The body as text.
 func text(_ response: Response) -> String {
     String(decoding: response.body, as: UTF8.self)

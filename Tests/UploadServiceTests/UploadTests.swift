@@ -324,16 +324,82 @@ struct UploadTests {
     }
 
     @Test(
-        "a name that is a path gets no further than the error",
-        arguments: ["..", ".", "../clip", "/etc/passwd", "a/b", "a%00b", "a%0Ab", "", "%2e%2e%2fclip"])
+        "a name that is a path is refused with a line for the person who uploads",
+        arguments: ["..", ".", "../clip", "/etc/passwd", "a/b", "", "%2e%2e%2fclip"])
     func hostileNames(_ name: String) {
         let query = Sample(size: 10).query(1).replacing("clip.mp4", with: name)
-        site.test(.malformed, query)
+        #expect(text(site.test(.malformed, query)).hasPrefix("The file "))
         site.expect(
             .malformed,
             Request(method: .post, path: Site.route, query: query, contentType: "application/octet-stream"),
             Pieces([UInt8](repeating: 1, count: 10)))
         #expect(site.folder.files.isEmpty)
+    }
+
+    @Test(
+        "names that are legal at the client are accepted, and become names on disk",
+        arguments: [
+            ("Icon\r", "Icon_"), ("a\tb.txt", "a_b.txt"), ("a\0b", "a_b"), ("x. ", "x. "), ("...", "..."),
+            ("a\\b", "a\\b"),
+            (String(repeating: "视", count: 93) + ".mp4", String(repeating: "视", count: 83) + ".mp4"),
+        ])
+    func legalNames(_ name: String, _ onDisk: String) {
+        var sample = Sample(size: 2500)
+        sample.name = name
+        let query = { (number: Int) in
+            sample.parameters(number).map { "\($0.name)=\(percentEncoded($0.value))" }.joined(separator: "&")
+        }
+        site.post(.stored, sample.form(1))
+        site.test(.held, query(1))
+        site.test(.missing, query(2))
+        site.post(.stored, sample.form(2))
+        #expect(site.folder.bytes(of: onDisk) == sample.bytes)
+    }
+
+    @Test("two long names that are shortened to one are two uploads, and two files")
+    func shortenedNames() {
+        var (one, other) = (Sample(size: 2500), Sample(size: 2500))
+        one.name = String(repeating: "n", count: 300) + "1"
+        other.name = String(repeating: "n", count: 300) + "2"
+        other.bytes.reverse()
+        for number in [1, 2] {
+            site.post(.stored, one.form(number))
+            site.post(.stored, other.form(number))
+        }
+        let shortened = String(repeating: "n", count: 255)
+        #expect(site.folder.bytes(of: shortened) == one.bytes)
+        #expect(site.folder.bytes(of: String(repeating: "n", count: 251) + " (1)") == other.bytes)
+    }
+
+    @Test("a relative path that no layout uses doesn't matter")
+    func unusedPath() throws {
+        let site = try Site(UploadSettings(usesPaths: false))
+        let sample = Sample(size: 1000)
+        let deep = String(repeating: "folder/", count: 1000) + "clip.mp4"
+        for path in ["../clip.mp4", deep, "a//b", "./x", ""] {
+            site.post(.stored, form(sample.fields(1) + [.field("resumableRelativePath", path), .file(sample.bytes)]))
+        }
+        #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
+        try Site().post(
+            .malformed, form(sample.fields(1) + [.field("resumableRelativePath", deep), .file(sample.bytes)]))
+    }
+
+    @Test("metadata may have several values, and what places the chunk may not", arguments: [true, false])
+    func severalValues(_ inQuery: Bool) throws {
+        let sample = Sample(size: 1000)
+        let send = { (outcome: Expected, name: String, values: [String]) in
+            let more = values.map { FormPart.field(name, $0) }
+            let query = values.map { "\(name)=\($0)" }.joined(separator: "&")
+            site.post(
+                outcome, form(sample.fields(1) + (inQuery ? [] : more) + [.file(sample.bytes)]),
+                query: inQuery ? query : "")
+        }
+        for name in ["resumableType", "upload_token", "resumableRelativePath", "resumableLastModified"] {
+            send(.malformed, name, ["1", "2"])
+        }
+        send(.stored, "tags", ["red", "blue"])
+        let uploads = try LocalStore(root: LinuxDirectory.root(site.folder.path), boot: .current, now: { 0 }).uploads()
+        #expect(uploads.map { $0.metadata.lists.map(\.values) } == [[["red", "blue"]]])
     }
 
     @Test("an identifier may look like a path: it is none")

@@ -27,7 +27,7 @@ struct FlaskParts {
     init?(of id: UploadID, in root: any Directory) throws(FileError) {
         // The Flask backend had no owners, and identifiers that can't be a folder's name had no folder.
         guard id.owner == .nobody, let name = try? FileName(id.identifier, parameter: ""),
-            name.text != LocalStore.stateFolder
+            name.isUnchanged, name.text != LocalStore.stateFolder
         else {
             return nil
         }
@@ -51,7 +51,7 @@ struct FlaskParts {
 
     /// The number in the name of a part: three digits, or more if needed (the Flask backend's `get_chunk_name`).
     private static func number(of name: String, _ filename: FileName) -> UInt64? {
-        let prefix = filename.text + "_part_"
+        let prefix = filename.original + "_part_"
         guard name.utf8.starts(with: prefix.utf8) else { return nil }
         let digits = String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
         guard let number = UInt64(digits), (1...0x7fff_ffff).contains(number) else { return nil }

@@ -20,7 +20,7 @@ extension JournalHeader {
         if case .sized(let total, let chunkSize, _) = chunk.place { sizes = (total, chunkSize) }
         self.init(
             size: sizes.total, chunkSize: sizes.chunk, nonce: .random(in: 0 ... .max), begun: begun,
-            texts: [chunk.upload.identifier, chunk.upload.filename.text, chunk.relativePath?.text ?? ""]
+            texts: [chunk.upload.identifier, chunk.upload.filename.original, chunk.relativePath?.original ?? ""]
                 + JournalHeader.texts(of: chunk.upload.owner, tokenID: chunk.quota?.tokenID ?? ""))
     }
 
