@@ -28,4 +28,7 @@ package struct ByteRange: Sendable, Hashable {
     package var length: UInt64 { end - start }
     /// True if it has no bytes.
     package var isEmpty: Bool { start == end }
+
+    /// True where both have a byte in common.
+    package func overlaps(_ other: ByteRange) -> Bool { start < other.end && other.start < end }
 }

@@ -3,7 +3,7 @@ package struct ChunkRequest: Sendable, Equatable {
     /// The client's dialect.
     package let dialect: Dialect
     /// The upload that the chunk belongs to.
-    package let upload: UploadID
+    package var upload: UploadID
     /// The chunk's number, from 1.
     package let number: UInt64
     /// The chunk's place in the file.
@@ -12,7 +12,7 @@ package struct ChunkRequest: Sendable, Equatable {
     package let relativePath: RelativePath?
     /// When the file was last modified, in milliseconds since the Unix epoch; nil if the client doesn't state it, or
     /// states something else than a whole number, such as a time before 1970.
-    package let lastModified: UInt64?
+    package var lastModified: UInt64?
     /// The largest file that is accepted, in bytes. If the client states no size, the store compares it once it is
     /// known.
     package let maximumFileSize: UInt64
@@ -167,8 +167,11 @@ extension UploadID {
     init(_ parameters: Parameters, dialect: Dialect, owner: Owner) throws(ParameterError) {
         guard let name = try parameters.single(dialect.filename) else { throw .missing(dialect.filename) }
         guard let identifier = try parameters.single(dialect.identifier) else { throw .missing(dialect.identifier) }
+        let path = try parameters.single(dialect.relativePath).flatMap { text in
+            try? RelativePath(text, parameter: dialect.relativePath)
+        }
         try self.init(
             identifier: identifier, filename: try FileName(name, parameter: dialect.filename), owner: owner,
-            parameter: dialect.identifier)
+            path: path, parameter: dialect.identifier)
     }
 }

@@ -10,11 +10,14 @@ package struct UploadID: Sendable, Hashable {
     package let identifier: String
     /// The file's name.
     package let filename: FileName
+    /// The file's path below the folder that the person picked, where the layout of finished files uses it: two files
+    /// of one name in different folders are two uploads. Nil elsewhere.
+    package var path: RelativePath?
 
     /// - Throws: `ParameterError.invalid` unless `identifier` has 1 to 1,024 bytes and no NUL.
-    package init(identifier: String, filename: FileName, owner: Owner = .nobody, parameter: String)
-        throws(ParameterError)
-    {
+    package init(
+        identifier: String, filename: FileName, owner: Owner = .nobody, path: RelativePath? = nil, parameter: String
+    ) throws(ParameterError) {
         guard !identifier.isEmpty, identifier.utf8.count <= UploadID.maximumIdentifierLength else {
             throw .invalid(parameter, "must have 1 to \(UploadID.maximumIdentifierLength) bytes")
         }
@@ -22,17 +25,19 @@ package struct UploadID: Sendable, Hashable {
         self.owner = owner
         self.identifier = identifier
         self.filename = filename
+        self.path = path
     }
 
     /// Compares by bytes, as file names are compared.
     package static func == (one: UploadID, other: UploadID) -> Bool {
         one.identifier.hasBytes(of: other.identifier) && one.filename == other.filename
-            && one.owner == other.owner
+            && one.owner == other.owner && one.path == other.path
     }
 
     package func hash(into hasher: inout Hasher) {
         for byte in identifier.utf8 { hasher.combine(byte) }
         hasher.combine(filename)
         hasher.combine(owner)
+        hasher.combine(path)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import Synchronization
 package import UploadModel
 
@@ -25,6 +26,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     private let now: @Sendable () -> UInt64
     let observe: StoreObserver
     let admit: Admission
+    /// Uploads that have provisional ranges (`finishWaiting`).
+    let waiting = Lock<Set<UploadID>>([])
     /// False once the file system has said that it can't reserve space.
     private let canReserve = Atomic(true)
 
@@ -63,6 +66,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     }
 
     package func status(of chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
+        let chunk = identified(chunk)
         if let status = try glance(at: chunk) { return status }
         guard let upload = try known(chunk) else { return nil }
         let postponed = try takeOver(upload, chunk)
@@ -80,22 +84,42 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
             settings.layout != .flat || !upload.mayHaveParts.load(ordering: .relaxed)
         else { return nil }
         let view = try upload.look { journal, file -> StatusView? in
-            let isAtRest = journal.size == total && journal.tail == nil && !journal.isPublished && !journal.coversFile
+            let isSameVersion = chunk.lastModified == nil || journal.header.lastModified == chunk.lastModified
+            let isAtRest =
+                journal.size == total && isSameVersion && journal.tail == nil && !journal.isPublished
+                && !journal.coversFile
             return isAtRest && !isKeepAliveDue(journal, file) ? StatusView(journal) : nil
         }
         return (view ?? nil)?.status(of: chunk, postponed: [])
     }
 
+    /// The request with the path that belongs to its upload's identity: none where the layout does not use it.
+    private func identified(_ chunk: ChunkRequest) -> ChunkRequest {
+        guard settings.layout != .tree, chunk.upload.path != nil else { return chunk }
+        var chunk = chunk
+        chunk.upload.path = nil
+        return chunk
+    }
+
     package func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
+        let chunk = identified(chunk)
         guard case .sized(_, _, let layout) = chunk.place else { return try CountedWriter(store: self, chunk: chunk) }
         return try writer(chunk, layout: layout)
     }
 
     /// A writer for a chunk whose place is known.
-    func writer(_ chunk: ChunkRequest, layout: ChunkLayout) throws(StoreError) -> LocalWriter {
+    func writer(_ chunk: ChunkRequest, layout: ChunkLayout) throws(StoreError) -> any ChunkWriter {
         for _ in 0..<LocalStore.maximumAttempts {
             let upload = try begin(chunk)
             _ = try takeOver(upload, chunk)
+            if try upload.look({ $0.isPublished }) == true {
+                guard let finished = try openFinished(upload) else {
+                    try supersede(upload, with: chunk, at: layout.offset)
+                    continue
+                }
+                return try LateDuplicateWriter(
+                    store: self, upload: upload, chunk: chunk, layout: layout, finished: finished)
+            }
             let writer = try LocalWriter(store: self, upload: upload, layout: layout, metadata: chunk.metadata)
             if let writer { return writer }
         }
@@ -142,6 +166,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
                 let id = journal.header.uploadID
             else { return nil }
             let hasData = try state.status(UploadFiles(key: UploadKey(id), nonce: journal.header.nonce).data) != nil
+            if !journal.provisional.isEmpty { waiting.withLock { _ = $0.insert(id) } }
             guard journal.coversFile || journal.tail != nil || !hasData else { return nil }
             return HalfDone(id: id, isAnnounced: journal.publication != .none, hasData: hasData)
         }
@@ -157,6 +182,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     /// the file isn't there.
     func finish(_ upload: Upload) throws(StoreError) {
         try placeTail(of: upload)
+        try settleProvisional(upload)
         if try upload.look({ $0.coversFile && !$0.isPublished }) == true { _ = try publish(upload) }
     }
 

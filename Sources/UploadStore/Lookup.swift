@@ -5,49 +5,58 @@ import UploadModel
 //
 // Two requests are for the same upload if identifier and file name are the same. If they state different sizes:
 //
-//   - a finished upload is replaced by a new one of the other size;
+//   - a finished upload is replaced by a new one of the other size, or when its file is gone;
 //   - an upload under way keeps its size, and the request fails: otherwise a changed file with the same identifier
 //     would mix with the old one, and of two senders the store cannot know which is right;
 //   - with `SizeChangePolicy.restart`, an upload under way begins again if no range of it is locked and nothing was
 //     added to it for a minute. Only a chunk restarts it. A test in that situation is answered that nothing is held.
+//
+// An upload under way whose client stated another modification time begins again under the same conditions, whatever
+// the settings.
 
 extension LocalStore {
-    /// How long the record of a finished upload counts although its file has gone, in seconds: long enough for retries
-    /// of the last chunks while the application moves the file away. After that the same file can be uploaded again.
-    static let lateDuplicateSeconds: UInt64 = 15 * 60
-    /// How long nothing may have been added to an upload before another size restarts it, in seconds.
+    /// How long nothing may have been added to an upload before another version of the file restarts it, in seconds.
     static let quietSeconds: UInt64 = 60
 
-    /// The upload; nil if there is none.
+    /// The upload, under way or finished; nil if there is none.
     func find(_ id: UploadID) throws(StoreError) -> Upload? {
         let key = UploadKey(id)
         if let upload = cache[key] {
-            if try upload.look(answers) == true { return upload }
+            if try upload.look({ _ in true }) == true { return upload }
             cache.drop(upload)
         }
         let journal = try onDisk { () throws(FileError) -> Journal? in
             guard let file = try state.open(key.journal) else { return nil }
             return try Journal.read(file)
         }
-        guard let journal, let upload = try adopt(journal, id, key), try upload.look(answers) == true else {
-            return nil
-        }
-        return cache.keep(upload)
+        guard let journal else { return try findWithoutPath(id) }
+        return try adopt(journal, id, key).map(cache.keep)
+    }
+
+    /// An upload with the same path that an earlier release began: then the path was not part of the identity.
+    private func findWithoutPath(_ id: UploadID) throws(StoreError) -> Upload? {
+        guard let path = id.path else { return nil }
+        var older = id
+        older.path = nil
+        guard let upload = try find(older), try upload.look({ $0.header.relativePath }) == path else { return nil }
+        return upload
     }
 
     /// The upload that a test asks about; nil if there is none, or one that a chunk of the same request would replace.
     func known(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
         guard let upload = try find(chunk.upload) else { return try hasParts(chunk) ? begin(chunk) : nil }
-        guard let contradiction = try learn(chunk, upload) else { return upload }
+        guard let contradiction = try learn(chunk, upload) else {
+            return try answersTests(upload, of: chunk) ? upload : nil
+        }
         switch contradiction {
-        case .finished: return nil
+        case .finished, .otherVersion: return nil
         case .underWay(let size, let touched):
             if settings.onSizeChange == .restart && touched + LocalStore.quietSeconds <= time { return nil }
             throw .sizeDiffers(known: size)
         }
     }
 
-    /// The upload of a chunk. Begins it if there is none, or one that it replaces.
+    /// The upload of a chunk, which may be finished. Begins it if there is none, or one that it replaces.
     func begin(_ chunk: ChunkRequest) throws(StoreError) -> Upload {
         for _ in 0..<LocalStore.maximumAttempts {
             if let upload = try find(chunk.upload) {
@@ -63,10 +72,17 @@ extension LocalStore {
     private enum Contradiction {
         case finished
         case underWay(size: UInt64, touched: UInt64)
+        /// The upload under way has another modification time.
+        case otherVersion
     }
 
     /// Compares the sizes that a request states with those of the upload, and records them if the upload has none yet.
     private func learn(_ chunk: ChunkRequest, _ upload: Upload) throws(StoreError) -> Contradiction? {
+        if let stated = chunk.lastModified,
+            try upload.look({ !$0.isPublished && ($0.header.lastModified ?? stated) != stated }) == true
+        {
+            return .otherVersion
+        }
         guard case .sized(let total, let chunkSize, _) = chunk.place else { return nil }
         func compare(_ journal: Journal) -> Contradiction? {
             // If the size isn't known, ranges beyond the stated size contradict it.
@@ -91,13 +107,19 @@ extension LocalStore {
 
     /// Removes an upload that one of another size replaces.
     private func makeWay(_ upload: Upload, _ contradiction: Contradiction) throws(StoreError) {
-        if case .underWay(let size, _) = contradiction {
+        switch contradiction {
+        case .underWay(let size, _):
             guard settings.onSizeChange == .restart,
                 try removeIfQuiet(upload, seconds: LocalStore.quietSeconds, cause: .superseded)
             else {
                 throw .sizeDiffers(known: size)
             }
-        } else {
+        case .otherVersion:
+            guard try removeIfQuiet(upload, seconds: LocalStore.quietSeconds, cause: .superseded) else {
+                throw .postponed(
+                    "Another version of this file is being uploaded", seconds: Int(LocalStore.quietSeconds))
+            }
+        case .finished:
             _ = try upload.change { journal throws(FileError) in try forget(journal, upload.key) }
         }
         cache.drop(upload)
@@ -122,14 +144,8 @@ extension LocalStore {
                 guard try file.status().names > 0 else { return nil }
                 return try Journal.read(file)
             }
-            if let old {
-                // A finished upload whose record doesn't count any more is removed. Any other was begun by another
-                // process.
-                if old.isPublished && !answers(old) {
-                    try onDisk { () throws(FileError) in try forget(old, key) }
-                }
-                return nil
-            }
+            // Another request was faster.
+            if old != nil { return nil }
             guard try onDisk({ () throws(FileError) in try file.status().names > 0 }) else { return nil }
             // The file is new, or a process died while it began the upload: no chunk was acknowledged.
             do throws(StoreError) {
@@ -158,7 +174,7 @@ extension LocalStore {
     }
 
     /// Refuses a name now that would be refused when the file is finished.
-    private func checkName(_ destination: Destination) throws(StoreError) {
+    func checkName(_ destination: Destination) throws(StoreError) {
         do throws(FileError) {
             guard let folder = try destination.open(from: root) else { return }
             if settings.onConflict == .refuse, try folder.status(destination.filename.text) != nil {
@@ -206,16 +222,18 @@ extension LocalStore {
         }
     }
 
-    /// False for a finished upload whose file has gone and whose time for late duplicates is over.
-    private func answers(_ journal: Journal) -> Bool {
-        guard case .done(let number, let inode, let finished) = journal.publication else { return true }
-        if time < finished + LocalStore.lateDuplicateSeconds { return true }
-        guard let id = journal.header.uploadID,
-            let destination = try? Destination(
-                id, relativePath: journal.header.relativePath, layout: settings.layout),
-            let folder = try? destination.open(from: root)
-        else { return false }
-        return (try? folder.status(destination.filename.numbered(number)))??.inode == inode
+    /// False for a finished upload unless it is plausible that the client has the same file (PROTOCOL.md, How bytes are
+    /// matched to files).
+    private func answersTests(_ upload: Upload, of chunk: ChunkRequest) throws(StoreError) -> Bool {
+        let isPlausible = try upload.look { [time, settings] journal in
+            guard case .done(_, _, let finished) = journal.publication else { return true }
+            if let stated = chunk.lastModified, let known = journal.header.lastModified { return stated == known }
+            // Sending a file of one chunk costs no more than asking for it.
+            if chunk.isWholeFile { return false }
+            return time < finished + settings.finishedWindow
+        }
+        guard isPlausible == true else { return false }
+        return try stands(upload) ?? true
     }
 }
 

@@ -12,6 +12,9 @@ package struct StoreSettings: Sendable {
     package var onSizeChange: SizeChangePolicy
     /// After how many seconds without a chunk an upload is removed, and the record of a finished one; 0: never.
     package var expire: UInt64
+    /// For how many seconds after an upload was finished a test of it is answered with 200, where the client does not say
+    /// when the file was modified (PROTOCOL.md, How bytes are matched to files).
+    package var finishedWindow: UInt64
     /// Who is owed an event of each file that is finished from now on (`Outbox`).
     package var recipients: Recipients
     /// How many uploads stay open between requests. 1 and up.
@@ -21,7 +24,8 @@ package struct StoreSettings: Sendable {
     package init(
         durability: Durability = .file, minimumFree: UInt64 = 64 << 20, layout: Layout = .flat,
         onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
-        expire: UInt64 = 7 * 24 * 3600, recipients: Recipients = [], openUploads: Int = 256
+        expire: UInt64 = 7 * 24 * 3600, finishedWindow: UInt64 = 15 * 60, recipients: Recipients = [],
+        openUploads: Int = 256
     ) {
         self.durability = durability
         self.minimumFree = minimumFree
@@ -29,6 +33,7 @@ package struct StoreSettings: Sendable {
         self.onConflict = onConflict
         self.onSizeChange = onSizeChange
         self.expire = expire
+        self.finishedWindow = finishedWindow
         self.recipients = recipients
         self.openUploads = openUploads
     }

@@ -20,6 +20,8 @@ final class Upload: Sendable {
     let unsynced = Atomic<UInt64>(0)
     /// True while the Flask backend may have left parts of it.
     let mayHaveParts = Atomic(true)
+    /// The finished file, opened when a chunk of it was sent again. It stays readable if the application moves it away.
+    let finishedFile = Lock<(any File)?>(nil)
     private let state: any Directory
     private let journal: Lock<Journal>
     private let broken = Atomic(false)

@@ -18,6 +18,8 @@ struct Client: Sendable {
     var statesLength = true
     var metadata = Metadata()
     var quota: TokenQuota?
+    /// When the file was modified, as the client states it: so tests of a finished upload are answered.
+    var lastModified: UInt64? = 1
 
     init(_ identifier: String = "id", _ filename: String = "name.bin", owner: Owner = .nobody, of content: [UInt8])
         throws
@@ -56,15 +58,15 @@ struct Client: Sendable {
         let settled = statesLength ? try #require(layout.settled(length: UInt64(range(number).count))) : layout
         return ChunkRequest(
             upload: id, number: UInt64(number),
-            place: .sized(total: UInt64(content.count), chunkSize: UInt64(chunkSize), settled), metadata: metadata,
-            quota: quota)
+            place: .sized(total: UInt64(content.count), chunkSize: UInt64(chunkSize), settled),
+            lastModified: lastModified, metadata: metadata, quota: quota)
     }
 
     /// A request that states how many chunks there are, and no sizes.
     func countedRequest(_ number: Int, limit: UInt64 = 1 << 40) -> ChunkRequest {
         ChunkRequest(
             upload: id, number: UInt64(number), place: .counted(chunks: UInt64(numbers.upperBound)),
-            maximumFileSize: limit, metadata: metadata, quota: quota)
+            lastModified: lastModified, maximumFileSize: limit, metadata: metadata, quota: quota)
     }
 
     /// Sends a chunk.

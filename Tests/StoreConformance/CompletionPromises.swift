@@ -94,14 +94,13 @@ extension Promise {
                 #expect(contents.contains { $0[..<1000] == file[..<1000] }, "a mix, in round \(round)")
             }
         },
-        Promise("After the file is complete, no chunk changes it, whichever process takes it") { site in
+        Promise("After the file is complete, its chunks are duplicates, whichever process takes them") { site in
             let (store, other) = (try site.open(), try site.open())
             let client = try Client(of: content(30))
             try client.sendAll(to: store)
             for store in [store, other, try site.open()] {
                 for number in client.numbers {
                     #expect(try client.send(number, to: store) == .duplicate)
-                    #expect(try client.with(content(30, seed: 9)).send(number, to: store) == .duplicate)
                     #expect(try client.isHeld(number, in: store))
                 }
                 #expect(try client.status(in: store)?.complete == true)
@@ -109,16 +108,52 @@ extension Promise {
             #expect(try site.files() == ["name.bin"])
             #expect(try site.bytes(of: "name.bin") == client.content)
         },
-        Promise("A writer that is at work when the file becomes complete changes nothing") { site in
+        Promise("Another file under the identity of a finished one becomes a file of its own") { site in
+            for (round, differing) in [[1], [2], [3], [1, 3], [1, 2, 3]].enumerated() {
+                let (store, other) = (try site.open(), try site.open())
+                let client = try Client("\(round)", "\(round)", of: content(30))
+                try client.sendAll(to: store)
+                var bytes = client.content
+                for number in differing { bytes.replaceSubrange(client.range(number), with: content(10, seed: 9)) }
+                let second = client.with(bytes)
+                // Which process takes a chunk decides nothing.
+                for number in second.numbers { try second.send(number, to: number % 2 == 0 ? other : store) }
+                #expect(try site.bytes(of: "\(round)") == client.content, "\(differing)")
+                #expect(try site.bytes(of: "\(round) (1)") == second.content, "\(differing)")
+            }
+        },
+        Promise("Other bytes that are being received when the file becomes complete are not lost") { site in
             let store = try site.open()
             let client = try Client(of: content(30))
+            let second = client.with(client.content[0..<5] + [UInt8](repeating: 0, count: 25))
             for number in 1...2 { try client.send(number, to: store) }
             let writer = try store.receive(client.request(1))
-            try writer.write(client.content[0..<5])
+            try writer.write(second.content[0..<5])
             #expect(try client.send(3, to: store) == .completed(path: "name.bin"))
-            try writer.write([UInt8](repeating: 0, count: 5))
-            #expect(try writer.commit().effect == .duplicate)
+            do {
+                try writer.write(second.content[5..<10])
+                _ = try writer.commit()
+            } catch StoreError.busy {
+                // The client sends the chunk again.
+                try second.send(1, to: store)
+            }
+            for number in 2...3 { try second.send(number, to: store) }
             #expect(try site.bytes(of: "name.bin") == client.content)
+            #expect(try site.bytes(of: "name (1).bin") == second.content)
+        },
+        Promise("A finished upload answers tests as long as the client can be assumed to have the same file") { site in
+            let store = try site.open()
+            var client = try Client(of: content(30))
+            try client.sendAll(to: store)
+            func isComplete(_ lastModified: UInt64?) throws -> Bool {
+                client.lastModified = lastModified
+                return try client.status(in: store)?.complete == true
+            }
+            #expect(try isComplete(nil) && isComplete(1) && !isComplete(2))
+            site.wait(seconds: 15 * 60)
+            #expect(try !isComplete(nil) && isComplete(1) && !isComplete(2))
+            client.chunkSize = 100
+            #expect(try !isComplete(nil), "a file of one chunk is sent instead of asked for")
         },
         Promise("An existing file keeps its name: the next one gets a number, or is refused, or replaces it") { site in
             let contents = (0..<4).map { content(20, seed: UInt64($0)) }

@@ -37,6 +37,7 @@ struct MemoryUpload {
     var touched: UInt64
     /// When a chunk last came.
     var added: UInt64
+    let lastModified: UInt64?
     var size: UInt64?
     var chunkSize: UInt64?
     var bytes: [UInt8] = []
@@ -46,6 +47,8 @@ struct MemoryUpload {
     var metadata = Metadata()
     /// The final path and the time of finishing.
     var published: (path: String, time: UInt64)?
+    /// The ranges that were sent again after that.
+    var confirmed: [ByteRange] = []
 
     var summary: UploadSummary {
         UploadSummary(
@@ -132,6 +135,7 @@ final class MemoryStore: ManagedStore, EventStore {
                 if upload.published != nil || isQuiet(upload) { return nil }
                 throw .sizeDiffers(known: upload.size ?? upload.end)
             }
+            if let published = upload.published, !answersTests(upload, published, of: chunk) { return nil }
             upload.learn(chunk.place)
             if upload.published == nil { upload.touched = now() }
             complete(&upload, &contents)
@@ -185,7 +189,7 @@ final class MemoryStore: ManagedStore, EventStore {
             contents.number += 1
             var upload = MemoryUpload(
                 id: chunk.upload, number: contents.number, path: path, tokenID: chunk.quota?.tokenID, begun: now(),
-                touched: now(), added: now())
+                touched: now(), added: now(), lastModified: chunk.lastModified)
             upload.learn(chunk.place)
             contents.uploads[key] = upload
             observe(.begun(upload.summary))
@@ -212,6 +216,14 @@ final class MemoryStore: ManagedStore, EventStore {
         }
     }
 
+    /// True if the client can be assumed to have the file of a finished upload.
+    private func answersTests(
+        _ upload: MemoryUpload, _ published: (path: String, time: UInt64), of chunk: ChunkRequest
+    ) -> Bool {
+        if let stated = chunk.lastModified, let known = upload.lastModified { return stated == known }
+        return !chunk.isWholeFile && now() < published.time + settings.finishedWindow
+    }
+
     private func isQuiet(_ upload: MemoryUpload) -> Bool {
         settings.onSizeChange == .restart && upload.added + 60 <= now()
     }
@@ -226,7 +238,20 @@ final class MemoryStore: ManagedStore, EventStore {
         try memory.contents.withLock { contents throws(StoreError) in
             let key = UploadKey(chunk.upload)
             guard var upload = contents.uploads[key], upload.number == number else { throw .busy }
-            if upload.published != nil { return Receipt(.duplicate) }
+            if let published = upload.published {
+                // Compared by putting the chunk into a copy that has the finished file.
+                var copy = upload
+                copy.bytes = contents.files[published.path] ?? []
+                copy.held = ByteRangeSet()
+                copy.held.insert(ByteRange(first: UInt64(copy.bytes.count)))
+                let range = upload.range(of: chunk)
+                if try !change(&copy) {
+                    if let range { upload.confirmed.append(range) }
+                    contents.uploads[key] = upload
+                    return Receipt(.duplicate)
+                }
+                upload = successor(of: upload, published.path, chunk, before: range?.start ?? 0, &contents)
+            }
             let isNew = try change(&upload)
             upload.touched = now()
             upload.added = now()
@@ -236,6 +261,25 @@ final class MemoryStore: ManagedStore, EventStore {
             if let published = upload.published { return Receipt(.completed(path: published.path)) }
             return Receipt(isNew ? .stored : .duplicate)
         }
+    }
+
+    /// Begins a new upload in the place of a finished one, with the ranges that were confirmed before the first
+    /// difference.
+    private func successor(
+        of upload: MemoryUpload, _ path: String, _ chunk: ChunkRequest, before offset: UInt64,
+        _ contents: inout SharedMemory.Contents
+    ) -> MemoryUpload {
+        contents.number += 1
+        var next = MemoryUpload(
+            id: chunk.upload, number: contents.number, path: upload.path, tokenID: chunk.quota?.tokenID, begun: now(),
+            touched: now(), added: now(), lastModified: chunk.lastModified)
+        next.learn(chunk.place)
+        let file = contents.files[path] ?? []
+        for range in upload.confirmed where range.end <= offset {
+            _ = next.put(Array(file[Int(range.start)..<Int(range.end)]), at: range.start)
+        }
+        observe(.begun(next.summary))
+        return next
     }
 
     /// Publishes an upload that is complete.

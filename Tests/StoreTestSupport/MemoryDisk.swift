@@ -1,6 +1,5 @@
 import Glibc
 import Linux
-
 package import UploadStore
 
 // A file system in memory. Its calls can fail, another process can work in between, and its power can be cut at every
@@ -295,6 +294,8 @@ package final class MemoryFolder: Directory {
             return self.file(node, name, &state)
         }
     }
+
+    package func openForReading(_ name: String) throws(FileError) -> (any File)? { try open(name) }
 
     package func create(_ name: String) throws(FileError) -> any File {
         try disk.call("create", name) { state in

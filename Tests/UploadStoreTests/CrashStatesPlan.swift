@@ -82,6 +82,7 @@ extension CrashPlan.Client {
         self.id = id
         if layout == .tree, let folders = ["", "a/", "a/b/"].randomElement(using: &generator) {
             relativePath = try? RelativePath(folders + name, parameter: "path")
+            self.id.path = relativePath
         }
         let cut = Cut.allCases.randomElement(using: &generator) ?? .forced
         chunks = Chunk.all(of: size, size: Int.random(in: 11...30, using: &generator), cut)
@@ -155,7 +156,11 @@ extension CrashPlan.Client {
             guard let layout = try? piece.layout(settled: !open) else { return nil }
             place = .sized(total: UInt64(piece.total), chunkSize: UInt64(piece.chunkSize), layout)
         }
-        return ChunkRequest(upload: id, number: UInt64(piece.number), place: place, relativePath: relativePath)
+        var request = ChunkRequest(
+            upload: id, number: UInt64(piece.number), place: place, relativePath: relativePath)
+        // Stated, so that tests are answered for as long as there is a record.
+        request.lastModified = 1
+        return request
     }
 }
 

@@ -11,8 +11,6 @@ import UploadModel
     let store: LocalStore
     let id: UploadID
     let bytes = content(30)
-    /// A quarter of an hour, `LocalStore.lateDuplicateSeconds`.
-    static let late: UInt64 = 15 * 60
 
     init() throws {
         site = try Site()
@@ -22,34 +20,25 @@ import UploadModel
 
     private var last: Chunk { Chunk.all(of: 30, size: 10)[2] }
 
-    @Test("While the finished file is in its place, its chunks are held")
+    @Test("While the finished file is in its place, its chunks are duplicates")
     func stands() throws {
         try store.sendAll(bytes, as: id)
         site.wait(seconds: 1_000_000)
-        #expect(try store.status(of: id)?.complete == true)
         #expect(try store.send(last, of: bytes, as: id) == .duplicate)
         #expect(site.files == ["name.bin"])
     }
 
-    @Test(
-        "After a finished file was moved away, late duplicates are recognized for a while; then it can be uploaded again",
-        arguments: [true, false])
-    func takenAway(moved: Bool) throws {
-        try store.sendAll(bytes, as: id)
-        if moved { try site.folder.move("name.bin", to: "elsewhere") } else { try site.folder.remove("name.bin") }
-        site.wait(seconds: Self.late - 1)
-        #expect(try store.status(of: id)?.complete == true)
-        #expect(try store.send(last, of: bytes, as: id) == .duplicate)
-        #expect(try site.store().send(last, of: bytes, as: id) == .duplicate)
-
-        site.wait(seconds: 1)
-        #expect(try store.status(of: id) == nil)
-        #expect(try site.store().status(of: id) == nil)
-        #expect(try store.send(last, of: bytes, as: id) == .stored)
-        #expect(try store.held(id) == [ByteRange(20..<30)])
-        #expect(try store.sendAll(bytes, as: id) == .completed(path: "name.bin"))
-        #expect(site.files == (moved ? ["elsewhere", "name.bin"] : ["name.bin"]))
-        #expect(try site.folder.read("name.bin") == bytes)
+    @Test("A chunk that was being compared when its file was completed and moved away is a duplicate")
+    func inFlight() throws {
+        let chunks = Chunk.all(of: 30, size: 10)
+        for chunk in chunks[..<2] { try store.send(chunk, of: bytes, as: id) }
+        let slow = try store.receive(upload: id, size: 30, layout: chunks[0].layout())
+        try slow.write(bytes[0..<5])
+        #expect(try store.send(chunks[2], of: bytes, as: id) == .completed(path: "name.bin"))
+        try site.folder.move("name.bin", to: "elsewhere")
+        try slow.write(bytes[5..<10])
+        #expect(try slow.commit().effect == .duplicate)
+        #expect(site.files == ["elsewhere"])
     }
 
     @Test("Another file in its place is not mistaken for it")
@@ -58,7 +47,6 @@ import UploadModel
         // Moved first, so that the new file cannot get the old one's inode.
         try site.folder.move("name.bin", to: "elsewhere")
         try site.folder.write([1, 2, 3], to: "name.bin")
-        site.wait(seconds: Self.late)
         #expect(try store.status(of: id) == nil)
         #expect(try store.sendAll(bytes, as: id) == .completed(path: "name (1).bin"))
         #expect(try site.folder.read("name.bin") == [1, 2, 3])

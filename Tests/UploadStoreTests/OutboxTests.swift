@@ -135,7 +135,6 @@ import UploadModel
         let store = try store(Self.one)
         try store.sendAll(bytes, as: id)
         try site.folder.move("name.bin", to: "elsewhere")
-        site.wait(seconds: LocalStore.lateDuplicateSeconds)
         try store.sendAll(bytes, as: id)
         #expect(try Set(events(store).map(\.id)).count == 2)
     }

@@ -248,7 +248,9 @@ import UploadModel
         let store = try finish(.status, boot: boot)
         try expectPublishedOnce(as: "name (1).bin", store)
         site.wait(seconds: 1_000_000)
-        #expect(try store.status(of: id)?.complete == true, "the file has the number that was announced")
+        // The file has the number that was announced.
+        for chunk in chunks { #expect(try store.send(chunk, of: bytes, as: id) == .duplicate) }
+        #expect(site.files == ["name (1).bin"])
     }
 
     @Test("Announced, but the name was taken meanwhile: it gets the next number")
@@ -267,8 +269,9 @@ import UploadModel
         try crash { [.publishing(number: 0, inode: $0), .published(number: 0, inode: $0, time: 1_700_000_000)] }
         try site.folder.move(site.dataPath(id), to: "name.bin")
         let journal = try site.folder.read(site.journalPath(id))
-        try expectPublishedOnce(finish(.recover, boot: boot))
+        let store = try finish(.recover, boot: boot)
         #expect(try site.folder.read(site.journalPath(id)) == journal)
+        try expectPublishedOnce(store)
     }
 
     @Test("Recovery goes on after an upload that cannot be finished")

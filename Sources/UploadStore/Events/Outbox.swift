@@ -288,8 +288,13 @@ extension LocalStore {
 
     /// Removes the journal of a finished upload, but keeps what is still owed of it. The journal is locked.
     func forget(_ journal: Journal, _ key: UploadKey) throws(FileError) {
-        if !journal.owed.isEmpty { try Outbox(self).keep(journal, key) }
+        try keepEvents(of: journal, key)
         try state.remove(key.journal)
+    }
+
+    /// Keeps what is still owed of a finished upload whose journal is about to go. The journal is locked.
+    func keepEvents(of journal: Journal, _ key: UploadKey) throws(FileError) {
+        if !journal.owed.isEmpty { try Outbox(self).keep(journal, key) }
     }
 }
 

@@ -5,6 +5,8 @@ import Linux
 package protocol Directory: AnyObject, Sendable {
     /// Opens a file; nil if there is none of that name. A symbolic link is never followed.
     func open(_ name: String) throws(FileError) -> (any File)?
+    /// Opens a file that is only read, and may be one that this process cannot write; nil if there is none of that name.
+    func openForReading(_ name: String) throws(FileError) -> (any File)?
     /// Opens a file; creates an empty one if there is none.
     func create(_ name: String) throws(FileError) -> any File
     /// A file without a name, which is gone when it is closed.

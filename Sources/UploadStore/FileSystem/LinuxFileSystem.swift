@@ -50,6 +50,10 @@ package final class LinuxDirectory: Directory {
         try openFile(name, O_RDWR)
     }
 
+    package func openForReading(_ name: String) throws(FileError) -> (any File)? {
+        try openFile(name, O_RDONLY)
+    }
+
     package func create(_ name: String) throws(FileError) -> any File {
         if let file = try openFile(name, O_RDWR | O_CREAT) { return file }
         throw FileError(operation: "create", name: name, code: ENOENT)

@@ -7,6 +7,12 @@ struct Journal {
     let header: JournalHeader
     /// The ranges that the records so far add up to.
     private(set) var held = ByteRangeSet()
+    /// The ranges that were sent again after the upload was finished, with the same bytes.
+    private(set) var confirmed: [HeldRecord] = []
+    /// The ranges of `confirmed`.
+    private(set) var confirmedRanges = ByteRangeSet()
+    /// The ranges that a finished upload passed on to this one, and that may belong to another file (`Superseding`).
+    private(set) var provisional: [HeldRecord] = []
     /// The whole file's size in bytes, once it is known.
     private(set) var size: UInt64?
     /// The size of all chunks but the last, once it is known.
@@ -119,6 +125,14 @@ struct Journal {
     /// True if every byte of the file is held.
     var coversFile: Bool { size.map { held.contains(ByteRange(first: $0)) } ?? false }
 
+    /// True if every byte of the file is held or provisional.
+    var coversFileProvisionally: Bool {
+        guard !provisional.isEmpty, let size else { return false }
+        var all = held
+        for record in provisional { all.insert(record.range) }
+        return all.contains(ByteRange(first: size))
+    }
+
     /// The offset of the next record.
     var position: UInt64 { UInt64(headerLength + records * JournalRecord.length) }
 
@@ -175,11 +189,21 @@ struct Journal {
 
     private mutating func apply(_ record: JournalRecord, count: Int) {
         switch record {
-        case .held(let range, let checksum):
-            held.insert(range)
-            doubtful?.append(HeldRecord(range: range, checksum: checksum, index: records))
+        case .held(let range, let checksum, let isProvisional):
+            let record = HeldRecord(range: range, checksum: checksum, index: records)
+            if isPublished {
+                confirmed.append(record)
+                confirmedRanges.insert(range)
+            } else if isProvisional {
+                provisional.append(record)
+            } else {
+                held.insert(range)
+                provisional.removeAll { $0.range.overlaps(range) }
+                doubtful?.append(record)
+            }
         case .lost(let range):
             held.remove(range)
+            provisional.removeAll { $0.range.overlaps(range) }
             losses += 1
             mayForgetLoss = true
             if let tail, Journal.tailOffset < range.end, range.start < Journal.tailOffset + tail.length {

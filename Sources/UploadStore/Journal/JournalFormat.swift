@@ -16,29 +16,29 @@ import UploadModel
 //     H-8  8  XXH3 of all before it
 //
 //     kind          a           b        c             meaning
-//     1  held       offset      length   checksum      the data file has these bytes of the client (their XXH3)
+//     1  held       offset      length   checksum      the data file has these bytes of the client (their XXH3). After
+//                                                      `published`: these bytes were sent again, and are the same. With
+//                                                      1 in the byte after the kind: provisional (`Superseding`)
 //     2  lost       offset      length   -             these bytes are not held any more
 //     3  durable    number      -        -             the data file was synced: the ranges of the records before that
 //                                                      number survive a power cut
 //     4  boot       id (low)    id (high) -            the following records were written during the boot with this id
 //     5  publishing number      inode    recipients    the data file, which has this inode, is about to be renamed to
-//     the
-//                                                      name with this number; once it is, these recipients (a bit each)
-//                                                      are owed an event
+//                                                      the name with this number; once it is, these recipients (a bit
+//                                                      each) are owed an event
 //     6  published  number      inode    Unix seconds  it has that name: the upload is finished
 //     7  adopted    offset      length   -             held, and synced before this record was written
 //     8  chunk size bytes       -        -             the size of all chunks but the last
 //     9  tail       number      length   -             the last chunk, which has this number, is kept far behind the
-//     file 10 size       bytes       -        -             the whole file's size
+//                                                      file
+//     10 size       bytes       -        -             the whole file's size
 //     11 described  n           checksum -             the following n bytes, padded with zeros to a whole number of
 //                                                      records, are the client's metadata: names and values, each a
 //                                                      length (4) and UTF-8
 //     12 settled    recipients  how      Unix seconds  these recipients are not owed the event any more: it was
-//     delivered
-//                                                      (0) or an operator dropped it (1)
+//                                                      delivered (0) or an operator dropped it (1)
 //     13 attempted  r, m, n     checksum Unix seconds  the mth attempt (24 bits) to deliver the event to the recipients
-//     r
-//                                                      (the lowest 8 bits) failed; the next is due at that time. The
+//                                                      r (the lowest 8 bits) failed; the next is due at that time. The
 //                                                      following n (32 bits) bytes, padded as in 11, are the reason: a
 //                                                      length (4) and UTF-8
 //
@@ -116,7 +116,7 @@ struct JournalHeader: Equatable {
 
 /// A change of an upload's state. The table above says what each kind means.
 enum JournalRecord: Equatable {
-    case held(ByteRange, checksum: UInt64)
+    case held(ByteRange, checksum: UInt64, isProvisional: Bool = false)
     case lost(ByteRange)
     case durable(records: UInt64)
     case boot(BootID)
@@ -136,9 +136,12 @@ enum JournalRecord: Equatable {
     /// The record's bytes. The seed depends on the records before it (`seed(behind:_:)`).
     func encoded(seed: UInt64) -> [UInt8] {
         var payload: [UInt8] = []
+        var flags: UInt8 = 0
         let (kind, a, b, c): (UInt8, UInt64, UInt64, UInt64)
         switch self {
-        case .held(let range, let checksum): (kind, a, b, c) = (1, range.start, range.length, checksum)
+        case .held(let range, let checksum, let isProvisional):
+            (kind, a, b, c) = (1, range.start, range.length, checksum)
+            flags = isProvisional ? 1 : 0
         case .lost(let range): (kind, a, b, c) = (2, range.start, range.length, 0)
         case .durable(let records): (kind, a, b, c) = (3, records, 0, 0)
         case .boot(let id): (kind, a, b, c) = (4, id.low, id.high, 0)
@@ -160,7 +163,7 @@ enum JournalRecord: Equatable {
             (kind, b, c) = (13, payload.withUnsafeBytes { Checksum.of($0) }, attempts.next)
         }
         payload += [UInt8](repeating: 0, count: JournalRecord.padding(payload.count))
-        var bytes: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0]
+        var bytes: [UInt8] = [kind, flags, 0, 0, 0, 0, 0, 0]
         bytes.append(littleEndian: a)
         bytes.append(littleEndian: b)
         bytes.append(littleEndian: c)
@@ -181,7 +184,11 @@ enum JournalRecord: Equatable {
         let b = bytes.littleEndian(UInt64.self, at: 16)
         let c = bytes.littleEndian(UInt64.self, at: 24)
         switch bytes[0] {
-        case 1: return ByteRange(possibleFrom: a, length: b).map { (.held($0, checksum: c), 1) }
+        case 1:
+            let isProvisional = bytes[1] & 1 != 0
+            return ByteRange(possibleFrom: a, length: b).map {
+                (.held($0, checksum: c, isProvisional: isProvisional), 1)
+            }
         case 2: return ByteRange(possibleFrom: a, length: b).map { (.lost($0), 1) }
         case 3: return (.durable(records: a), 1)
         case 4: return (.boot(BootID(low: a, high: b)), 1)

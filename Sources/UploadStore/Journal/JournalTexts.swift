@@ -5,9 +5,11 @@ import UploadModel
 //     0  identifier
 //     1  file name
 //     2  relative path
-//     3  owner's subject      3 to 5 are there only if the upload has an owner or was begun with a token
+//     3  owner's subject
 //     4  owner's folder
 //     5  token id
+//     6  when the file was last modified at the client, in milliseconds since the Unix epoch, in decimal
+//     7  the path that is part of the upload's identity (layout `tree`)
 //
 // A text that doesn't apply is empty. A header may end after any text but the first; the texts it lacks don't apply.
 
@@ -21,30 +23,50 @@ extension JournalHeader {
         self.init(
             size: sizes.total, chunkSize: sizes.chunk, nonce: .random(in: 0 ... .max), begun: begun,
             texts: [chunk.upload.identifier, chunk.upload.filename.original, chunk.relativePath?.original ?? ""]
-                + JournalHeader.texts(of: chunk.upload.owner, tokenID: chunk.quota?.tokenID ?? ""))
+                + JournalHeader.texts(of: chunk))
     }
 
-    private static func texts(of owner: Owner, tokenID: String) -> [String] {
-        owner == .nobody && tokenID.isEmpty ? [] : [owner.subject, owner.directory?.text ?? "", tokenID]
+    /// The texts from the fourth on, up to the last one that applies.
+    private static func texts(of chunk: ChunkRequest) -> [String] {
+        let owner = chunk.upload.owner
+        var texts = [
+            owner.subject, owner.directory?.text ?? "", chunk.quota?.tokenID ?? "",
+            chunk.lastModified.map(String.init) ?? "", chunk.upload.path?.original ?? "",
+        ]
+        while texts.last?.isEmpty == true { texts.removeLast() }
+        return texts
     }
 
     /// The upload that the journal describes. Nil if its texts break the rules for names, which this program never
     /// writes.
     var uploadID: UploadID? {
         guard texts.count >= 2, let filename = try? FileName(texts[1], parameter: ""), let owner else { return nil }
-        return try? UploadID(identifier: texts[0], filename: filename, owner: owner, parameter: "")
+        var path: RelativePath?
+        if let text = text(7) {
+            path = try? RelativePath(text, parameter: "")
+            guard path != nil else { return nil }
+        }
+        return try? UploadID(identifier: texts[0], filename: filename, owner: owner, path: path, parameter: "")
     }
 
     /// Nil if the texts break the rules.
     private var owner: Owner? {
-        guard texts.count >= 5 else { return .nobody }
-        if texts[4].isEmpty { return Owner(subject: texts[3]) }
-        guard let directory = try? RelativePath(texts[4], parameter: "") else { return nil }
-        return Owner(subject: texts[3], directory: directory)
+        let subject = text(3) ?? ""
+        guard let folder = text(4) else { return Owner(subject: subject) }
+        guard let directory = try? RelativePath(folder, parameter: "") else { return nil }
+        return Owner(subject: subject, directory: directory)
     }
 
     /// The id of the token that the upload was begun with; nil if there was none.
-    var tokenID: String? { texts.count >= 6 && !texts[5].isEmpty ? texts[5] : nil }
+    var tokenID: String? { text(5) }
+
+    /// When the file was last modified at the client, in milliseconds since the Unix epoch; nil if that was not stated.
+    var lastModified: UInt64? { text(6).flatMap { UInt64($0) } }
+
+    /// The text at that position; nil if it doesn't apply.
+    private func text(_ index: Int) -> String? {
+        texts.count > index && !texts[index].isEmpty ? texts[index] : nil
+    }
 
     /// The path that the client states for the file; nil if it states none.
     var relativePath: RelativePath? {

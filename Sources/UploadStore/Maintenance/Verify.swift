@@ -64,7 +64,7 @@ extension LocalStore {
         var records: [Journal.HeldRecord] = []
         let journal = try settledJournal(file) { record in
             switch record {
-            case .held(let range, let checksum):
+            case .held(let range, let checksum, _):
                 records.append(Journal.HeldRecord(range: range, checksum: checksum, index: 0))
             case .lost(let lost): records.removeAll { $0.range.start < lost.end && lost.start < $0.range.end }
             default: break

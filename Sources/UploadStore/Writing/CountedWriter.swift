@@ -33,7 +33,9 @@ final class CountedWriter: ChunkWriter {
             guard let place = try upload.place(of: chunk, length: spool.length) else { continue }
             let layout: ChunkLayout
             switch place {
-            case .finished: return Receipt(.duplicate)
+            case .finished(let layout):
+                if let receipt = try compare(with: upload, layout) { return receipt }
+                continue
             case .settled(let settled): layout = settled
             }
             // The record of the last chunk is the one that gives the file its size, so the file can't be complete
@@ -53,10 +55,35 @@ final class CountedWriter: ChunkWriter {
         }
         throw .busy
     }
+
+    /// Compares the chunk with a finished upload; nil if it is another file's, for which a new upload was begun.
+    private func compare(with upload: Upload, _ layout: ChunkLayout?) throws(StoreError) -> Receipt? {
+        if let layout, layout.lengths == [spool.length], let finished = try store.openFinished(upload) {
+            guard let checksum = Checksum() else { throw .noMemory }
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+            defer { buffer.deallocate() }
+            var position = layout.offset
+            var scratch: [UInt8] = []
+            var isSame = true
+            try spool.replay(through: buffer, failing: { $0 }) { bytes throws(StoreError) in
+                checksum.update(bytes)
+                if isSame {
+                    isSame = try onDisk { () throws(FileError) in
+                        try finished.hasBytes(bytes, at: position, scratch: &scratch)
+                    }
+                }
+                position += UInt64(bytes.count)
+            }
+            if isSame, try upload.confirm(layout.range, checksum: checksum.value) { return Receipt(.duplicate) }
+        }
+        try store.supersede(upload, with: chunk, at: layout?.offset ?? 0)
+        return nil
+    }
 }
 
 private enum CountedPlace {
-    case finished
+    /// The upload is finished: where a chunk of this number lies in it, if there is one.
+    case finished(ChunkLayout?)
     case settled(ChunkLayout)
 }
 
@@ -79,7 +106,14 @@ extension Upload {
         guard let known = try look({ (published: $0.isPublished, size: $0.size, chunkSize: $0.chunkSize) }) else {
             return nil
         }
-        if known.published { return .finished }
+        if known.published {
+            guard let size = known.size else { return .finished(nil) }
+            let (offset, overflow) = (chunk.number - 1).multipliedReportingOverflow(by: known.chunkSize ?? size)
+            guard !overflow, offset < size || chunk.number == 1 else { return .finished(nil) }
+            let end = chunk.isLast ? size : offset + (known.chunkSize ?? size)
+            guard end <= size else { return .finished(nil) }
+            return .finished(ChunkLayout(offset: offset, length: end - offset))
+        }
         var offset: UInt64 = 0
         if chunk.number > 1 {
             guard let chunkSize = known.chunkSize else {

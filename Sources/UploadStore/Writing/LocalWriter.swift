@@ -32,8 +32,8 @@ enum Consequence: Equatable {
 /// between leaves a missing range, never a mix of both chunks.
 final class LocalWriter: ChunkWriter {
     private enum State {
-        /// The upload is finished: nothing is written, whatever the chunk has.
-        case finished
+        /// The chunk was committed.
+        case ended
         /// The whole range is held. `losses` is the journal's count from when that was found.
         case comparing(any File, losses: Int)
         /// This writer has locked the range. These parts of it are held already.
@@ -46,7 +46,7 @@ final class LocalWriter: ChunkWriter {
     private let metadata: Metadata
     private let consequence: Consequence
     private let checksum: Checksum
-    private var state = State.finished
+    private var state = State.ended
     private var received: UInt64 = 0
     private var scratch: [UInt8] = []
 
@@ -57,7 +57,7 @@ final class LocalWriter: ChunkWriter {
         var losses: Int
     }
 
-    /// Nil if the upload was removed meanwhile, or finished and forgotten: then the caller starts again.
+    /// Nil if the upload was removed or finished meanwhile: then the caller starts again.
     ///
     /// - Parameter consequence: what is recorded in the same write as the chunk's `held` record.
     init?(
@@ -79,8 +79,7 @@ final class LocalWriter: ChunkWriter {
     private func enter() throws(StoreError) -> State? {
         var budget = WaitBudget()
         while true {
-            guard let view = try look() else { return nil }
-            if view.published { return .finished }
+            guard let view = try look(), !view.published else { return nil }
             guard let file = try store.openData(of: upload) else {
                 // The file is being renamed at this moment, or the upload has to begin again.
                 guard budget.wait() else { throw .busy }
@@ -94,8 +93,7 @@ final class LocalWriter: ChunkWriter {
             if try claim(file) {
                 try store.checkFloor(beforeWriting: layout.range.length, isReserved: upload.isReserved)
                 // From here on no other writer changes the range: look again.
-                guard let view = try look() else { return nil }
-                if view.published { return .finished }
+                guard let view = try look(), !view.published else { return nil }
                 if !isAll(view.held) {
                     try makeLossesCertain()
                     return .writing(file, held: view.held)
@@ -114,11 +112,11 @@ final class LocalWriter: ChunkWriter {
         }
         checksum.update(bytes)
         switch state {
-        case .finished:
+        case .ended:
             break
         case .comparing(let file, let losses):
             if try isSame(bytes, as: file, at: position) { return }
-            guard let taken = try takeOver(since: losses) else { return state = .finished }
+            let taken = try takeOver(since: losses)
             try replace(taken)
             try put(bytes, in: taken, at: position)
         case .writing(let file, let held):
@@ -133,11 +131,17 @@ final class LocalWriter: ChunkWriter {
         }
         var effect = Receipt.Effect.duplicate
         switch state {
-        case .finished:
-            return Receipt(.duplicate)
+        case .ended:
+            throw .busy
         case .comparing(_, let losses):
             // If a range was removed meanwhile, the bytes that were compared may have been replaced.
             guard let view = try look(), view.published || view.losses == losses else { throw .busy }
+            if view.published {
+                guard let range = ByteRange(from: layout.offset, length: received),
+                    try upload.confirm(range, checksum: checksum.value)
+                else { throw .busy }
+                return Receipt(effect)
+            }
             if consequence != .none {
                 _ = try upload.change { journal throws(FileError) in try journal.append(consequence.records(journal)) }
             }
@@ -146,7 +150,7 @@ final class LocalWriter: ChunkWriter {
             effect = .stored
         }
         // Unlocks the range: publishing needs a lock on the whole file.
-        state = .finished
+        state = .ended
         if let path = try store.publish(upload) { return Receipt(.completed(path: path)) }
         return Receipt(effect)
     }
@@ -208,16 +212,17 @@ final class LocalWriter: ChunkWriter {
         }
     }
 
-    /// Goes from comparing to writing: locks the range. Nil if the upload was finished meanwhile.
-    private func takeOver(since losses: Int) throws(StoreError) -> (any File)? {
+    /// Goes from comparing to writing: locks the range.
+    ///
+    /// - Throws: `StoreError.busy` if the upload was finished meanwhile: the chunk has to be sent again.
+    private func takeOver(since losses: Int) throws(StoreError) -> any File {
         var budget = WaitBudget()
         while true {
             // The bytes that were compared so far must still be held, or they would mix with those written now.
-            guard let view = try look(), view.published || view.losses == losses else { throw .busy }
-            if view.published { return nil }
+            guard let view = try look(), !view.published, view.losses == losses else { throw .busy }
             if let file = try store.openData(of: upload), try claim(file) {
-                guard let view = try look(), view.published || view.losses == losses else { throw .busy }
-                return view.published ? nil : file
+                guard let view = try look(), !view.published, view.losses == losses else { throw .busy }
+                return file
             }
             guard budget.wait() else { throw .busy }
         }
@@ -277,22 +282,6 @@ final class LocalWriter: ChunkWriter {
     private func isSame(
         _ bytes: UnsafeRawBufferPointer, as file: any File, at position: UInt64
     ) throws(StoreError) -> Bool {
-        if scratch.isEmpty { scratch = [UInt8](repeating: 0, count: 64 << 10) }
-        var done = 0
-        while done < bytes.count {
-            let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + scratch.count, bytes.count)])
-            let isSame = try onDisk { () throws(FileError) in
-                try scratch.withMutableBytes { buffer throws(FileError) in
-                    let held = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
-                    guard try file.read(into: held, at: position + UInt64(done)) == piece.count,
-                        let expected = piece.baseAddress, let found = held.baseAddress
-                    else { return false }
-                    return memcmp(expected, found, piece.count) == 0
-                }
-            }
-            guard isSame else { return false }
-            done += piece.count
-        }
-        return true
+        try onDisk { () throws(FileError) in try file.hasBytes(bytes, at: position, scratch: &scratch) }
     }
 }

@@ -1,0 +1,197 @@
+import Glibc
+import Linux
+import UploadModel
+
+// How a new upload takes the place of a finished one with the same identity.
+//
+// A chunk of a finished upload is compared with the finished file (`LateDuplicateWriter`). As long as all bytes are the
+// same it is answered as a duplicate, and the journal records its range as confirmed. The first difference shows that a
+// client is sending another file: a new upload begins, and its file meets the conflict policy like any other. The
+// client believes that what was confirmed is held. So the new upload begins with these ranges, copied from the finished
+// file:
+//
+//   - Ranges in front of the chunk that differs are held. Clients send their chunks in order.
+//   - Ranges behind it are provisional. They may have been confirmed for the same client, which sends several chunks at
+//     a time, or long before it, for a client that had lost the answer to its last chunk. In the first case the client
+//     does not send them again, in the second it does. A test says that they are missing, and a chunk replaces them. If
+//     they are all that is missing and nothing has come for a minute, they count.
+//
+// The finished file may be gone or changed when the next chunk comes. Then the record of the upload ends, and the new
+// upload begins in the same way.
+
+extension LocalStore {
+    /// How long nothing must have come before provisional ranges count, in seconds.
+    static let provisionalSeconds: UInt64 = 60
+
+    /// The finished file of an upload: nil if it is not where the upload has put it, or has another size.
+    func openFinished(_ upload: Upload) throws(StoreError) -> (any File)? {
+        guard let (done, size) = try upload.look({ ($0.finalName, $0.size) }), let done else { return nil }
+        do throws(FileError) {
+            guard let folder = try upload.destination.open(from: root),
+                let file = try folder.openForReading(upload.destination.filename.numbered(done.number))
+            else { return nil }
+            let status = try file.status()
+            guard status.inode == done.inode, status.size == size, status.names > 0 else { return nil }
+            upload.finishedFile.withLock { $0 = file }
+            return file
+        } catch {
+            // A file that the site has made unreadable cannot be compared: what comes is stored.
+            if error.isNotAFolder || error.code == EACCES || error.code == EPERM { return nil }
+            throw StoreError(error)
+        }
+    }
+
+    /// Whether the file of a finished upload stands where it was put; nil while the upload is under way.
+    func stands(_ upload: Upload) throws(StoreError) -> Bool? {
+        guard let (done, size) = try upload.look({ ($0.finalName, $0.size) }), let done else { return nil }
+        do throws(FileError) {
+            let status = try upload.destination.open(from: root)?
+                .status(upload.destination.filename.numbered(done.number))
+            return status.map { $0.inode == done.inode && $0.size == size } ?? false
+        } catch {
+            if error.isNotAFolder { return false }
+            throw StoreError(error)
+        }
+    }
+
+    /// Begins a new upload in the place of a finished one. Nothing happens if another request has done that.
+    ///
+    /// - Parameters:
+    ///   - chunk: of the new upload.
+    ///   - offset: where the chunk lies that is known not to be a duplicate.
+    /// - Throws: `StoreError.busy` while another request does the same, or what an upload's beginning throws.
+    func supersede(_ upload: Upload, with chunk: ChunkRequest, at offset: UInt64) throws(StoreError) {
+        guard let lease = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return }
+        guard try onDisk({ () throws(FileError) in try lease.lock(offset: 2, length: 1, wait: false) }) else {
+            throw .busy
+        }
+        guard try upload.look({ $0.isPublished }) == true else { return }
+        try admit(chunk)
+        try withTokenQuota(of: chunk) { () throws(StoreError) in
+            let destination = try Destination(
+                chunk.upload, relativePath: chunk.relativePath, layout: settings.layout)
+            try checkName(destination)
+            try supersedeAdmitted(upload, with: chunk, at: offset)
+        }
+        cache.drop(upload)
+    }
+
+    private func supersedeAdmitted(
+        _ upload: Upload, with chunk: ChunkRequest, at offset: UInt64
+    ) throws(StoreError) {
+        let header = JournalHeader(begun: time, chunk: chunk)
+        let files = UploadFiles(key: upload.key, nonce: header.nonce)
+        // Until its rename it is no journal, and a sweep removes it if this process dies.
+        let draft = files.data + ".draft"
+        var inheritance = Inheritance(from: upload.finishedFile.withLock { $0 }, before: offset)
+        do throws(StoreError) {
+            let data = try onDisk { () throws(FileError) in try state.create(files.data) }
+            if let size = header.size { try reserve(size, for: data, isWritten: chunk.isWholeFile) }
+            // What there is to copy is copied without the journal's lock. What is confirmed meanwhile comes behind it.
+            let confirmed = try upload.look { $0.confirmed } ?? []
+            try onDisk { () throws(FileError) in try inheritance.copy(confirmed, to: data) }
+            let isDone = try upload.change { journal throws(FileError) in
+                try inheritance.copy(journal.confirmed, to: data)
+                // The client was told that these bytes are held, and they are gone: that must not be kept from it.
+                if inheritance.isIncomplete { return try forget(journal, upload.key) }
+                try keepEvents(of: journal, upload.key)
+                var successor = try Journal.begin(try state.create(draft), header: header, boot: boot)
+                try successor.append(inheritance.records)
+                tell(successor) { .begun($0) }
+                _ = try state.rename(draft, to: state, as: upload.files.journal, replacing: true)
+            }
+            if inheritance.isIncomplete {
+                throw .untrusted(StoreCause("the finished file of the upload is gone, and chunks of it were confirmed"))
+            }
+            if !isDone { try onDisk { () throws(FileError) in try state.remove(files.data) } }
+        } catch {
+            try? state.remove(draft)
+            try? state.remove(files.data)
+            throw error
+        }
+        if inheritance.hasProvisional { waiting.withLock { _ = $0.insert(chunk.upload) } }
+    }
+
+    /// Publishes uploads that lack only provisional ranges, if nothing has come for them for a minute. To be called
+    /// every few seconds.
+    package func finishWaiting() {
+        for id in waiting.withLock({ $0 }) {
+            do throws(StoreError) {
+                if let upload = try find(id), try upload.look({ $0.isPublished || $0.provisional.isEmpty }) == false {
+                    try finish(upload)
+                } else {
+                    waiting.withLock { _ = $0.remove(id) }
+                }
+            } catch {
+                // The disk may be full for a while: the next call tries again.
+                continue
+            }
+        }
+    }
+
+    /// Lets provisional ranges count, if they are all that is missing and nothing has come for a minute.
+    func settleProvisional(_ upload: Upload) throws(StoreError) {
+        let isDue = try upload.look { [time] journal, file in
+            journal.coversFileProvisionally && !journal.coversFile
+                && file.modified + LocalStore.provisionalSeconds <= time
+        }
+        guard isDue == true else { return }
+        _ = try upload.change { journal throws(FileError) in
+            try journal.append(journal.provisional.map { .held($0.range, checksum: $0.checksum) })
+        }
+    }
+}
+
+/// The ranges of a finished file that a new upload begins with.
+private struct Inheritance {
+    private let source: (any File)?
+    private let offset: UInt64
+    private var copied = 0
+    /// How the new upload's journal records them.
+    private(set) var records: [JournalRecord] = []
+    /// True if a range cannot be had that the new upload's client takes to be held.
+    private(set) var isIncomplete = false
+    private(set) var hasProvisional = false
+
+    /// - Parameters:
+    ///   - source: the finished file; nil if no chunk of it was confirmed by this process.
+    ///   - offset: what lies behind it is provisional.
+    init(from source: (any File)?, before offset: UInt64) {
+        self.source = source
+        self.offset = offset
+    }
+
+    /// Copies the ranges that come behind those of the calls before.
+    mutating func copy(_ confirmed: [Journal.HeldRecord], to data: any File) throws(FileError) {
+        for record in confirmed.dropFirst(copied) {
+            copied += 1
+            let isProvisional = record.range.end > offset
+            guard let source, try data.take(record, from: source) else {
+                if !isProvisional { isIncomplete = true }
+                continue
+            }
+            hasProvisional = hasProvisional || isProvisional
+            records.append(.held(record.range, checksum: record.checksum, isProvisional: isProvisional))
+        }
+    }
+}
+
+extension File {
+    /// Copies a range of another file to its place in this one.
+    ///
+    /// - Returns: false if the other file does not have the bytes of that checksum any more.
+    fileprivate func take(_ record: Journal.HeldRecord, from source: any File) throws(FileError) -> Bool {
+        guard source.matches(record) else { return false }
+        return try copy(
+            from: source, at: record.range.start, length: record.range.length, to: record.range.start)
+            == record.range.length
+    }
+}
+
+extension Journal {
+    /// The name that the finished file got: its number and inode.
+    var finalName: (number: UInt64, inode: UInt64)? {
+        guard case .done(let number, let inode, _) = publication else { return nil }
+        return (number, inode)
+    }
+}
