@@ -3,14 +3,14 @@ import JSON
 import UploadModel
 import UploadStore
 
-/// What a receiver is told, as CloudEvents 1.0 has it: one JSON object ("structured content mode").
+/// An event as receivers get it: one JSON object, in the structured content mode of CloudEvents 1.0.
 struct CloudEvent: Sendable {
-    /// What it is sent as.
+    /// The media type of the JSON.
     static let mediaType = "application/cloudevents+json; charset=utf-8"
-    /// Where events come from: a reference to the upload route, relative to the site.
+    /// The attribute `source`: the upload route, relative to the site.
     private static let source = "/resumable_upload"
 
-    /// The same at each delivery of one event.
+    /// Names the event. The same at each delivery.
     let id: String
     let json: String
 
@@ -24,7 +24,7 @@ struct CloudEvent: Sendable {
         json = event.description
     }
 
-    /// A file is complete and stands under its name.
+    /// The event of a file that has its final name.
     init(finished event: OwedEvent) {
         let upload = event.upload
         let path = upload.path ?? upload.id.filename.text
@@ -35,9 +35,9 @@ struct CloudEvent: Sendable {
             ])
     }
 
-    /// An upload is about to be begun.
+    /// The event of an upload that is about to begin.
     ///
-    /// - Parameter time: now, in Unix seconds.
+    /// - Parameter time: the present time in Unix seconds.
     init(begun chunk: ChunkRequest, id: String, time: UInt64) {
         var size: UInt64?
         if case .sized(let total, _, _) = chunk.place { size = total }
@@ -49,7 +49,7 @@ struct CloudEvent: Sendable {
     }
 }
 
-/// What the client says of the file, for both kinds of events.
+/// The facts that the client states about a file, for both kinds of events.
 private func facts(_ id: UploadID, size: UInt64?, _ metadata: Metadata) -> [(name: String, value: JSON)] {
     [
         ("identifier", .string(id.identifier)), ("filename", .string(id.filename.text)), ("size", .number(size)),
@@ -69,7 +69,7 @@ extension Metadata {
     }
 }
 
-/// A time as RFC 3339 writes it.
+/// A time in the format of RFC 3339.
 private func timestamp(_ unixSeconds: UInt64) -> String {
     var seconds = time_t(clamping: unixSeconds)
     var parts = tm()

@@ -1,46 +1,50 @@
 import UploadStore
 
-/// Which uploads have something to be told to one receiver, and when it is tried next. Only names: the events themselves
-/// stay in the outbox, and where more are waiting than are remembered here, the outbox is looked through again.
+/// The uploads that have events for one receiver, and when each is tried next. The queue has only their keys: the
+/// events stay in the outbox, and if there are more uploads than the queue can take, the outbox is read again.
 ///
-/// Times are milliseconds of one clock that is never set.
+/// Times are milliseconds of a monotonic clock.
 struct DeliveryQueue {
-    /// How many uploads are remembered.
+    /// How many uploads the queue can take.
     static let capacity = 4096
-    /// How often the outbox is looked through whatever happens: for what another process left that died.
+    /// After how many milliseconds the outbox is read again in any case, to find the events of a process that died.
     static let lookInterval: UInt64 = 600_000
 
     private struct Entry {
         var due: UInt64
-        /// It waits because the receiver could not be reached.
+        /// True if it waits because the receiver could not be reached.
         var isWaitingForReceiver = false
-        /// More came for it while it was being told.
+        /// True if another event came while a thread was delivering.
         var hasMore = false
+        /// True while a thread delivers.
         var isTaken = false
     }
 
     private var entries: [UploadKey: Entry] = [:]
-    /// Until then the receiver wants to be left alone.
+    /// The receiver has asked for no deliveries until then.
     private var pausedUntil: UInt64 = 0
-    /// When the outbox is to be looked through; nil while somebody does.
+    /// When the outbox is to be read; nil while a thread reads it.
     private var lookAt: UInt64? = 0
-    /// There is more than is remembered.
+    /// True if the outbox has more uploads than the queue could take.
     private var isMore = false
     var isStopping = false
 
-    /// What a thread is to do next.
+    /// What a thread does next.
     enum Task: Equatable {
+        /// Deliver the events of an upload.
         case deliver(UploadKey)
+        /// Read the outbox.
         case look
         /// Nothing for the moment.
         case rest
+        /// End.
         case stop
     }
 
-    /// How many uploads are known to wait.
+    /// The number of uploads in the queue.
     var count: Int { entries.count }
 
-    /// Something of that upload waits.
+    /// Adds an upload.
     mutating func add(_ key: UploadKey, due: UInt64) {
         if entries[key] != nil {
             entries[key]?.hasMore = true
@@ -51,7 +55,7 @@ struct DeliveryQueue {
         }
     }
 
-    /// The next task; nil while there is none.
+    /// Returns the next task; nil if there is none now.
     mutating func take(now: UInt64) -> Task? {
         if isStopping { return .stop }
         if isMore && entries.count <= DeliveryQueue.capacity / 2 && lookAt != nil { lookAt = now }
@@ -68,7 +72,7 @@ struct DeliveryQueue {
         return .deliver(key)
     }
 
-    /// How long there is nothing to do, if nothing comes.
+    /// Returns for how long there is no task unless an upload is added. At least 1.
     func pause(now: UInt64) -> UInt64 {
         var next = lookAt ?? .max
         let due = entries.values.lazy.filter { !$0.isTaken }.map(\.due).min()
@@ -76,20 +80,20 @@ struct DeliveryQueue {
         return next > now ? next - now : 1
     }
 
-    // MARK: What came of a task
+    // MARK: Results of tasks
 
-    /// All of that upload was told.
+    /// All events of the upload are delivered.
     mutating func finished(_ key: UploadKey, now: UInt64) {
         guard let entry = entries[key] else { return }
         entries[key] = entry.hasMore ? Entry(due: now) : nil
     }
 
-    /// It is to be tried again.
+    /// The upload is to be tried again.
     mutating func postpone(_ key: UploadKey, until due: UInt64, isWaitingForReceiver: Bool = false) {
         entries[key] = Entry(due: due, isWaitingForReceiver: isWaitingForReceiver)
     }
 
-    /// The receiver has taken something: whoever waited because it could not be reached waits no longer.
+    /// The receiver has answered. Uploads that wait because it could not be reached are due now.
     mutating func receiverAnswered(now: UInt64) {
         for (key, entry) in entries where entry.isWaitingForReceiver && !entry.isTaken {
             entries[key]?.due = min(entry.due, now)
@@ -97,12 +101,14 @@ struct DeliveryQueue {
         }
     }
 
-    /// The receiver wants to be left alone.
+    /// The receiver asks for no deliveries until `time`.
     mutating func pauseReceiver(until time: UInt64) { pausedUntil = max(pausedUntil, time) }
 
-    /// The outbox was looked through.
+    /// The outbox was read.
     ///
-    /// - Parameter found: the uploads that wait, and when they are due.
+    /// - Parameters:
+    ///   - found: the uploads that have events, and when they are due.
+    ///   - isMore: true if the outbox has more.
     mutating func looked(_ found: [(key: UploadKey, due: UInt64)], isMore: Bool, now: UInt64) {
         for (key, due) in found {
             if entries[key]?.isTaken == false {
@@ -115,9 +121,9 @@ struct DeliveryQueue {
         lookAt = now + DeliveryQueue.lookInterval
     }
 
-    /// The outbox has to be looked through.
+    /// Makes a thread read the outbox.
     ///
-    /// - Returns: false while somebody does already: he may have been too early.
+    /// - Returns: false while a thread reads it already: it may have begun too early, so the caller must ask again.
     mutating func look(now: UInt64) -> Bool {
         guard lookAt != nil else { return false }
         lookAt = now

@@ -4,34 +4,37 @@ package import Logging
 import UploadModel
 package import UploadStore
 
-// Tells receivers of finished files, at least once each, on threads of its own: nobody who uploads ever waits for them.
+// Delivers events of finished files to receivers, at least once each, on threads of its own: no request waits for a
+// delivery.
 //
-// A few threads a receiver take turns at the queue. Who takes an upload gets its lease in the outbox, tells all that is
-// owed of it, oldest first, and writes down what came of it. One that fails keeps the later ones of the same upload
-// waiting, and no others. The queue only says where to look; what is owed is always read from the outbox, so whatever
-// is lost with this process is found by the next one, or by another on the same root.
+// Each receiver has a queue and a few threads that serve it. A thread takes an upload from the queue, takes its lease
+// in the outbox, delivers the upload's events, the oldest first, and records each result. A failed delivery holds back
+// the later events of the same upload and no others. The queue only tells which uploads to look at. What is owed is
+// always read from the outbox, so the next process, or another one that shares the store, finds what this process
+// leaves.
 
-/// What a dispatcher has to say to whoever counts.
+/// The results of deliveries, for counters.
 package enum DeliveryNews: Sendable, Equatable {
-    /// A receiver knows of a file.
+    /// The receiver has received an event.
     case delivered(to: Recipients)
-    /// It could not be told; it is tried again.
+    /// A delivery failed and will be tried again.
     case failed(to: Recipients)
-    /// So many uploads have something to be told to it, as far as is known here.
+    /// The number of uploads that have events for the receiver, as far as this process knows.
     case pending(Int, to: Recipients)
 }
 
-/// Delivers what the store's outbox holds.
+/// Delivers the events in a store's outbox.
 package final class Dispatcher: Sendable {
-    /// How many deliveries to one receiver are under way at the same time.
+    /// How many threads deliver to one receiver.
     private static let lanes = 4
-    /// How often the outbox is asked whether an operator wants something, in milliseconds.
-    private static let wishInterval: UInt64 = 1000
+    /// How often a dispatcher looks for changes that operators made to the outbox, in milliseconds.
+    private static let changeInterval: UInt64 = 1000
 
-    /// Who is told of finished files.
+    /// The receivers of events.
     package struct Receivers: Sendable {
-        /// The operator's program, and the time it has in seconds.
+        /// The operator's program, and its time limit in seconds.
         package var program: (path: String, seconds: Int)?
+        /// The operator's site.
         package var site: WebhookEndpoint?
 
         package init(program: (path: String, seconds: Int)? = nil, site: WebhookEndpoint? = nil) {
@@ -39,7 +42,7 @@ package final class Dispatcher: Sendable {
             self.site = site
         }
 
-        /// Their bits, for the store's settings.
+        /// The recipients, for the store's settings.
         package var recipients: Recipients {
             var recipients: Recipients = []
             if program != nil { recipients.insert(.program) }
@@ -47,10 +50,11 @@ package final class Dispatcher: Sendable {
             return recipients
         }
 
-        /// How many threads deliver.
+        /// The number of threads that a dispatcher starts.
         package var threads: Int { recipients.each.count * Dispatcher.lanes }
     }
 
+    /// A receiver and its queue.
     private struct Line: Sendable {
         let receiver: any Receiver
         let queue = Monitor(DeliveryQueue())
@@ -62,14 +66,16 @@ package final class Dispatcher: Sendable {
     private let log: Logger
     private let tell: @Sendable (DeliveryNews) -> Void
 
-    /// A dispatcher that is not at work yet.
+    /// Makes a dispatcher that has not started.
     ///
     /// - Parameters:
-    ///   - root: the store's root, as an absolute path: programs are told where files are.
-    ///   - environment: what programs inherit, as `NAME=value`; but for what is named like the facts.
-    ///   - tell: is told what comes of it, on the threads that deliver.
+    ///   - root: the absolute path of the folder of finished files, for programs; nil if the store keeps no files on
+    ///     this
+    ///     machine.
+    ///   - environment: the variables that programs inherit, as `NAME=value`. Variables of this program are left out.
+    ///   - tell: receives the results, on the threads that deliver.
     package init(
-        _ receivers: Receivers, root: String, environment: [String], log: Logger,
+        _ receivers: Receivers, root: String?, environment: [String], log: Logger,
         tell: @escaping @Sendable (DeliveryNews) -> Void = { _ in }
     ) {
         var lines: [Line] = []
@@ -89,7 +95,7 @@ package final class Dispatcher: Sendable {
         self.tell = tell
     }
 
-    /// What the store's observer is to be told.
+    /// Queues the upload of a `finished` event. The store's observer calls this.
     package func observe(_ event: StoreEvent) {
         guard case .finished(let upload) = event else { return }
         let key = UploadKey(upload.id)
@@ -102,9 +108,9 @@ package final class Dispatcher: Sendable {
         }
     }
 
-    /// Begins to deliver what the outbox holds.
+    /// Starts to deliver the events in `outbox`.
     ///
-    /// - Returns: false if the machine won't give the threads.
+    /// - Returns: false if the threads cannot be started.
     package func start(_ outbox: any EventOutbox) -> Bool {
         for line in lines {
             for lane in 0..<Dispatcher.lanes {
@@ -115,8 +121,8 @@ package final class Dispatcher: Sendable {
         return true
     }
 
-    /// Ends the deliveries: those under way have so many seconds, then they are broken off, to be made again by the next
-    /// process.
+    /// Stops the threads. Deliveries under way have `seconds` to end; then they are broken off, and the next process
+    /// makes them again.
     package func stop(within seconds: Int) {
         for line in lines { line.queue.change { $0.isStopping = true } }
         let threads = threads.withLock { threads in
@@ -131,11 +137,11 @@ package final class Dispatcher: Sendable {
 
     // MARK: One lane
 
-    /// - Parameter watches: whether this lane looks for an operator's wishes.
+    /// - Parameter watches: whether this thread looks for changes that operators made.
     private func work(_ line: Line, _ outbox: any EventOutbox, watches: Bool) {
-        var wishes = (try? outbox.changes()) ?? 0
+        var changes = (try? outbox.changes()) ?? 0
         while true {
-            let rest = watches ? milliseconds() + Dispatcher.wishInterval : .max
+            let rest = watches ? milliseconds() + Dispatcher.changeInterval : .max
             let task = line.queue.wait(
                 for: { $0.take(now: milliseconds()) ?? (milliseconds() >= rest ? .rest : nil) },
                 pause: { min($0.pause(now: milliseconds()), rest - min(milliseconds(), rest)) })
@@ -143,13 +149,14 @@ package final class Dispatcher: Sendable {
             case .deliver(let key): deliver(key, line, outbox)
             case .look: look(line, outbox)
             case .rest:
-                guard let wished = try? outbox.changes(), wished != wishes else { continue }
-                if line.queue.change({ $0.look(now: milliseconds()) }) { wishes = wished }
+                guard let latest = try? outbox.changes(), latest != changes else { continue }
+                if line.queue.change({ $0.look(now: milliseconds()) }) { changes = latest }
             case .stop: return
             }
         }
     }
 
+    /// Reads the outbox, and queues the uploads that have events for the receiver.
     private func look(_ line: Line, _ outbox: any EventOutbox) {
         let recipient = line.receiver.recipient
         do throws(StoreError) {
@@ -167,12 +174,12 @@ package final class Dispatcher: Sendable {
         report(line)
     }
 
-    /// Tells all that is owed of one upload.
+    /// Delivers the events of one upload.
     private func deliver(_ key: UploadKey, _ line: Line, _ outbox: any EventOutbox) {
         let recipient = line.receiver.recipient
         do throws(StoreError) {
             guard let lease = try outbox.lease(key, for: recipient) else {
-                // Another process is at it.
+                // Another process delivers them.
                 return line.queue.change { $0.postpone(key, until: milliseconds() + 1000) }
             }
             while let event = try lease.next() {
@@ -196,6 +203,7 @@ package final class Dispatcher: Sendable {
         report(line)
     }
 
+    /// Records a failed delivery, and queues the next attempt.
     private func postpone(
         _ key: UploadKey, _ event: OwedEvent, _ lease: any DeliveryLease, _ line: Line,
         _ failure: Delivery.Failure

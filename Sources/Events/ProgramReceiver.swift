@@ -9,8 +9,8 @@ import UploadStore
 struct ProgramReceiver: Receiver {
     let recipient = Recipients.program
     let path: String
-    /// The store's root, as an absolute path.
-    let root: String
+    /// The absolute path of the folder of finished files; nil if the store keeps no files on this machine.
+    let root: String?
     let seconds: Int
     /// The environment of this process, as `NAME=value`.
     let inherited: [String]
@@ -49,7 +49,7 @@ struct ProgramReceiver: Receiver {
         let path = upload.path ?? ""
         let facts: [(name: String, value: String?)] = [
             ("EVENT", "finished"), ("EVENT_ID", event.id), ("IDENTIFIER", upload.id.identifier),
-            ("FILENAME", upload.id.filename.text), ("PATH", path), ("FILE", root + "/" + path),
+            ("FILENAME", upload.id.filename.text), ("PATH", path), ("FILE", root.map { $0 + "/" + path }),
             ("SIZE", upload.size.map(String.init)), ("TYPE", upload.metadata.mediaType),
             ("OWNER", upload.id.owner.subject.isEmpty ? nil : upload.id.owner.subject), ("BEGUN", String(upload.begun)),
             ("FINISHED", upload.finished.map(String.init)),

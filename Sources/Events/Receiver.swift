@@ -1,33 +1,34 @@
 import UploadStore
 
-/// Somebody who is told of finished files.
+/// Receives events of finished files.
 protocol Receiver: Sendable {
-    /// Its bit in the journals.
+    /// The receiver's bit.
     var recipient: Recipients { get }
 
-    /// Tells it of one file, and returns when it is sure that it knows, or that it could not be told. Blocks for as long
-    /// as the receiver's time limit says; less once `stop` is set.
+    /// Delivers one event. Returns when the receiver has confirmed it, or when the delivery has failed. Blocks for at
+    /// most the receiver's time limit, and for less once `stop` is set.
     func deliver(_ event: OwedEvent, stop: StopFlag) -> Delivery
 }
 
-/// What came of telling a receiver.
+/// The result of a delivery.
 enum Delivery: Sendable, Equatable {
     case delivered
     case failed(Failure)
 
     struct Failure: Sendable, Equatable {
-        /// Why, as one line for the operator.
+        /// Why it failed, as one line for the operator.
         var reason: String
-        /// How many seconds the receiver asks to be left alone.
+        /// For how many seconds the receiver asks for no deliveries.
         var retryAfter: UInt64?
-        /// True if it could not be reached, or said that it has a moment of trouble: then it is nothing about this event.
+        /// True if the receiver could not be reached or reported a passing problem, which has nothing to do with the
+        /// event.
         var isUnreachable = false
-        /// True if it was broken off because the program is to end: nothing is known of the receiver.
+        /// True if the delivery was broken off because the program is stopping. It is not counted as an attempt.
         var isStopped = false
     }
 }
 
-/// A word of somebody else's as one short line that neither a terminal nor a log would obey.
+/// Makes foreign text safe for a terminal and a log: its first line, shortened, without control characters.
 func oneLine(_ text: String, atMost limit: Int = 200) -> String {
     let line = text.unicodeScalars.drop { $0.properties.isWhitespace }.prefix {
         !"\r\n\u{2028}\u{2029}".unicodeScalars.contains($0)

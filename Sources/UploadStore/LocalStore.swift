@@ -7,15 +7,16 @@ package import UploadModel
 ///
 ///     <root>/<filename>                         finished files (or elsewhere below the root: `Destination`)
 ///     <root>/.resumabled/<key>-<nonce>.data     an upload's bytes, each at its place in the file
-///     <root>/.resumabled/<key>.journal          what is held of them (`JournalFormat`); stays after the end, as the
-///                                               answer to late duplicates, until it expires (`Sweep`)
-///     <root>/.resumabled/events                 what is to be told of finished files whose journal is gone (`Outbox`)
+///     <root>/.resumabled/<key>.journal          records of the bytes that are held (`JournalFormat`). Stays when the
+///                                               upload is finished, to recognise late duplicates, until it expires
+///                                               (`Sweep`)
+///     <root>/.resumabled/events                 undelivered events of uploads whose journal is gone (`Outbox`)
 ///
-/// Whoever writes has a lock on exactly his range of the data file, and publishing needs one on the whole (`Publishing`):
-/// so nobody writes where another writes, and no byte changes once the file has its final name. Locks belong to an
-/// opening of the file and end with it, so a process that dies leaves none behind.
+/// A writer holds a lock on exactly its range of the data file, and publishing takes a lock on the whole file
+/// (`Publishing`). So two writers never write to the same place, and no byte changes once the file has its final name.
+/// Locks belong to one opening of the file and end with it, so a process that dies leaves none behind.
 package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
-    /// The folder below the root that holds what is unfinished.
+    /// The folder below the root that holds journals and unfinished data.
     package static let stateFolder = ".resumabled"
 
     let root: any Directory
@@ -28,17 +29,17 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     let admit: Admission
     /// Uploads that have provisional ranges (`finishWaiting`).
     let waiting = Lock<Set<UploadID>>([])
-    /// False once the file system has said that it can't reserve space.
+    /// False once the file system has answered that it cannot reserve space.
     private let canReserve = Atomic(true)
 
     /// Opens the store in `root`.
     ///
     /// - Parameters:
-    ///   - boot: which run of the machine this is (`BootID.current`).
-    ///   - now: the time in Unix seconds.
-    ///   - observe: is told what happens.
-    ///   - admit: is asked before an upload is begun, on the thread of its first chunk.
-    /// - Throws: `StoreError` if the state folder can't be made or opened.
+    ///   - boot: the machine's current boot (`BootID.current`).
+    ///   - now: returns the time in Unix seconds.
+    ///   - observe: receives what happens to uploads.
+    ///   - admit: decides whether an upload may be begun, on the thread of its first chunk.
+    /// - Throws: `StoreError` if the state folder cannot be made or opened.
     package init(
         root: any Directory, boot: BootID, settings: StoreSettings = StoreSettings(),
         now: @escaping @Sendable () -> UInt64, observe: @escaping StoreObserver = { _ in },
@@ -55,11 +56,11 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
             let isNew = try root.status(LocalStore.stateFolder) == nil
             let state = try root.folder(LocalStore.stateFolder)
             do throws(FileError) { try root.sync() } catch {
-                // The next sync would succeed without having written the new name: it must be made anew.
+                // The next sync would succeed without having written the new name, so the folder must be made again.
                 if isNew { try? root.removeFolder(LocalStore.stateFolder) }
                 throw error
             }
-            // What is gone now, no power cut brings back.
+            // Makes removals of an earlier process durable, so that no power cut undoes them.
             try state.sync()
             return state
         }
@@ -71,14 +72,14 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         guard let upload = try known(chunk) else { return nil }
         let postponed = try takeOver(upload, chunk)
         try finish(upload)
-        // Whoever is told that a chunk is held must have the time to send the others.
+        // A client that learns that a chunk is held must have the time to send the others.
         try keepAlive(upload)
         return try upload.look(StatusView.init)?.status(of: chunk, postponed: postponed)
     }
 
-    /// What nearly all tests come down to: one look at an upload that is open and goes on, where nothing is to be learnt
-    /// from the request and nothing to be done first. (Each look asks the kernel for the journal's length.) Nil where
-    /// there is more to it.
+    /// The fast path of nearly all tests: reads the journal of an open upload once. (Each read asks the kernel for the
+    /// journal's length.) Returns nil if the request states something new or there is work to do first; then the slow
+    /// path answers.
     private func glance(at chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
         guard case .sized(let total, _, _) = chunk.place, let upload = cache[UploadKey(chunk.upload)],
             settings.layout != .flat || !upload.mayHaveParts.load(ordering: .relaxed)
@@ -130,9 +131,6 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         LocalSpool(try onDisk { () throws(FileError) in try state.createNameless() })
     }
 
-    /// Finishes what a process left half done when it died: uploads that are complete get their names.
-    ///
-    /// - Returns: what could not be finished, with the cause.
     package func recover() -> [StoreError] {
         var failures: [StoreError] = []
         var rest: [HalfDone] = []
@@ -143,7 +141,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
             for name in try journals() {
                 attempt { () throws(StoreError) in
                     guard let upload = try halfDone(name) else { return }
-                    // Who had begun to take a name comes before who takes it from him.
+                    // Finish announced uploads first: they have chosen their names, and others could take those.
                     if upload.isAnnounced { try finish(upload) } else { rest.append(upload) }
                 }
             }
@@ -152,14 +150,14 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         return failures
     }
 
-    /// An upload in whose last steps somebody died.
+    /// An upload that a dead process left between its last chunk and its final name.
     private struct HalfDone {
         let id: UploadID
         let isAnnounced: Bool
         let hasData: Bool
     }
 
-    /// The upload of a journal, if it is half done.
+    /// Returns the upload of a journal if it is half done; nil otherwise.
     private func halfDone(_ name: String) throws(StoreError) -> HalfDone? {
         try onDisk { () throws(FileError) in
             guard let file = try state.open(name), let journal = try Journal.read(file), !journal.isPublished,
@@ -178,8 +176,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         try finish(upload)
     }
 
-    /// Does what a process left undone that died behind the last chunk: who asks must not be told that all is held while
-    /// the file isn't there.
+    /// Publishes an upload that is complete but unpublished because a process died after the last chunk. Without this,
+    /// a client could learn that everything is held while there is no file.
     func finish(_ upload: Upload) throws(StoreError) {
         try placeTail(of: upload)
         try settleProvisional(upload)
@@ -191,7 +189,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         try onDisk { () throws(FileError) in try state.names() }.filter { $0.hasSuffix(UploadFiles.journalSuffix) }
     }
 
-    /// How often a request starts again because the upload was finished or removed under its hands.
+    /// How often a request starts again because another one finished or removed the upload meanwhile.
     static let maximumAttempts = 16
 
     /// The time in Unix seconds.
@@ -199,9 +197,10 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
 
     // MARK: Space
 
-    /// Reserves the room of a file, or sees to it that there is enough.
+    /// Reserves the space of a file, or checks that there is enough.
     ///
-    /// - Parameter isWritten: true if all of it comes now: then a full disk shows as soon without, and at less cost.
+    /// - Parameter isWritten: true if all of the file is written now. Then nothing is reserved: a full disk shows as
+    ///   soon without, at less cost.
     /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
     func reserve(_ size: UInt64, for data: any File, isWritten: Bool) throws(StoreError) {
         let space = try onDisk { () throws(FileError) in try root.space() }
@@ -210,11 +209,11 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         if isWritten { return }
         let isReserved = try onDisk { () throws(FileError) in try data.reserve(size) }
         if !isReserved && canReserve.exchange(false, ordering: .relaxed) {
-            observe(.notice("this file system cannot reserve space: a full disk shows only when it is full"))
+            observe(.notice("this file system cannot reserve space: an upload may fail when the disk is full"))
         }
     }
 
-    /// Where nothing was reserved, each chunk needs its room above the floor.
+    /// Checks that a chunk leaves the minimum of free space, if its space was not reserved.
     func checkFloor(beforeWriting count: UInt64, isReserved: Bool) throws(StoreError) {
         if isReserved && canReserve.load(ordering: .relaxed) { return }
         try checkFloor(count, try onDisk { () throws(FileError) in try root.space() })

@@ -1,6 +1,6 @@
 import UploadModel
 
-/// What a test wants to know of a journal.
+/// The part of a journal that answers a test.
 struct StatusView {
     private let size: UInt64?
     private let chunkSize: UInt64?
@@ -16,11 +16,11 @@ struct StatusView {
         tail = journal.tail
     }
 
-    /// - Parameter postponed: what the Flask backend left and the store will take over with the next requests.
+    /// - Parameter postponed: parts of the Flask backend that the next requests will take over.
     func status(of chunk: ChunkRequest, postponed: [FlaskParts.Part]) -> UploadStatus {
         var held = held
-        // A last chunk without a place lies behind every file.
-        // Asked first, because the set is copied when it changes, and may have many ranges.
+        // A last chunk whose place is unknown lies beyond every file, and clients must not see it. The set is copied
+        // when it changes and may have many ranges, so look first.
         if (held.ranges.last?.end ?? 0) > Journal.tailOffset, let tail = ByteRange(from: Journal.tailOffset, to: .max) {
             held.remove(tail)
         }
@@ -33,7 +33,7 @@ struct StatusView {
             size: size, held: held, complete: isPublished, receipt: isHeld ? Receipt(.duplicate) : nil)
     }
 
-    /// Where the chunk lies; nil while that is not known.
+    /// Returns the chunk's range; nil while that is unknown.
     private func range(of chunk: ChunkRequest) -> ByteRange? {
         switch chunk.place {
         case .sized(_, _, let layout):

@@ -1,26 +1,27 @@
-/// What an operator may set about a store.
+/// The settings of a store.
 package struct StoreSettings: Sendable {
-    /// When bytes are made to survive a power cut.
+    /// When bytes become durable.
     package var durability: Durability
-    /// How many bytes of the file system are left to others: an upload that would go below isn't begun.
+    /// How many bytes of the storage are left to others. An upload that would leave less is not begun.
     package var minimumFree: UInt64
-    /// Where finished files lie.
+    /// Where finished files are put.
     package var layout: Layout
-    /// What happens if a finished file's name is taken.
+    /// What happens if the name of a finished file is taken.
     package var onConflict: ConflictPolicy
     /// What happens if a client states another size for an upload that is under way.
     package var onSizeChange: SizeChangePolicy
-    /// After how many seconds without a chunk an upload is removed, and the record of a finished one; 0: never.
+    /// After how many seconds without a chunk or a test an unfinished upload is removed, and after how many the record
+    /// of a finished one; 0: never.
     package var expire: UInt64
-    /// For how many seconds after an upload was finished a test of it is answered with 200, where the client does not say
+    /// For how many seconds after an upload was finished its tests are answered with 200, if the client does not state
     /// when the file was modified (PROTOCOL.md, How bytes are matched to files).
     package var finishedWindow: UInt64
-    /// Who is owed an event of each file that is finished from now on (`Outbox`).
+    /// The recipients of an event for each file that is finished from now on (`EventOutbox`).
     package var recipients: Recipients
-    /// How many uploads stay open between requests. 1 and up.
+    /// How many uploads the store keeps open between requests. At least 1.
     package var openUploads: Int
 
-    /// Settings; the defaults are those of the README.
+    /// The defaults are those of the command line.
     package init(
         durability: Durability = .file, minimumFree: UInt64 = 64 << 20, layout: Layout = .flat,
         onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
@@ -39,7 +40,7 @@ package struct StoreSettings: Sendable {
     }
 }
 
-/// When bytes are made to survive a power cut.
+/// When bytes become durable: from then on they survive a power cut.
 package enum Durability: String, Sendable, CaseIterable {
     /// Before the answer to the chunk that completes the file.
     case file
@@ -47,31 +48,31 @@ package enum Durability: String, Sendable, CaseIterable {
     case chunk
 }
 
-/// Where finished files lie below the root.
+/// Where finished files are put, below the root.
 package enum Layout: String, Sendable, CaseIterable {
-    /// All beside each other, as the Flask backend has them.
+    /// All in one folder, as the Flask backend puts them.
     case flat
-    /// Under the path that the client says, with its folders.
+    /// Under the relative path that the client states, with its folders.
     case tree
-    /// Each in a folder named after the upload's identifier.
+    /// Each in a folder that is named after the upload's identifier.
     case identifier
 }
 
-/// What happens if a finished file's name is taken by another one.
+/// What happens if the name of a finished file is taken.
 package enum ConflictPolicy: String, Sendable, CaseIterable {
-    /// It gets a number: `name (1).ext`.
+    /// The file gets a number: `name (1).ext`.
     case rename
-    /// It takes the other's place, in one atomic step.
+    /// The file replaces the other one, in one atomic step.
     case replace
-    /// It is refused, at its first chunk if the name is taken then.
+    /// The upload is refused, with its first chunk if the name is taken by then.
     case refuse
 }
 
 /// What happens if a client states another size for an upload that is under way.
 package enum SizeChangePolicy: String, Sendable, CaseIterable {
-    /// The request is an error.
+    /// The request fails.
     case refuse
-    /// The upload begins afresh, if nobody is sending to it and its last chunk is a minute old: so a late chunk of the
-    /// file as it was doesn't throw away what is coming now.
+    /// The upload begins anew if no request is writing to it and its last chunk is a minute old. The minute keeps a
+    /// late chunk of the old file from removing the new one.
     case restart
 }

@@ -11,7 +11,7 @@ import UploadStore
                 identifier: "\(number)", filename: FileName("name", parameter: ""), parameter: ""))
     }
 
-    /// The queue behind a reference: an expectation can't change a value.
+    /// The queue behind a reference, because an expectation cannot change a value.
     private final class Queue {
         private var queue = DeliveryQueue()
 
@@ -32,7 +32,7 @@ import UploadStore
         func stop() { queue.isStopping = true }
     }
 
-    /// A queue whose outbox was looked through at 0 and had nothing.
+    /// A queue whose outbox was read at 0 and was empty.
     private func queue() -> Queue {
         let queue = Queue()
         #expect(queue.take(now: 0) == .look)
@@ -40,7 +40,7 @@ import UploadStore
         return queue
     }
 
-    @Test("The outbox is looked through first, by one alone")
+    @Test("The outbox is read first, by one thread")
     func first() {
         let queue = Queue()
         #expect(queue.take(now: 5) == .look)
@@ -50,7 +50,7 @@ import UploadStore
         #expect(queue.take(now: 10 + DeliveryQueue.lookInterval) == .look)
     }
 
-    @Test("Uploads are taken in the order in which they are due, each by one alone")
+    @Test("Uploads are taken in the order in which they are due, each by one thread")
     func order() throws {
         let queue = queue()
         let keys = try (0..<3).map(key)
@@ -65,7 +65,7 @@ import UploadStore
         #expect(queue.take(now: 40) == nil)
     }
 
-    @Test("What comes for an upload that is being told is looked at behind it")
+    @Test("An event that comes during a delivery of its upload is delivered after it")
     func more() throws {
         let queue = queue()
         let key = try key(1)
@@ -80,7 +80,7 @@ import UploadStore
         #expect(queue.count == 0)
     }
 
-    @Test("A receiver that is back ends the wait of those that it was away for, and of no others")
+    @Test("When a receiver answers again, the uploads that waited for it are due, and no others")
     func back() throws {
         let queue = queue()
         let keys = try (0..<3).map(key)
@@ -95,7 +95,7 @@ import UploadStore
         #expect(queue.take(now: 1000) == .deliver(keys[1]))
     }
 
-    @Test("A receiver that wants to be left alone is")
+    @Test("A receiver gets no deliveries until the time that it asked for")
     func paused() throws {
         let queue = queue()
         queue.add(try key(1), due: 0)
@@ -105,7 +105,7 @@ import UploadStore
         #expect(queue.take(now: 500) == .deliver(try key(1)))
     }
 
-    @Test("More uploads than it remembers are found by looking again, once half of them are told")
+    @Test("Uploads beyond the capacity are found by another look, once half of the others are delivered")
     func full() throws {
         let queue = queue()
         let keys = try (0...DeliveryQueue.capacity).map(key)
@@ -125,8 +125,8 @@ import UploadStore
         #expect(told == DeliveryQueue.capacity + 1)
     }
 
-    @Test("What an operator wishes is looked for, and changes when an upload is due")
-    func wishes() throws {
+    @Test("A change by an operator makes the outbox be read, which can change when an upload is due")
+    func changes() throws {
         let queue = queue()
         let key = try key(1)
         queue.add(key, due: 100_000)
@@ -137,7 +137,7 @@ import UploadStore
         #expect(queue.take(now: 60) == .deliver(key))
     }
 
-    @Test("Once it is to end, nothing is begun")
+    @Test("A queue that is stopping begins no task")
     func stopping() throws {
         let queue = queue()
         queue.add(try key(1), due: 0)
@@ -153,7 +153,7 @@ import UploadStore
         #expect(Backoff.milliseconds(after: count, atLeast: nil, random: 1) == seconds * 750)
     }
 
-    @Test("A pause is as long as the receiver asks for, but for more than an hour")
+    @Test("A pause is at least as long as the receiver asks for, up to an hour")
     func asked() {
         #expect(Backoff.milliseconds(after: 1, atLeast: 60, random: 0.5) == 60_000)
         #expect(Backoff.milliseconds(after: 13, atLeast: 60, random: 0) == 3_600_000)

@@ -7,7 +7,7 @@ import UploadStore
 
 @testable import Events
 
-// Two dispatchers on one root, as two processes have them, with a real program to run.
+// Two dispatchers on one store, as in two processes, that run a real program.
 
 @Suite struct DispatcherTests {
     private let folder: TemporaryFolder
@@ -34,7 +34,7 @@ import UploadStore
         return (store, dispatcher)
     }
 
-    /// Uploads a file of so many bytes in one chunk.
+    /// Uploads a file of `size` bytes in one chunk.
     private func upload(_ size: UInt64, as name: String, to store: LocalStore) throws {
         let layout = try #require(ChunkLayout(number: 1, chunkSize: 100, total: size)?.settled(length: size))
         let id = try UploadID(identifier: name, filename: FileName(name, parameter: ""), parameter: "")
@@ -44,44 +44,45 @@ import UploadStore
         _ = try writer.commit()
     }
 
+    /// The lines that the program has written: an event's id and its file's size.
     private func told() -> [String] {
         let bytes = (try? folder.read("told")) ?? []
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    private func waitUntilAllIsTold(_ store: LocalStore) throws {
+    private func waitUntilAllAreDelivered(_ store: LocalStore) throws {
         for _ in 0..<3000 {
             if try store.outbox.allEvents().isEmpty { return }
             usleep(20_000)
         }
-        Issue.record("not everything is told")
+        Issue.record("some events are not delivered")
     }
 
-    @Test("Both are at work, and each event is told once")
+    @Test("While both are running, each event is delivered once")
     func together() throws {
         let (one, two) = (try process(), try process())
         #expect(one.dispatcher.start(one.store.outbox) && two.dispatcher.start(two.store.outbox))
         for number in 0..<24 { try upload(10, as: "name\(number)", to: number % 2 == 0 ? one.store : two.store) }
-        try waitUntilAllIsTold(one.store)
+        try waitUntilAllAreDelivered(one.store)
         one.dispatcher.stop(within: 5)
         two.dispatcher.stop(within: 5)
         #expect(told().count == 24)
         #expect(Set(told()).count == 24)
     }
 
-    @Test("Whoever of them finishes an upload, those of one name are told in their order")
+    @Test("Events of one upload are delivered in order, whichever process finishes it")
     func inOrder() throws {
         let (one, two) = (try process(), try process())
         for size in 1...9 { try upload(UInt64(size), as: "name", to: size % 2 == 0 ? one.store : two.store) }
         #expect(one.dispatcher.start(one.store.outbox) && two.dispatcher.start(two.store.outbox))
         for size in 10...18 { try upload(UInt64(size), as: "name", to: size % 2 == 0 ? one.store : two.store) }
-        try waitUntilAllIsTold(one.store)
+        try waitUntilAllAreDelivered(one.store)
         one.dispatcher.stop(within: 5)
         two.dispatcher.stop(within: 5)
         #expect(told().compactMap { $0.split(separator: " ").last.flatMap { Int($0) } } == Array(1...18))
     }
 
-    @Test("What is left when one ends is told by the next")
+    @Test("The next process delivers the events that one leaves when it stops")
     func left() throws {
         let first = try process()
         for number in 0..<5 { try upload(10, as: "name\(number)", to: first.store) }
@@ -89,7 +90,7 @@ import UploadStore
         #expect(told().isEmpty)
         let next = try process()
         #expect(next.dispatcher.start(next.store.outbox))
-        try waitUntilAllIsTold(next.store)
+        try waitUntilAllAreDelivered(next.store)
         next.dispatcher.stop(within: 5)
         #expect(Set(told()).count == 5)
     }

@@ -2,13 +2,14 @@ import Testing
 
 @testable import Events
 
-// The Standard Webhooks specification. The end-to-end tests check what is sent with another implementation of it.
+// Signatures as in the Standard Webhooks specification. The end-to-end tests check what is sent with another
+// implementation of it.
 
 @Suite struct WebhookKeyTests {
     private let id = "msg_p5jXN8AQM9LWM0D4loKWxJek"
     private let body = Array(#"{"test": 2432232314}"#.utf8)
 
-    @Test("A signature is that of the specification's own libraries")
+    @Test("A signature equals that of the specification's own libraries")
     func signature() throws {
         let key = try #require(WebhookKey(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]))
         #expect(
@@ -16,7 +17,7 @@ import Testing
                 == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
     }
 
-    @Test("With several keys there is a signature by each, in their order")
+    @Test("With several keys there is one signature for each, in their order")
     func several() throws {
         let texts = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + String(repeating: "QUJD", count: 10)]
         let both = try #require(WebhookKey(texts)).signature(id: id, timestamp: 5, body: body)
@@ -25,7 +26,7 @@ import Testing
     }
 
     @Test(
-        "What is no key of 24 to 64 bytes in base64 is none",
+        "Text that is not a key of 24 to 64 bytes in base64 is rejected",
         arguments: [
             "", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa==", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa!w",
@@ -36,7 +37,7 @@ import Testing
     }
 
     @Test(
-        "Lengths are counted in bytes of the key, whatever its padding",
+        "The length of a key is counted in bytes, whatever its padding",
         arguments: [(24, true), (25, true), (64, true), (65, false), (23, false)])
     func lengths(count: Int, isKey: Bool) {
         // "A" and "=" by the rules of RFC 4648, section 4: all bytes are zero.
@@ -45,7 +46,7 @@ import Testing
         #expect((WebhookKey(["whsec_" + text]) != nil) == isKey)
     }
 
-    @Test("No key and too many are none")
+    @Test("No keys and too many keys are rejected")
     func counts() {
         let text = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
         #expect(WebhookKey([]) == nil)

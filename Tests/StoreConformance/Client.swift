@@ -4,8 +4,8 @@ import Testing
 import UploadModel
 import UploadStore
 
-/// The two ways in which clients cut a file (PROTOCOL.md, "Requests"): the last chunk takes the remainder with it, or the
-/// remainder is a chunk of its own.
+/// The two ways in which clients cut a file (PROTOCOL.md, "Requests"): the last chunk takes the remainder with it, or
+/// the remainder is a chunk of its own.
 enum Cut: CaseIterable { case lastTakesRemainder, forced }
 
 /// A client that uploads one file in chunks.

@@ -1,41 +1,38 @@
 import UploadModel
 
-// Who is owed an event of a finished file, and how that survives.
+// How events of finished files survive until they are delivered.
 //
-// The journal of an upload is the outbox: the record that announces the final name says who is owed an event, is synced
-// before the file gets the name, and counts once the file has it. So there is an event if and only if there is a finished
-// file, whatever crashes. That it was delivered is written behind it, unsynced: after a power cut it is delivered again.
+// The journal of an upload is the outbox. The record that announces the final name lists the recipients of the event.
+// It is synced before the file gets the name, and counts once the file has it. So there is an event if and only if
+// there is a finished file, whatever crashes. A delivery is recorded after it, unsynced: after a power cut the event
+// may be delivered again.
 //
-// A finished upload's journal goes when it has expired, or when a new upload of the same name takes its place. What is
-// still owed then is first copied into a folder of its own, as a short journal of the same format and nonce:
+// The journal of a finished upload is removed when it expires, and when a new upload of the same name takes its place.
+// Events that are still owed then are first copied into a folder of their own, as a short journal of the same format
+// and nonce:
 //
 //     <state>/events/<key>-<number>-<nonce>.journal    an older upload of that key, numbered in the order of finishing
-//     <state>/events/turns                             is locked by whoever delivers; grows when somebody wants all who
-//                                                      deliver to look again
+//     <state>/events/turns                             holds the locks of leases; each retry and each drop makes it one
+//                                                      byte longer, which dispatchers look for
 //
-// A copy of which the journal itself is still there counts for nothing: who made it died before it was needed.
+// A copy whose journal still exists does not count: the process that made it died before it removed the journal.
 //
-// Who delivers has the lease of that upload and recipient: a kernel lock on a byte of `turns` that the key tells. It ends
-// with its holder, shuts out other processes and threads alike, and keeps the events of one upload in order.
+// A lease is a kernel lock on a byte of `turns`, whose offset follows from the upload's key and the recipient. The lock
+// ends with its process, excludes other processes and threads alike, and keeps the events of one upload in order.
 
-/// What is to be told of finished files.
+/// The events of a local store.
 package struct Outbox: EventOutbox {
     static let folder = "events"
     private static let turns = "turns"
 
     private let store: LocalStore
 
-    /// The outbox of that store.
     package init(_ store: LocalStore) {
         self.store = store
     }
 
-    // MARK: Looking
+    // MARK: Listing
 
-    /// All that is owed to those recipients, the oldest first, and at most so many.
-    ///
-    /// - Returns: also whether there is more.
-    /// - Throws: `StoreError` if a folder can't be read. A journal that can't be is left out; `verify` tells.
     package func events(
         owedTo recipients: Recipients = Recipients(rawValue: .max), atMost limit: Int = .max
     ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool) {
@@ -57,9 +54,9 @@ package struct Outbox: EventOutbox {
         return (events, isMore)
     }
 
-    /// Shows every event once.
+    /// Calls `body` with every event once. `verify` reports the journals that cannot be read.
     private func visit(_ body: (OwedEvent) -> Void) throws(StoreError) {
-        // Copies last: a journal may become a copy meanwhile, a copy never becomes a journal.
+        // Copies come last: a journal may become a copy meanwhile, and a copy never becomes a journal.
         var seen: Set<UInt64> = []
         for name in try store.journals() {
             guard let event = read(name, in: store.state) else { continue }
@@ -103,7 +100,7 @@ package struct Outbox: EventOutbox {
 
         func next() throws(StoreError) -> OwedEvent? {
             try onDisk { () throws(FileError) in
-                // In this order: a journal may become a copy in between, a copy never becomes a journal.
+                // The journal comes first, because it may become a copy in between.
                 let current = try outbox.journal(of: key).flatMap(outbox.event)
                 for name in try outbox.copies(of: key) {
                     if name.nonce != current?.nonce, let copy = try outbox.open(name).flatMap(outbox.event),
@@ -126,7 +123,6 @@ package struct Outbox: EventOutbox {
         }
     }
 
-    /// Takes the lease to deliver; nil if somebody else has it.
     package func lease(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> (any DeliveryLease)? {
         try onDisk { () throws(FileError) in
             let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
@@ -142,9 +138,8 @@ package struct Outbox: EventOutbox {
         try onDisk { () throws(FileError) in try existing()?.status(Outbox.turns)?.size ?? 0 }
     }
 
-    // MARK: What an operator may do
+    // MARK: Operators
 
-    /// Has an event delivered as soon as can be, whatever came of it before.
     package func retry(_ event: OwedEvent, _ recipients: Recipients) throws(StoreError) {
         for recipient in recipients.each {
             let before = event.attempts[recipient]
@@ -154,7 +149,6 @@ package struct Outbox: EventOutbox {
         try announceChange()
     }
 
-    /// Has an event never delivered to those recipients.
     package func drop(_ event: OwedEvent, _ recipients: Recipients) throws(StoreError) {
         for recipient in recipients.each {
             try append(.settled(recipient, isDropped: true, time: store.time), to: event)
@@ -162,6 +156,7 @@ package struct Outbox: EventOutbox {
         try announceChange()
     }
 
+    /// Makes `turns` longer, which dispatchers look for.
     private func announceChange() throws(StoreError) {
         try onDisk { () throws(FileError) in
             let turns = try store.state.folder(Outbox.folder).create(Outbox.turns)
@@ -172,7 +167,7 @@ package struct Outbox: EventOutbox {
 
     // MARK: Writing
 
-    /// Appends to the journal that an event stands in, wherever that is now. Nothing happens if it is gone.
+    /// Appends a record to the journal of an event, which may be a copy by now. Does nothing if it is gone.
     private func append(_ record: JournalRecord, to event: OwedEvent) throws(StoreError) {
         guard let nonce = event.nonce else { return }
         try onDisk { () throws(FileError) in
@@ -186,7 +181,8 @@ package struct Outbox: EventOutbox {
         }
     }
 
-    /// - Returns: who is still owed; nil if the file is another upload's by now, or has no name any more.
+    /// - Returns: the recipients that are still owed the event; nil if the file was removed or is another upload's by
+    ///   now.
     private func append(_ record: JournalRecord, to file: any File, _ nonce: UInt64) throws(FileError) -> Recipients? {
         _ = try file.lock(offset: 0, length: 1, wait: true)
         defer { file.unlock(offset: 0, length: 1) }
@@ -210,7 +206,7 @@ package struct Outbox: EventOutbox {
         let number: UInt64
         let nonce: UInt64
 
-        /// Nil if that is another file.
+        /// Nil if `text` is the name of another kind of file.
         init?(_ text: String) {
             let parts = text.prefix { $0 != "." }.split(separator: "-")
             guard text.hasSuffix(UploadFiles.journalSuffix), parts.count == 3,
@@ -230,7 +226,7 @@ package struct Outbox: EventOutbox {
         }
     }
 
-    /// The copies of that upload, the oldest first.
+    /// Returns the copies of an upload's journals, the oldest first.
     private func copies(of key: UploadKey) throws(FileError) -> [CopyName] {
         guard let names = try existing()?.names() else { return [] }
         return names.compactMap { CopyName($0) }.filter { $0.key == key.text }.sorted { $0.number < $1.number }
@@ -241,15 +237,15 @@ package struct Outbox: EventOutbox {
         return try Journal.read(file)
     }
 
-    /// Copies what is owed of a finished upload whose journal is about to go, so that it would survive a power cut. The
-    /// journal is locked.
+    /// Copies the owed event of a finished upload whose journal is about to be removed. The copy is durable when this
+    /// returns. The caller holds the journal's lock.
     fileprivate func keep(_ journal: Journal, _ key: UploadKey) throws(FileError) {
         guard let done = journal.finalRecords else { return }
         let copies = try copies(of: key)
         let nonce = journal.header.nonce
         let folder = try store.state.folder(Outbox.folder)
-        // One that somebody has left half made is made again, also its name: if that was what could not be synced, a
-        // second sync alone would have nothing to write.
+        // A copy that a dead process left half made is made again, with its name: if the name was what could not be
+        // synced, a second sync alone would have nothing to write.
         for half in copies where half.nonce == nonce { try folder.remove(half.text) }
         let name = CopyName(key, number: (copies.last?.number ?? 0) + 1, nonce: nonce)
         var header = journal.header
@@ -266,12 +262,12 @@ package struct Outbox: EventOutbox {
         return try Journal.read(file)?.header.nonce == nonce
     }
 
-    /// Removes copies that count for nothing: their journal is still there, or they are half made, or all is settled.
+    /// Removes copies that do not count: half made ones, those whose journal exists, and those that are owed to no one.
     func sweep() throws(StoreError) {
         try onDisk { () throws(FileError) in
             guard let folder = try existing() else { return }
             for name in try folder.names().compactMap({ CopyName($0) }) {
-                // Who makes a copy has the journal's lock.
+                // A process that makes a copy holds the journal's lock.
                 let file = try store.state.open(name.key + UploadFiles.journalSuffix)
                 _ = try file?.lock(offset: 0, length: 1, wait: true)
                 defer { file?.unlock(offset: 0, length: 1) }
@@ -286,7 +282,8 @@ package struct Outbox: EventOutbox {
 extension LocalStore {
     package var outbox: any EventOutbox { Outbox(self) }
 
-    /// Removes the journal of a finished upload, but keeps what is still owed of it. The journal is locked.
+    /// Removes the journal of a finished upload, and keeps the event that is still owed. The caller holds the journal's
+    /// lock.
     func forget(_ journal: Journal, _ key: UploadKey) throws(FileError) {
         try keepEvents(of: journal, key)
         try state.remove(key.journal)
@@ -320,7 +317,7 @@ extension Attempts {
 }
 
 extension Journal {
-    /// What an event needs of the records; nil while the upload is under way.
+    /// The records that an event needs; nil while the upload is under way.
     fileprivate var finalRecords: [JournalRecord]? {
         guard case .done(let number, let inode, let time) = publication else { return nil }
         return (metadata.isEmpty ? [] : [.described(metadata)]) + [

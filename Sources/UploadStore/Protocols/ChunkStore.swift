@@ -46,8 +46,8 @@ package protocol ChunkWriter: AnyObject {
 
     /// Ends the chunk. When this returns, the store holds the bytes and has recorded that it does.
     ///
-    /// - Throws: `StoreError.tooShort` or `.wrongLength` if the number of bytes does not fit; `.busy` if another request
-    ///   changed the same range meanwhile; or a failure to write.
+    /// - Throws: `StoreError.tooShort` or `.wrongLength` if the number of bytes does not fit; `.busy` if another
+    ///   request changed the same range meanwhile; or a failure to write.
     func commit() throws(StoreError) -> Receipt
 }
 
