@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// A number of bytes as people write it: `500`, `64K`, `20M`, `50G`, `1T`, by powers of 1,024.
+/// A number of bytes on the command line: `500`, `64K`, `20M`, `50G`, `1T`. The units are powers of 1,024.
 struct ByteCount: ExpressibleByArgument, Sendable {
     let bytes: UInt64
 

@@ -2,14 +2,15 @@ import ArgumentParser
 import FastCGI
 import Glibc
 
-/// `resumabled check`: would `serve` with these settings work?
+/// `resumabled check`: tells whether `serve` would work with these settings.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check settings, folders, file system and limits, and say what to mend.",
+        abstract: "Check settings, folders, file system and limits.",
         discussion: """
-            Takes the options and variables of `serve`, and is to be run as the server's user, also beside a running \
-            server. Changes nothing but for two small files in the root, which are gone afterwards. Ends with status 1 \
-            if the server could not serve.
+            Takes the options and variables of `serve`. Run it as the server's user; it may run beside the server. \
+            Each line begins with `ok`, `note` (the server works, but read it) or `FAIL` (the server cannot work, and \
+            how to fix it). Changes nothing except for two small files in the root, which it removes. Ends with \
+            status 1 if there is a `FAIL`.
             """)
 
     @OptionGroup var settings: Serve
@@ -21,67 +22,68 @@ struct Check: ParsableCommand {
         settings.checkStore(&report)
         settings.checkLimits(&report)
         print(report.lines.joined(separator: "\n"))
-        if report.isHopeless { throw ExitCode.failure }
+        if report.hasFailure { throw ExitCode.failure }
     }
 }
 
-/// What a check has found, in words.
+/// The lines that a check prints.
 struct CheckReport {
     private(set) var lines: [String] = []
-    /// Whether something was found with which the server could not serve.
-    private(set) var isHopeless = false
+    /// True if the server could not work.
+    private(set) var hasFailure = false
 
-    mutating func fine(_ text: String) { lines.append("ok    \(printable(text))") }
-    /// The server would serve, but somebody should know.
+    mutating func ok(_ text: String) { lines.append("ok    \(printable(text))") }
+    /// The server would work, but the operator should know.
     mutating func note(_ text: String) { lines.append("note  \(printable(text))") }
 
-    mutating func mend(_ text: String) {
-        lines.append("MEND  \(printable(text))")
-        isHopeless = true
+    /// The server would not work.
+    mutating func fail(_ text: String) {
+        lines.append("FAIL  \(printable(text))")
+        hasFailure = true
     }
 }
 
 extension Serve {
-    /// Parsing has seen to most of it; these are the files that settings name, and variables that name no setting.
+    /// The parser has checked the options. This checks the files that they name, and variables that name no option.
     fileprivate func checkSettings(_ report: inout CheckReport) {
         do {
             _ = try uploadSettings()
-            report.fine("settings")
+            report.ok("settings")
         } catch {
-            report.mend("settings: \(Check.message(for: error))")
+            report.fail("settings: \(Check.message(for: error))")
         }
         for name in Environment.unknown(environmentVariables()) {
-            report.note("\(name) is set and sets nothing: there is no such setting")
+            report.note("\(name) is set, but there is no such setting")
         }
         if geteuid() == 0 {
-            report.note("run by root, who may do everything; run it as the server's user")
+            report.note("this check runs as root, which may do everything; run it as the server's user")
         }
     }
 
-    /// The socket is really made, and removed again: nothing else shows whether it can be.
+    /// Makes the socket and removes it again. Nothing else shows whether the server can.
     fileprivate func checkSocket(_ report: inout CheckReport) {
         do throws(ListenError) {
             if let socket {
                 _ = try Listener(path: socket)
-                report.fine("socket: \(socket)")
+                report.ok("socket: \(socket)")
                 checkFolder(of: socket, &report)
             } else if let listen {
                 _ = try Listener(host: listen.host, port: listen.port)
-                report.fine("address: \(listen.host), port \(listen.port)")
-                report.note("whoever reaches this port can claim to be any client: nobody but nginx may")
+                report.ok("address: \(listen.host), port \(listen.port)")
+                report.note("a process that reaches this port can claim to be any client: let only nginx reach it")
             } else if Listener.inherited() != nil {
-                report.fine("socket: handed down")
+                report.ok("socket: inherited")
             } else {
-                report.note("no --socket, no --listen: the server needs a socket handed down, as by resumabled.socket")
+                report.note("no --socket, no --listen: the server must inherit a socket, as from resumabled.socket")
             }
         } catch {
             switch error {
-            case .inUse, .failed("listen on", _, EADDRINUSE): report.note("\(error): fine if that is the server")
+            case .inUse, .failed("listen on", _, EADDRINUSE): report.note("\(error), which is fine if it is the server")
             case .failed(_, _, EACCES), .failed(_, _, EPERM):
-                report.mend("\(error): give the folder to the server's user, or choose another with --socket")
-            case .failed(_, _, ENOENT): report.mend("\(error): make the folder, and give it to the server's user")
-            case .notASocket: report.mend("\(error): remove it, or choose another path with --socket")
-            default: report.mend("\(error)")
+                report.fail("\(error): give the folder to the server's user, or choose another with --socket")
+            case .failed(_, _, ENOENT): report.fail("\(error): make the folder, and give it to the server's user")
+            case .notASocket: report.fail("\(error): remove it, or choose another path with --socket")
+            default: report.fail("\(error)")
             }
         }
     }
@@ -91,7 +93,7 @@ extension Serve {
         var status = stat()
         guard stat(folder, &status) == 0 else { return }
         if status.st_mode & S_IWOTH != 0 && status.st_mode & S_ISVTX == 0 {
-            report.note("everybody may remove the socket and put another there: chmod o-w \(folder)")
+            report.note("all users may replace the socket: chmod o-w \(folder)")
         }
     }
 
@@ -99,10 +101,10 @@ extension Serve {
         let limit = OpenFiles.raiseLimit()
         let needed = OpenFiles.needed(threads: threads)
         if limit < needed {
-            report.mend(
+            report.fail(
                 "limits: \(limit) open files, \(threads) threads need \(needed); raise LimitNOFILE or lower --threads")
         } else {
-            report.fine("limits: \(limit) open files, \(threads) threads need \(needed)")
+            report.ok("limits: \(limit) open files, \(threads) threads need \(needed)")
         }
     }
 }

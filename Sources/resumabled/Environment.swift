@@ -1,12 +1,12 @@
 import ArgumentParser
 
-/// Settings from the environment: each option of `serve` has a variable, `RESUMABLED_` and its name in capitals with
-/// `_` for `-`. `--max-file-size` is `RESUMABLED_MAX_FILE_SIZE`.
+/// Settings from the environment. Each option of `serve` has a variable: `RESUMABLED_` and the option's name in
+/// capitals with `_` for `-`. `--max-file-size` has `RESUMABLED_MAX_FILE_SIZE`.
 ///
-/// What a variable says is put in front of the arguments that were typed, as if it had been typed too. So there is one
-/// parser, one set of rules and one set of messages, and an option needs no line here: its name is found as
-/// ArgumentParser finds it, by a mirror on the command. An option that was typed wins: its variable isn't looked at.
-/// Other commands heed the variables of the options that they have in common with `serve` (`--root`, `--layout`).
+/// The values of variables are put before the typed arguments, as if they had been typed too. So there is one parser
+/// with one set of rules and messages. An option needs no line in this file: its name is found as ArgumentParser finds
+/// it, by a mirror on the command. If an option was typed, its variable is ignored. Other commands use the variables of
+/// the options that they share with `serve` (`--root`, `--layout`).
 struct Environment {
     private static let prefix = "RESUMABLED_"
 
@@ -18,10 +18,10 @@ struct Environment {
     /// - Parameters:
     ///   - typed: the arguments without the program's name.
     ///   - variables: as `NAME=value`.
-    /// - Throws: `ValidationError` if a flag's variable says neither yes nor no.
+    /// - Throws: `ValidationError` if a flag's variable means neither yes nor no.
     init(_ command: any ParsableCommand.Type, typed: [String], variables: [String]) throws {
         arguments = typed
-        // Who asks for help gets it, whatever is wrong with a variable.
+        // Help is printed whatever is wrong with a variable.
         if typed.contains(where: { $0 == "--help" || $0 == "-h" }) { return }
         var chosen = command
         var depth = 0
@@ -47,7 +47,7 @@ struct Environment {
         arguments.insert(contentsOf: added, at: depth)
     }
 
-    /// Which variable is to blame for a message of the parser; nil if it speaks of nothing that was set by one.
+    /// Returns a line for each variable that set an option named in `message`; nil if there is none.
     func blame(for message: String) -> String? {
         let blamed = used.filter { name in
             message.split(whereSeparator: { !($0.isLetter || $0.isNumber || $0 == "-") }).contains("--" + name)
@@ -57,13 +57,13 @@ struct Environment {
             .joined(separator: "\n")
     }
 
-    /// The names of variables that look like ours and set nothing: most likely a slip of the pen.
+    /// Returns the names of variables that begin with the prefix and set no option: most likely a typing error.
     static func unknown(_ variables: [String]) -> [String] {
         let known = Set(options(of: Serve.self).map { variable($0.name) })
         return values(variables).keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }.sorted()
     }
 
-    /// An empty value sets nothing, so that a line of a file can be left standing without one.
+    /// An empty value sets nothing, so that a line of a settings file may have none.
     private static func values(_ variables: [String]) -> [String: String] {
         let pairs = variables.compactMap { variable -> (String, String)? in
             guard let equals = variable.firstIndex(of: "=") else { return nil }
@@ -89,24 +89,24 @@ struct Environment {
         prefix + option.uppercased().split(separator: "-").joined(separator: "_")
     }
 
-    // MARK: - What options there are
+    // MARK: - The options
 
     private struct Setting {
         var name: String
         var kind: SettingKind
     }
 
-    /// A command's options in the order of its declarations, those of its groups among them.
+    /// Returns the options of a command and its groups, in the order of their declarations.
     private static func options(of command: any ParsableArguments.Type) -> [Setting] {
         Mirror(reflecting: command.init()).children.flatMap { child -> [Setting] in
             if let group = child.value as? any GroupDeclaration { return options(of: group.content) }
             guard let declared = child.value as? any SettingDeclaration, let label = child.label else { return [] }
-            // A property wrapper is stored under the property's name with a line in front.
+            // A property wrapper is stored under the property's name with an underscore in front.
             return [Setting(name: dashed(label.dropFirst()), kind: declared.kind)]
         }
     }
 
-    /// `maxFileSize` as ArgumentParser writes it: `max-file-size`; `beginURL` is `begin-url`.
+    /// Writes a property's name as ArgumentParser does: `maxFileSize` becomes `max-file-size`, `beginURL` `begin-url`.
     private static func dashed(_ label: Substring) -> String {
         let letters = Array(label)
         return letters.indices.map { index in
@@ -120,7 +120,7 @@ struct Environment {
     }
 }
 
-/// How an option takes what a variable says.
+/// How an option takes the value of a variable.
 private enum SettingKind {
     /// The value as it is.
     case single
@@ -136,7 +136,7 @@ private protocol SettingDeclaration {
 
 extension Option: SettingDeclaration {
     fileprivate var kind: SettingKind { Value.self is any RangeReplaceableCollection.Type ? kindOfCollection : .single }
-    /// A text is a collection too.
+    /// A string is a collection too.
     private var kindOfCollection: SettingKind { Value.self is any StringProtocol.Type ? .single : .repeated }
 }
 

@@ -4,7 +4,7 @@ import Glibc
 import Logging
 import UploadStore
 
-/// What the site is told of uploads, and asked about them.
+/// Options for events: who is told of finished files, and who is asked about new uploads.
 struct EventOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -14,22 +14,23 @@ struct EventOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "An address to post a CloudEvent to for each finished file; 2xx: done.", valueName: "url"))
+            "An address to send a CloudEvent to for each finished file. An answer of 2xx confirms it.", valueName: "url"
+        ))
     var onCompleteUrl: String?
 
     @Option(
         help: ArgumentHelp(
-            "An address to ask before an upload is begun: 2xx lets it, 4xx refuses it with its text.",
+            "An address to ask before an upload begins: 2xx allows it, 4xx refuses it with the answer's text.",
             valueName: "url"))
     var onBeginUrl: String?
 
     @Option(
         help: ArgumentHelp(
-            "Sign what is posted with the keys in this file, each whsec_... on a line of its own.", valueName: "file"))
+            "Sign what is sent with the keys in this file, each whsec_... on a line of its own.", valueName: "file"))
     var eventKey: SecretFile?
 
     @Option(
-        help: ArgumentHelp("How long the program or the address has to take an event.", valueName: "time"))
+        help: ArgumentHelp("The time limit for the program or the address (s, m, h).", valueName: "time"))
     var eventTimeout = TimeSpan(seconds: 30)
 
     func validate() throws {
@@ -41,12 +42,14 @@ struct EventOptions: ParsableArguments {
         }
     }
 
-    /// - Throws: `ValidationError` if what is set can't work.
+    /// Returns the receivers of events.
+    ///
+    /// - Throws: `ValidationError` if a setting cannot work.
     func receivers() throws -> Dispatcher.Receivers {
         var receivers = Dispatcher.Receivers()
         if let program = onCompleteExec {
             guard program.hasPrefix("/"), access(program, X_OK) == 0 else {
-                throw ValidationError("--on-complete-exec must be the absolute path of a program that may be run.")
+                throw ValidationError("--on-complete-exec must be the absolute path of an executable program.")
             }
             receivers.program = (program, Int(eventTimeout.seconds))
         }
@@ -54,6 +57,7 @@ struct EventOptions: ParsableArguments {
         return receivers
     }
 
+    /// Returns the hook that decides about new uploads; nil if there is none.
     func admissionHook(_ log: Logger) throws -> UploadAdmissionHook? {
         try site(onBeginUrl, "--on-begin-url", seconds: UploadAdmissionHook.seconds).map {
             UploadAdmissionHook($0, log: log)

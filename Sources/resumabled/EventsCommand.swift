@@ -5,15 +5,15 @@ import JSON
 import UploadModel
 import UploadStore
 
-/// `resumabled events`: what receivers of finished files are still to be told.
+/// `resumabled events`: the events that are not delivered.
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Show, retry or drop events of finished files that are not delivered.",
+        abstract: "List, retry or drop undelivered events of finished files.",
         subcommands: [List.self, Retry.self, Drop.self])
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the events that are not delivered.")
+        static let configuration = CommandConfiguration(abstract: "List undelivered events.")
 
         @OptionGroup var existing: ExistingStore
 
@@ -28,8 +28,8 @@ struct EventsCommand: ParsableCommand {
 
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Have events delivered now.",
-            discussion: "Those of the given ids, or all. The server that is running does it, or the next one.")
+            abstract: "Deliver events now.",
+            discussion: "Takes the events with these ids, or all. The running server delivers them, or the next one.")
 
         @OptionGroup var existing: ExistingStore
 
@@ -46,7 +46,7 @@ struct EventsCommand: ParsableCommand {
 
     struct Drop: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Have events never delivered.", discussion: "The files stay as they are.")
+            abstract: "Give up delivering events.", discussion: "The files stay as they are.")
 
         @OptionGroup var existing: ExistingStore
 
@@ -61,12 +61,14 @@ struct EventsCommand: ParsableCommand {
         }
     }
 
-    /// - Throws: `ValidationError` if there is none of one of the ids.
+    /// Returns the events of the given ids, or all if none are given.
+    ///
+    /// - Throws: `ValidationError` if an id is unknown.
     private static func find(_ ids: [String], in outbox: any EventOutbox) throws -> [OwedEvent] {
         let events = try outbox.allEvents()
         if ids.isEmpty { return events }
         for id in ids where !events.contains(where: { $0.id == id }) {
-            throw ValidationError("There is no event \(printable(id)) that is not delivered.")
+            throw ValidationError("There is no undelivered event \(printable(id)).")
         }
         return events.filter { ids.contains($0.id) }
     }

@@ -3,33 +3,33 @@ import Multipart
 import UploadModel
 import UploadService
 
-/// How much clients may ask of the server.
+/// Limits on what clients may send.
 struct LimitOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The largest file that is accepted, in bytes or with K, M, G, T.", valueName: "size"))
+    @Option(help: ArgumentHelp("The largest file, in bytes or with K, M, G, T.", valueName: "size"))
     var maxFileSize = ByteCount(1 << 40)
 
     @Option(
         help: ArgumentHelp(
-            "The largest chunk; the last of a file may have up to twice as much, and a request 64K more.",
+            "The largest chunk. The last chunk of a file may have up to twice as much, and a request 64K more.",
             valueName: "size"))
     var maxChunkSize = ByteCount(256 << 20)
 
-    @Option(help: ArgumentHelp("How many uploads may be under way; 0: any number.", valueName: "count"))
+    @Option(help: ArgumentHelp("How many unfinished uploads there may be; 0: any number.", valueName: "count"))
     var maxUploads = 10_000
 
-    @Option(help: ArgumentHelp("How many of them may be one client's; 0: any number.", valueName: "count"))
+    @Option(help: ArgumentHelp("How many unfinished uploads a client may have; 0: any number.", valueName: "count"))
     var maxUploadsPerClient = 1000
 
-    @Option(help: ArgumentHelp("How many uploads a client may begin in a minute; 0: any number.", valueName: "count"))
+    @Option(help: ArgumentHelp("How many uploads a client may begin a minute; 0: any number.", valueName: "count"))
     var maxNewUploads = 0
 
     @Option(help: ArgumentHelp("How many parameters a request may have.", valueName: "count"))
     var maxParameters = 128
 
-    @Option(help: ArgumentHelp("How long their names and values may be together.", valueName: "size"))
+    @Option(help: ArgumentHelp("How many bytes the names and values of all parameters may have.", valueName: "size"))
     var maxParameterSize = ByteCount(64 << 10)
 
-    @Option(help: ArgumentHelp("How many lines the header of a form's part may have.", valueName: "count"))
+    @Option(help: ArgumentHelp("How many header lines a part of a form may have.", valueName: "count"))
     var maxHeaderLines = 32
 
     func validate() throws {
@@ -43,7 +43,7 @@ struct LimitOptions: ParsableArguments {
         for (name, count) in counts where !(0...1_000_000).contains(count) {
             throw ValidationError("\(name) must be from 0 to 1000000.")
         }
-        // Resumable.js sends 9.
+        // Resumable.js sends nine parameters.
         guard (16...10_000).contains(maxParameters) else {
             throw ValidationError("--max-parameters must be from 16 to 10000.")
         }
@@ -63,7 +63,7 @@ struct LimitOptions: ParsableArguments {
         ParameterLimits(count: maxParameters, bytes: Int(maxParameterSize.bytes))
     }
 
-    /// A form has a part for each parameter, and one for the file.
+    /// The limits on a form, which has a part for each parameter and one for the file.
     var form: MultipartLimits {
         let bytes = Int(maxParameterSize.bytes)
         return MultipartLimits(

@@ -3,10 +3,10 @@ import JSON
 import Linux
 import Logging
 
-/// Writes a line to standard error for each thing that is logged: text for people, or a JSON object for machines.
+/// Writes a line to standard error for each log message: text for people, or a JSON object for machines.
 ///
-/// Names that clients choose stand in both only as quoted strings, so that no line break, quote or control character of
-/// theirs makes a line of its own, another field, or something that a terminal obeys.
+/// Both formats quote names that clients choose, so that a line break, quote or control character in a name cannot make
+/// another line or field, or control a terminal.
 struct LineLogHandler: LogHandler {
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
@@ -42,7 +42,7 @@ struct LineLogHandler: LogHandler {
         }
     }
 
-    /// Several threads write, and a long line goes into a pipe in pieces.
+    /// Held while a line is written: several threads write, and a pipe takes a long line in pieces.
     private static let output = Lock(())
 
     private static func write(_ line: String) {
@@ -50,14 +50,14 @@ struct LineLogHandler: LogHandler {
             var rest = Array((line + "\n").utf8)[...]
             while !rest.isEmpty {
                 let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-                // Nobody can be told that nothing can be told.
+                // If standard error fails, there is nowhere to report it.
                 guard count > 0 || errno == EINTR else { return }
                 rest = rest.dropFirst(max(count, 0))
             }
         }
     }
 
-    /// The time in UTC, to the millisecond (RFC 3339).
+    /// The present time in UTC, to the millisecond (RFC 3339, section 5.6).
     private static func time() -> String {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
@@ -85,16 +85,16 @@ struct LineLogHandler: LogHandler {
     }
 }
 
-/// How log lines are written.
+/// The formats of log lines.
 enum LogFormat: String, CaseIterable {
-    /// For people: time, level, message, then facts as `name=value`.
+    /// For people: time, level and message, then metadata as `name=value`.
     case text
-    /// For machines: an object a line (RFC 8259).
+    /// For machines: one JSON object a line (RFC 8259).
     case json
 }
 
 extension Logger.MetadataValue {
-    /// As it stands behind `name=`: what isn't plain is quoted.
+    /// The value in the text format. Anything but plain words is quoted.
     fileprivate var text: String {
         let words = "\(self)"
         let isPlain =
@@ -108,19 +108,19 @@ extension Logger.MetadataValue {
                 }
             }
         if isPlain { return words }
-        // Sign by sign: a quote with an accent over it is one character, and not a quote.
+        // By Unicode scalars, because a quote with a combining accent is one character that is not a quote.
         let escaped = words.unicodeScalars.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
         return visible("\"" + String(String.UnicodeScalarView(escaped)) + "\"")
     }
 
-    /// Numbers stay numbers.
+    /// The value in the JSON format. Numbers stay numbers.
     fileprivate var json: JSON {
         if case .stringConvertible(let number as UInt64) = self { return .number(number) }
         return .string("\(self)")
     }
 }
 
-/// A text without characters that do something instead of showing: controls, line ends, and those that turn the
+/// Replaces the characters of a text that control a terminal: control characters, line ends, and those that change the
 /// direction of writing.
 private func visible(_ text: String) -> String {
     if text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) { return text }

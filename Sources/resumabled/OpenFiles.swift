@@ -1,11 +1,11 @@
 import Glibc
 
-/// How many files this process may have open, and what of that the store may keep.
+/// The limit on this process's open files, and the share that the store may keep.
 enum OpenFiles {
-    /// Raises the limit as far as the system lets an ordinary process: the usual 1,024 is for programs that use
+    /// Raises the limit as far as the system allows an ordinary process. The usual 1,024 is for programs that use
     /// select(2).
     ///
-    /// - Returns: the limit as it is then.
+    /// - Returns: the new limit.
     static func raiseLimit() -> Int {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
@@ -16,17 +16,17 @@ enum OpenFiles {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// How many uploads may stay open between requests, so that those at work always find a descriptor.
+    /// Returns how many uploads may stay open between requests, so that threads at work always find a descriptor.
     static func uploads(limit: Int, threads: Int) -> Int {
         min(256, max(1, (limit - atWork(threads)) / 2))
     }
 
-    /// The least limit with which all threads can work.
+    /// Returns the lowest limit with which all threads can work.
     static func needed(threads: Int) -> Int {
         atWork(threads) + 2
     }
 
-    /// Each thread has at most its epoll, its file for preambles, its connection, a data file, a journal and a folder.
+    /// Each thread has at most an epoll, a file for request heads, a connection, a data file, a journal and a folder.
     private static func atWork(_ threads: Int) -> Int {
         6 * threads + 16
     }

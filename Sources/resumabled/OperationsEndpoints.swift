@@ -6,15 +6,15 @@ import Logging
 import Metrics
 import UploadStore
 
-/// What the program tells those who run it: whether it is well, what it has counted, what is under way. Nothing can be
-/// changed here.
+/// The endpoints for operators and their tools: health, readiness, metrics, and the list of unfinished uploads. They
+/// change nothing.
 struct OperationsEndpoints: Sendable {
     let store: any ManagedStore
     let metrics: ProgramMetrics
     let threads: Int
     let log: Logger
 
-    /// The answer to a request for one of the desk's paths; nil for all others.
+    /// Answers a request for one of the endpoints; nil for any other path.
     func answer(_ request: Request) -> Response? {
         let answer: () -> Response
         switch request.path {
@@ -30,14 +30,14 @@ struct OperationsEndpoints: Sendable {
         return answer()
     }
 
-    /// Whether an upload could be taken now.
+    /// Tells whether the server could take an upload now.
     private func readiness() -> Response {
         var troubles: [String] = []
         do throws(StoreError) { try store.checkWritable() } catch {
             log.warning("not ready", metadata: ["cause": "\(error)"])
-            troubles.append(error.fault == .full ? "free space is below the floor" : "the store cannot be written")
+            troubles.append(error.fault == .full ? "there is too little free space" : "the store cannot be written")
         }
-        // This request holds a worker itself; where there is only one, that doesn't say anything.
+        // This request occupies a worker too. If there is only one, that says nothing.
         if threads > 1 && metrics.busy.value >= threads { troubles.append("all workers are busy") }
         guard troubles.isEmpty else { return plain(503, "not ready: " + troubles.joined(separator: "; ")) }
         return plain(200, "ready")
@@ -48,7 +48,7 @@ struct OperationsEndpoints: Sendable {
         return response(200, Exposition.text(families), type: Exposition.mediaType)
     }
 
-    /// The uploads under way, for the operator's page.
+    /// Lists the unfinished uploads, for the status page.
     private func status() -> Response {
         do {
             let uploads = try store.uploadsUnderWay()

@@ -1,33 +1,34 @@
 import Glibc
 import Metrics
 
-/// What Prometheus' client libraries tell of every process ("Writing client libraries", process metrics).
+/// The metrics that Prometheus' client libraries export of every process ("Writing client libraries", "Process
+/// metrics").
 enum ProcessMetrics {
     static let families: [Family] = [
-        .counter("process_cpu_seconds_total", "Processor time of the program and the system for it.") {
+        .counter("process_cpu_seconds_total", "Processor time used, in user and system mode.") {
             var usage = rusage()
             guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
             return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
         },
-        .gauge("process_resident_memory_bytes", "Memory that is in use.") { pages(1) },
-        .gauge("process_virtual_memory_bytes", "Address space that is in use.") { pages(0) },
+        .gauge("process_resident_memory_bytes", "Resident memory.") { pages(1) },
+        .gauge("process_virtual_memory_bytes", "Virtual memory.") { pages(0) },
         .gauge("process_open_fds", "Open file descriptors.") { countDescriptors() },
-        .gauge("process_max_fds", "How many there may be.") {
+        .gauge("process_max_fds", "The limit on open file descriptors.") {
             var limit = rlimit()
             guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
             return Double(limit.rlim_cur)
         },
-        .gauge("process_start_time_seconds", "When the program was started, in Unix seconds.") { started },
+        .gauge("process_start_time_seconds", "When the program started, in Unix seconds.") { started },
     ]
 
-    /// Asked for first when the program sets itself up.
+    /// Computed at the first access, which is the first thing that `serve` does.
     static let started: Double = {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Double(now.tv_sec) + Double(now.tv_nsec / 1_000_000) / 1e3
     }()
 
-    /// A field of /proc/self/statm (proc(5)), in bytes.
+    /// Returns a field of /proc/self/statm (proc(5)), in bytes.
     private static func pages(_ field: Int) -> Double? {
         guard let file = fopen("/proc/self/statm", "re") else { return nil }
         defer { fclose(file) }
@@ -43,7 +44,7 @@ enum ProcessMetrics {
         defer { closedir(folder) }
         var count = 0
         while readdir(folder) != nil { count += 1 }
-        // `.`, `..` and the one that looks.
+        // Without `.`, `..` and the descriptor of this listing.
         return Double(count - 3)
     }
 }

@@ -5,13 +5,15 @@ import Metrics
 import UploadService
 import UploadStore
 
-/// All that the program counts. Counting takes no lock; what can be looked up is looked up when somebody asks.
+/// The program's metrics. Counting takes no lock. Values that the store or the system knows are read at each scrape.
 final class ProgramMetrics: Sendable {
-    /// How many threads are answering a request.
+    /// The number of threads that are answering a request.
     let busy = Gauge()
 
     private let requests = CounterTable(
-        ProgramMetrics.methods.flatMap { method in OutcomeName.allCases.map { Asked(method: method, outcome: $0) } })
+        ProgramMetrics.methods.flatMap { method in
+            OutcomeName.allCases.map { RequestLabels(method: method, outcome: $0) }
+        })
     private let refusals = CounterTable(Refusal.allCases)
     private let faults = CounterTable(StoreFault.allCases)
     private let chunks = CounterTable(ProgramMetrics.effects)
@@ -29,17 +31,19 @@ final class ProgramMetrics: Sendable {
 
     private let deliveries = CounterTable(
         ProgramMetrics.receivers.flatMap {
-            [Told(receiver: $0, isDelivered: true), Told(receiver: $0, isDelivered: false)]
+            [DeliveryLabels(receiver: $0, isDelivered: true), DeliveryLabels(receiver: $0, isDelivered: false)]
         })
 
-    private struct Told: Hashable {
+    /// The labels of an attempt to deliver an event.
+    private struct DeliveryLabels: Hashable {
         var receiver: Recipients
         var isDelivered: Bool
     }
 
     private static let receivers: [Recipients] = [.program, .url]
 
-    private struct Asked: Hashable {
+    /// The labels of an answered request.
+    private struct RequestLabels: Hashable {
         var method: String
         var outcome: OutcomeName
     }
@@ -47,7 +51,7 @@ final class ProgramMetrics: Sendable {
     private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]
     private static let effects = ["stored", "duplicate", "completed"]
 
-    /// Counts what happened to an upload.
+    /// Counts an event of an upload.
     func record(_ event: StoreEvent) {
         switch event {
         case .begun:
@@ -70,7 +74,7 @@ final class ProgramMetrics: Sendable {
 
     /// Counts a request.
     func record(_ report: RequestReport) {
-        requests.add(Asked(method: ProgramMetrics.name(of: report.request.method), outcome: report.outcome))
+        requests.add(RequestLabels(method: ProgramMetrics.name(of: report.request.method), outcome: report.outcome))
         if report.received > 0 { received.add(report.received) }
         if let refusal = report.refusal { refusals.add(refusal) }
         if let fault = report.fault { faults.add(fault) }
@@ -84,16 +88,16 @@ final class ProgramMetrics: Sendable {
         }
     }
 
-    /// Counts what went wrong with the store outside of requests.
+    /// Counts an error of the store outside of requests.
     func record(_ error: StoreError) {
         if let fault = error.fault { faults.add(fault) }
     }
 
-    /// Counts what came of telling a receiver.
+    /// Counts an attempt to deliver an event.
     func record(_ news: DeliveryNews) {
         switch news {
-        case .delivered(let receiver): deliveries.add(Told(receiver: receiver, isDelivered: true))
-        case .failed(let receiver): deliveries.add(Told(receiver: receiver, isDelivered: false))
+        case .delivered(let receiver): deliveries.add(DeliveryLabels(receiver: receiver, isDelivered: true))
+        case .failed(let receiver): deliveries.add(DeliveryLabels(receiver: receiver, isDelivered: false))
         case .pending: break
         }
     }
@@ -116,65 +120,67 @@ final class ProgramMetrics: Sendable {
         }
     }
 
-    /// Everything, for a scrape.
+    /// Returns all metrics, for a scrape.
     func families(_ store: any ManagedStore, threads: Int, version: String) -> [Family] {
         let space = try? store.space()
         return [
             .gauge(
-                "resumabled_build_info", "The version that runs, as a label.", labels: [("version", version)], { 1 }),
+                "resumabled_build_info", "The running version, as a label.", labels: [("version", version)], { 1 }),
             .counters(
-                "resumabled_requests_total", "Requests for uploads that were answered, by method and outcome.", requests
+                "resumabled_requests_total", "Answered upload requests, by method and outcome.", requests
             ) { [("method", $0.method), ("outcome", $0.outcome.rawValue)] },
             .counter(
-                "resumabled_received_bytes_total", "Bytes of request bodies that were read, forms included.", received),
+                "resumabled_received_bytes_total", "Bytes read from request bodies, forms included.", received),
             .counters("resumabled_refusals_total", "Requests that were refused for good, by reason.", refusals) {
                 [("reason", $0.rawValue)]
             },
-            .counters("resumabled_chunks_total", "Chunks that were taken, by what they did to their file.", chunks) {
+            .counters("resumabled_chunks_total", "Chunks that were accepted, by their effect on the file.", chunks) {
                 [("effect", $0)]
             },
             .histogram(
                 "resumabled_chunk_duration_seconds",
-                "Time from a request's head to the answer that its chunk is held.", chunkTime),
+                "Time from the request head to the answer, of accepted chunks.", chunkTime),
             .histogram(
                 "resumabled_completion_duration_seconds",
-                "The same of those chunks that completed their file.", completionTime),
-            .gauge("resumabled_uploads_under_way", "Uploads that are not finished.") {
+                "The same, of the chunks that completed their file.", completionTime),
+            .gauge("resumabled_uploads_under_way", "Unfinished uploads.") {
                 (try? store.countUnderWay()).map(Double.init)
             },
-            .counter("resumabled_uploads_begun_total", "Uploads that were begun.", begun),
-            .counter("resumabled_uploads_finished_total", "Files that got their final name.", finished),
-            .counter("resumabled_finished_bytes_total", "The sizes of those files.", finishedBytes),
+            .counter("resumabled_uploads_begun_total", "Uploads begun.", begun),
+            .counter(
+                "resumabled_uploads_finished_total", "Uploads finished: their files got their final names.", finished),
+            .counter("resumabled_finished_bytes_total", "The sum of the sizes of those files.", finishedBytes),
             .histogram(
-                "resumabled_upload_duration_seconds", "Time from an upload's begin to its file's final name.",
+                "resumabled_upload_duration_seconds", "Time from an upload's beginning to its file's final name.",
                 uploadTime),
-            .counters("resumabled_uploads_removed_total", "Uploads that were removed unfinished, by cause.", removed) {
+            .counters("resumabled_uploads_removed_total", "Unfinished uploads that were removed, by cause.", removed) {
                 [("cause", $0.label)]
             },
-            .counter("resumabled_records_expired_total", "Records of finished uploads that have expired.", forgotten),
+            .counter("resumabled_records_expired_total", "Expired records of finished uploads.", forgotten),
             .counters(
-                "resumabled_event_deliveries_total", "Attempts to tell a receiver of a finished file, by result.",
+                "resumabled_event_deliveries_total",
+                "Attempts to deliver an event of a finished file, by receiver and result.",
                 deliveries
             ) { [("receiver", $0.receiver.name), ("result", $0.isDelivered ? "delivered" : "failed")] },
-            .counters("resumabled_store_errors_total", "Errors of the disk, by kind.", faults) {
+            .counters("resumabled_store_errors_total", "Errors of the store, by kind.", faults) {
                 [("cause", $0.rawValue)]
             },
             .counter(
                 "resumabled_journal_recoveries_total", "Uploads that were checked after a power cut.", recovered),
             .counter(
-                "resumabled_lost_ranges_total", "Ranges that such a check didn't find, and clients send again.",
+                "resumabled_lost_ranges_total", "Ranges that those checks found lost; clients send them again.",
                 lostRanges),
             .gauge("resumabled_workers", "Threads that answer requests.") { Double(threads) },
-            .gauge("resumabled_workers_busy", "Threads that are answering one, this scrape included.") { [busy] in
+            .gauge("resumabled_workers_busy", "Threads that are answering a request, this scrape included.") { [busy] in
                 Double(busy.value)
             },
-            .gauge("resumabled_store_free_bytes", "What the program may still fill of the store's disk.") {
+            .gauge("resumabled_store_free_bytes", "Free bytes of the store's disk that the program may use.") {
                 (space?.free).map(Double.init)
             },
             .gauge("resumabled_store_size_bytes", "The size of the store's disk.") {
                 (space?.total).map(Double.init)
             },
-            .gauge("resumabled_store_floor_bytes", "What is left free: below it no upload is begun.") {
+            .gauge("resumabled_store_floor_bytes", "Free bytes below which no upload begins (--min-free).") {
                 (space?.minimumFree).map(Double.init)
             },
         ] + ProcessMetrics.families
@@ -182,6 +188,6 @@ final class ProgramMetrics: Sendable {
 }
 
 extension RemovalCause {
-    /// As labels are written.
+    /// The cause as a label's value.
     fileprivate var label: String { self == .givenUp ? "given_up" : rawValue }
 }

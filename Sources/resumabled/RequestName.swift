@@ -1,15 +1,15 @@
 import Logging
 
-/// The name of the request that a thread is answering: what is logged meanwhile, by whatever room, carries it. It is
-/// nginx's `$request_id`, which stands in the access log as well.
+/// The ID of the request that a thread is answering. Every log message that is written meanwhile carries it. It is
+/// nginx's `$request_id`, so the access log can have it too.
 enum RequestName {
     @TaskLocal private static var current = ""
 
-    /// Does something in the name of a request.
+    /// Does `work` for a request of that ID.
     static func with<Result>(_ name: String, _ work: () -> Result) -> Result {
         $current.withValue(name, operation: work)
     }
 
-    /// For the log: nothing where the web server gave no name, or no request is at work.
+    /// Adds the ID to log messages. Adds nothing outside of requests, or if the web server sent no ID.
     static let provider = Logger.MetadataProvider { current.isEmpty ? [:] : ["request": "\(current)"] }
 }

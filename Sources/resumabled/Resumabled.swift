@@ -1,18 +1,18 @@
 import ArgumentParser
 import Glibc
 
-/// The program: one command a task.
+/// The program, with a command for each task.
 @main
 struct Resumabled: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resumabled",
-        abstract: "Takes large uploads over bad networks, as a FastCGI program behind nginx.",
+        abstract: "Receives large uploads over unreliable networks, as a FastCGI server behind nginx.",
         version: "0.1.0",
         subcommands: [
             Serve.self, Check.self, EventsCommand.self, Status.self, Sweep.self, TokenCommand.self, Verify.self,
         ])
 
-    /// As ArgumentParser would do it, but with what the environment sets.
+    /// Does what ArgumentParser's `main` does, with options from the environment as well.
     static func main() {
         var environment: Environment?
         do {
@@ -30,7 +30,7 @@ struct Resumabled: ParsableCommand {
     }
 }
 
-/// All variables of the environment, as `NAME=value`.
+/// Returns all variables of the environment, as `NAME=value`.
 func environmentVariables() -> [String] {
     var variables: [String] = []
     var next = environ

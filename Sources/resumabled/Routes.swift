@@ -2,12 +2,12 @@ import HTTP
 import Metrics
 import UploadService
 
-/// Which request goes to whom: the operator's few paths to its desk, everything else to the uploads' service, which
-/// also says that a path is unknown. Who may ask at the desk is nginx's matter: it passes these paths on from loopback
+/// Routes requests: the few paths for operators to `OperationsEndpoints`, all others to the upload service, which also
+/// answers for unknown paths. nginx decides who may reach the paths for operators: it passes them on from loopback
 /// only.
 struct Routes: RequestHandler {
     let uploads: UploadService
-    let desk: OperationsEndpoints
+    let operations: OperationsEndpoints
     let metrics: ProgramMetrics
 
     func respond(
@@ -16,7 +16,7 @@ struct Routes: RequestHandler {
         metrics.busy.add(1)
         defer { metrics.busy.add(-1) }
         return RequestName.with(request.requestID) {
-            desk.answer(request) ?? uploads.respond(to: request, body: &body, using: buffer)
+            operations.answer(request) ?? uploads.respond(to: request, body: &body, using: buffer)
         }
     }
 }

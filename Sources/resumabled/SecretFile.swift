@@ -3,7 +3,7 @@ import Events
 import Glibc
 import UploadService
 
-/// A file with a secret in it: on the command line everybody could read it.
+/// A file that contains a secret. On the command line, every user of the machine could read it.
 struct SecretFile: ExpressibleByArgument, Sendable {
     let path: String
 
@@ -12,7 +12,9 @@ struct SecretFile: ExpressibleByArgument, Sendable {
         path = argument
     }
 
-    /// - Throws: `ValidationError` if there is no token in the file.
+    /// Reads a delete token.
+    ///
+    /// - Throws: `ValidationError` if the file has no valid token.
     func token() throws -> DeleteToken {
         let line = try contents().prefix { $0 > 0x20 }
         guard let token = DeleteToken(String(decoding: line, as: UTF8.self)) else {
@@ -22,7 +24,9 @@ struct SecretFile: ExpressibleByArgument, Sendable {
         return token
     }
 
-    /// - Throws: `ValidationError` if there is something else in the file than keys to sign events with.
+    /// Reads keys that sign events.
+    ///
+    /// - Throws: `ValidationError` if the file has anything but valid keys.
     func webhookKey() throws -> WebhookKey {
         let words = String(decoding: try contents(), as: UTF8.self).split(whereSeparator: \.isWhitespace)
         guard let key = WebhookKey(words.map(String.init)) else {
@@ -35,7 +39,7 @@ struct SecretFile: ExpressibleByArgument, Sendable {
         return key
     }
 
-    /// The start of the file: secrets are short.
+    /// Reads the start of the file. Secrets are short.
     private func contents() throws -> [UInt8] {
         guard let stream = fopen(path, "re") else {
             throw ValidationError("Cannot read \(path): \(String(cString: strerror(errno))).")

@@ -18,23 +18,23 @@ extension TypePolicy: ExpressibleByArgument {
     }
 }
 
-/// `resumabled serve`: answers requests until it is told to stop.
+/// `resumabled serve`: answers requests until a signal comes.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Answer requests until SIGTERM or SIGINT comes.",
+        abstract: "Answer requests until SIGTERM or SIGINT.",
         discussion: """
-            Listens on --socket or --listen, or on a socket that it was started with: systemd's (LISTEN_FDS) or \
-            descriptor 0. Requests in flight are finished before it ends. Each option may be set by a variable of the \
-            environment instead: --max-file-size by RESUMABLED_MAX_FILE_SIZE.
+            Listens on --socket or --listen, or on an inherited socket: systemd's (LISTEN_FDS) or descriptor 0. \
+            Finishes requests in flight before it ends. Each option has an environment variable: \
+            RESUMABLED_MAX_FILE_SIZE sets --max-file-size.
             """)
 
     @Option(help: "The path of the Unix socket to listen on.")
     var socket: String?
 
-    @Option(help: ArgumentHelp("A numeric address to listen on instead.", valueName: "address:port"))
+    @Option(help: ArgumentHelp("The numeric address to listen on.", valueName: "address:port"))
     var listen: SocketAddress?
 
-    @Option(help: "The folder for finished files; unfinished ones wait in .resumabled below it.")
+    @Option(help: "The folder of finished files. Unfinished ones are in .resumabled below it.")
     var root: String
 
     @Option(help: "How many requests are answered at the same time (1 to 1024).")
@@ -45,28 +45,28 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Which types of file are accepted: endings and media types, such as .pdf,video/*; all if left out.",
+            "The accepted types of files: extensions and media types, such as .pdf,video/*. Default: all.",
             valueName: "patterns"))
     var allowType: TypePolicy?
 
-    @Flag(help: "Look at a file's first bytes, too, to tell its type (with --allow-type).")
+    @Flag(help: "Also check a file's first bytes to determine its type (with --allow-type).")
     var sniff = false
 
     @Option(
         help: ArgumentHelp(
-            "A page of this origin may upload, too, such as https://app.example.org; * for all. May be repeated.",
+            "Also accept uploads from pages of this origin, such as https://app.example.org; * for all. Repeatable.",
             valueName: "origin"))
     var allowOrigin: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "The status that says that a chunk is missing, for clients that take 404 for the end of the file.",
+            "The status of a missing chunk. 204 is for clients that give up on 404.",
             valueName: "404|204"))
     var missingStatus = MissingStatus.notFound
 
     @Option(
         help: ArgumentHelp(
-            "Every request needs an upload token that was signed with a key in this file.", valueName: "file"))
+            "Require upload tokens, signed with a key in this file.", valueName: "file"))
     var tokenKey: String?
 
     @Option(help: ArgumentHelp("The name of this server in tokens (aud).", valueName: "name"))
@@ -74,12 +74,12 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "By how much the clock of who signs tokens may differ (s, m, h).", valueName: "time"))
+            "By how much the token issuer's clock may differ (s, m, h).", valueName: "time"))
     var tokenLeeway = TimeSpan(seconds: 30)
 
     @Option(
         help: ArgumentHelp(
-            "Let clients give uploads up with DELETE that carry the token in this file.", valueName: "file"))
+            "Let clients remove unfinished uploads with DELETE, by the token in this file.", valueName: "file"))
     var deleteToken: SecretFile?
 
     @OptionGroup
@@ -91,10 +91,10 @@ struct Serve: ParsableCommand {
     @Option(help: ArgumentHelp("How long to wait for requests in flight before ending.", valueName: "seconds"))
     var stopTimeout = 30
 
-    @Option(help: "What is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "The lowest level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
     var logLevel = Logger.Level.info
 
-    @Option(help: ArgumentHelp("How it is written: for people or for machines.", valueName: "text|json"))
+    @Option(help: ArgumentHelp("The format of the log, for people or for machines.", valueName: "text|json"))
     var logFormat = LogFormat.text
 
     func validate() throws {
@@ -115,9 +115,9 @@ struct Serve: ParsableCommand {
         _ = ProcessMetrics.started
         let log = logger()
         for name in Environment.unknown(environmentVariables()) {
-            log.warning("a variable that sets nothing", metadata: ["name": "\(name)"])
+            log.warning("unknown variable in the environment", metadata: ["name": "\(name)"])
         }
-        // Threads inherit the mask: no worker is ever interrupted, and one place takes the signals.
+        // Threads inherit the signal mask, so no worker is interrupted: `attend` takes the signals.
         let signals = StopSignals()
         let manager = ServiceManager.current()
         let metrics = ProgramMetrics()
@@ -133,11 +133,11 @@ struct Serve: ParsableCommand {
         let operations = OperationsEndpoints(store: store, metrics: metrics, threads: threads, log: log)
         let listener = try listener()
         let responder = try Responder(
-            listener, threads: threads, handler: Routes(uploads: service, desk: operations, metrics: metrics)
+            listener, threads: threads, handler: Routes(uploads: service, operations: operations, metrics: metrics)
         ) { line in
             log.error("\(line)")
         }
-        if !dispatcher.start(store.outbox) { log.error("events are not delivered: there are not enough threads") }
+        if !dispatcher.start(store.outbox) { log.error("events are not delivered: cannot start their threads") }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
         manager.ready()
 
@@ -149,7 +149,7 @@ struct Serve: ParsableCommand {
         if busy > 0 { log.warning("requests were cut off", metadata: ["count": "\(busy)"]) }
         log.info("stopped")
         if busy > 0 {
-            // Their threads still use what would be torn down now.
+            // Their threads still use the objects that a return would release.
             _ = consume listener
             _exit(1)
         }
@@ -196,7 +196,9 @@ struct Serve: ParsableCommand {
         return store
     }
 
-    /// - Throws: what is wrong with a file that a setting names.
+    /// Returns the settings of the upload service.
+    ///
+    /// - Throws: why a file that an option names cannot be used.
     func uploadSettings() throws -> UploadSettings {
         UploadSettings(
             maximumFileSize: limits.maxFileSize.bytes, maximumChunkSize: limits.maxChunkSize.bytes,
@@ -212,7 +214,7 @@ struct Serve: ParsableCommand {
         return Authorization(tokens: tokens, deleteToken: try deleteToken?.token()) { UInt64(time(nil)) }
     }
 
-    /// A path that still says the same to a program with another working folder.
+    /// Returns the absolute form of a path, for programs with another working directory.
     private func absolute(_ path: String) -> String {
         guard let full = realpath(path, nil) else { return path }
         defer { free(full) }
@@ -233,11 +235,11 @@ struct Serve: ParsableCommand {
                 sweep(store, log, metrics)
                 nextSweep = .now + sweepInterval
             }
-            if let patience = manager.watchdogSeconds {
-                if responder.isAlive(within: patience) {
+            if let limit = manager.watchdogSeconds {
+                if responder.isAlive(within: limit) {
                     manager.alive()
                 } else {
-                    log.critical("no thread has finished a request for long", metadata: ["seconds": "\(patience)"])
+                    log.critical("no thread has finished a request in time", metadata: ["seconds": "\(limit)"])
                 }
             }
             let pause = max(.seconds(1), nextSweep - .now).components.seconds

@@ -1,16 +1,17 @@
 import Glibc
 
-/// What systemd is told of the program's state, and how often it wants to hear of it (sd_notify(3)).
+/// Reports the program's state to systemd (sd_notify(3)).
 ///
-/// The protocol is one datagram of text to the socket in `NOTIFY_SOCKET`, and systemd promises to keep it. Our own few
-/// lines instead of libsystemd, which would bring compression and cryptography into a program that strangers' bytes go
-/// through. Without the variables all this does nothing.
+/// The protocol is one text datagram to the socket in `NOTIFY_SOCKET`, and systemd promises to keep it. These few lines
+/// replace libsystemd, which would bring compression and cryptography into a program that handles untrusted bytes. Does
+/// nothing without the variable.
 struct ServiceManager: Sendable {
     private let socket: String?
-    /// After how many seconds without a sign of life systemd restarts the program; nil if it doesn't watch.
+    /// After how many seconds without `alive` systemd restarts the program; nil if it does not watch.
     let watchdogSeconds: Int?
 
-    /// Reads the environment and takes the variables out of it: they are for this process, not for programs it starts.
+    /// Reads the variables and removes them from the environment, so that programs that this process starts do not see
+    /// them.
     static func current() -> ServiceManager {
         func take(_ name: String) -> String? {
             defer { unsetenv(name) }
@@ -19,7 +20,7 @@ struct ServiceManager: Sendable {
         let socket = take("NOTIFY_SOCKET")
         let microseconds = take("WATCHDOG_USEC").flatMap(UInt64.init)
         let watched = take("WATCHDOG_PID").flatMap(Int32.init)
-        // Set by an outer service for another process.
+        // The variables may be for another process of an outer service.
         let isOurs = watched == nil || watched == getpid()
         return ServiceManager(
             socket: socket,
@@ -30,7 +31,7 @@ struct ServiceManager: Sendable {
     func stopping() { tell("STOPPING=1") }
     func alive() { tell("WATCHDOG=1") }
 
-    /// Who doesn't listen, or is busy, misses it: nothing that the program does depends on it.
+    /// Sends a state. A failure is ignored, because nothing in the program depends on it.
     private func tell(_ state: String) {
         guard let socket, socket.hasPrefix("/") || socket.hasPrefix("@") else { return }
         var address = sockaddr_un()

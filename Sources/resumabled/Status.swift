@@ -5,13 +5,13 @@ import JSON
 import UploadModel
 import UploadStore
 
-/// `resumabled status`: the uploads under way.
+/// `resumabled status`: lists the uploads that are under way.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the uploads under way.",
+        abstract: "List the uploads that are under way.",
         discussion: """
-            The speed is that since the upload was begun, or, with --watch, since the last look. With --json all \
-            uploads are told, also the finished ones whose record has not expired.
+            The speed is the average since the upload began or, with --watch, since the last update. --json also lists \
+            finished uploads whose record has not expired.
             """)
 
     @OptionGroup var existing: ExistingStore
@@ -19,7 +19,7 @@ struct Status: ParsableCommand {
     @Flag(help: "Print a JSON array.")
     var json = false
 
-    @Flag(help: "Show it again every second, until Ctrl-C.")
+    @Flag(help: "Update the list every second, until Ctrl-C.")
     var watch = false
 
     func validate() throws {
@@ -39,7 +39,7 @@ struct Status: ParsableCommand {
                 return StatusTable.row(upload, now: now, since: since)
             }
             guard watch else { return print(StatusTable.text(rows)) }
-            // Home, and clear to the end: what is shown doesn't flicker.
+            // The cursor goes home, and the rest is cleared: that does not flicker.
             print("\u{1b}[H\u{1b}[J" + StatusTable.text(rows, size: .now))
             fflush(nil)
             last = Dictionary(uploads.map { ($0.id, ($0.held, clock)) }, uniquingKeysWith: { $1 })

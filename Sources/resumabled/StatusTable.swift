@@ -1,13 +1,14 @@
 import UploadModel
 import UploadStore
 
-/// The uploads under way as a table for people.
+/// The unfinished uploads as a table for people.
 enum StatusTable {
     private static let titles = ["name", "size", "held", "", "speed", "age", "last touched"]
     /// How many characters a bar has.
     private static let barWidth = 20
 
-    /// - Parameter since: what was held that many seconds ago, if somebody looked then.
+    /// - Parameter since: how many bytes were held at the last update, and how many seconds ago that was; nil at the
+    ///   first.
     static func row(_ upload: UploadSummary, now: UInt64, since: (held: UInt64, seconds: Double)?) -> [String] {
         let age = now > upload.begun ? now - upload.begun : 0
         let idle = now > upload.touched ? now - upload.touched : 0
@@ -15,7 +16,7 @@ enum StatusTable {
             if let since {
                 Double(upload.held > since.held ? upload.held - since.held : 0) / max(since.seconds, 0.001)
             } else {
-                // Until the last chunk, not until now: an upload that rests was not slow.
+                // Until the last chunk, not until now: a paused upload was not slow.
                 Double(upload.held) / Double(max(age > idle ? age - idle : 0, 1))
             }
         return [
@@ -25,11 +26,11 @@ enum StatusTable {
         ]
     }
 
-    /// - Parameter size: what the terminal has room for: columns are left out, and names and the list cut short, so that
-    ///   no line is broken and nothing scrolls. Nil: all that there is.
+    /// - Parameter size: the size of the terminal. Columns are left out, and names and the list are shortened, so that
+    ///   no line wraps and nothing scrolls. Nil: nothing is left out.
     static func text(_ rows: [[String]], size: TerminalSize? = nil) -> String {
         guard !rows.isEmpty else { return "No uploads under way." }
-        // The cursor needs a line, too.
+        // The cursor needs a line.
         let shown = size.map { rows.count < $0.lines - 1 ? rows.count : max(0, $0.lines - 3) } ?? rows.count
         let all = [titles] + rows.prefix(shown)
         var widths = titles.indices.map { column in all.map { Table.width($0[column]) }.max() ?? 0 }
@@ -41,7 +42,7 @@ enum StatusTable {
             columns.map { column in
                 let cell = column == 0 ? Table.shortened(row[column], to: widths[0]) : row[column]
                 let fill = String(repeating: " ", count: max(0, widths[column] - Table.width(cell)))
-                // Numbers stand flush right.
+                // Numbers are right-aligned.
                 return [1, 2, 4, 5].contains(column) ? fill + cell : cell + fill
             }.joined(separator: gap)
         }
@@ -50,31 +51,31 @@ enum StatusTable {
     }
 
     private static let gap = "  "
-    /// In which order columns go where there is no room: when it was touched and begun, then what the bar says as well.
+    /// The order in which columns are left out: the times first, then the columns that repeat the bar.
     private static let leaving = [6, 5, 2, 1, 4, 3]
-    /// How far names are cut before a column goes.
+    /// How far names are shortened before a column is left out.
     private static let shortestName = 16
 
-    /// Which columns stay in a line of so many characters, and how wide the names may be.
-    private static func fitting(_ widths: [Int], _ room: Int) -> (columns: [Int], name: Int) {
+    /// Returns which columns fit into a line of `lineWidth` characters, and how wide the names may be.
+    private static func fitting(_ widths: [Int], _ lineWidth: Int) -> (columns: [Int], name: Int) {
         var columns = Array(widths.indices)
         func rest() -> Int { columns.dropFirst().reduce(0) { $0 + widths[$1] + gap.count } }
-        for column in leaving where rest() + min(widths[0], shortestName) > room {
+        for column in leaving where rest() + min(widths[0], shortestName) > lineWidth {
             columns.removeAll { $0 == column }
         }
-        return (columns, min(widths[0], max(1, room - rest())))
+        return (columns, min(widths[0], max(1, lineWidth - rest())))
     }
 
     private static func bar(_ held: UInt64, of size: UInt64) -> String {
         let share = size == 0 ? 1 : min(Double(held) / Double(size), 1)
-        // Never full, nor 100 %, before it is.
+        // Rounded down, so that only a complete upload shows a full bar and 100 %.
         let filled = Int(share * Double(barWidth))
         let percent = "\(Int(share * 100))"
         return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: barWidth - filled) + "] "
             + String(repeating: " ", count: 3 - percent.count) + percent + " %"
     }
 
-    /// A number of bytes with three digits, by powers of 1,024.
+    /// Writes a number of bytes with up to three digits. The units are powers of 1,024.
     static func bytes(_ count: UInt64) -> String {
         var value = Double(count)
         var unit = 0

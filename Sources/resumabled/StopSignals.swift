@@ -1,20 +1,20 @@
 import Glibc
 
-/// SIGTERM and SIGINT, blocked in all threads and waited for in one.
+/// SIGTERM and SIGINT. All threads block them, and one thread waits for them.
 struct StopSignals {
     private var set = sigset_t()
 
-    /// To be made before any thread is started.
+    /// Blocks the signals. Must be called before any thread is started.
     init() {
         sigemptyset(&set)
         sigaddset(&set, SIGTERM)
         sigaddset(&set, SIGINT)
         pthread_sigmask(SIG_BLOCK, &set, nil)
-        // A file beyond the process's limit is an error of one write, not the end of the program.
+        // A file that reaches the process's size limit fails one write and must not end the program.
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// Waits for one of them, and gives its number; nil if none comes in so many seconds.
+    /// Waits for a signal. Returns its number, or nil if none comes within `seconds`.
     func wait(seconds: Int) -> Int32? {
         var set = set
         var timeout = timespec(tv_sec: seconds, tv_nsec: 0)

@@ -6,7 +6,7 @@ extension Layout: ExpressibleByArgument {}
 extension ConflictPolicy: ExpressibleByArgument {}
 extension SizeChangePolicy: ExpressibleByArgument {}
 
-/// How the server treats the store.
+/// Options of the store.
 struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -15,28 +15,29 @@ struct StoreOptions: ParsableArguments {
     var durability = Durability.file
 
     @Option(
-        help: ArgumentHelp("How much of the disk is left free, in bytes or with K, M, G, T.", valueName: "size"))
+        help: ArgumentHelp("How much of the disk must stay free, in bytes or with K, M, G, T.", valueName: "size"))
     var minFree = ByteCount(64 << 20)
 
     @Option(
         help: ArgumentHelp(
-            "Where finished files lie: beside each other, under the client's path, or by identifier.",
+            "Where finished files are put: all in one folder, under the client's path, or in a folder by identifier.",
             valueName: "flat|tree|identifier"))
     var layout = Layout.flat
 
     @Option(
         help: ArgumentHelp(
-            "What happens to a finished file whose name is taken.", valueName: "rename|replace|refuse"))
+            "What happens if the name of a finished file is taken.", valueName: "rename|replace|refuse"))
     var onConflict = ConflictPolicy.rename
 
     @Option(
         help: ArgumentHelp(
-            "What happens if a client states another size for an upload under way.", valueName: "refuse|restart"))
+            "What happens if a client states another size for an unfinished upload.", valueName: "refuse|restart"))
     var onSizeChange = SizeChangePolicy.refuse
 
     @Option(
         help: ArgumentHelp(
-            "After how long without a chunk an upload is removed (s, m, h, d); 0: never.", valueName: "time"))
+            "After how long without a chunk an unfinished upload is removed (s, m, h, d); 0: never.", valueName: "time")
+    )
     var expire = TimeSpan(seconds: 7 * 86_400)
 
     func settings(openUploads: Int, recipients: Recipients) -> StoreSettings {
@@ -46,12 +47,12 @@ struct StoreOptions: ParsableArguments {
     }
 }
 
-/// A store that is there already, for the commands that look after it.
+/// The options of commands that open the store of a server.
 struct ExistingStore: ParsableArguments {
-    @Option(help: "The folder of the finished files, as `serve` has it.")
+    @Option(help: "The folder of finished files, as for `serve`.")
     var root: String
 
     @Option(
-        help: ArgumentHelp("Where finished files lie, as `serve` has it.", valueName: "flat|tree|identifier"))
+        help: ArgumentHelp("Where finished files are put, as for `serve`.", valueName: "flat|tree|identifier"))
     var layout = Layout.flat
 }

@@ -2,19 +2,20 @@ import ArgumentParser
 import UploadModel
 import UploadStore
 
-/// `resumabled sweep`: removes what has expired, now.
+/// `resumabled sweep`: removes expired uploads and records now.
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remove uploads that nobody has sent to for a while.",
+        abstract: "Remove expired uploads and records.",
         discussion: """
-            The server does the same by itself. Uploads that somebody is sending to stay; finished files are never \
-            touched, only the records of them.
+            The server does this by itself, too. Uploads that a client is sending to stay. Of finished files, only the \
+            records are removed, never the files.
             """)
 
     @OptionGroup var existing: ExistingStore
 
     @Option(
-        help: ArgumentHelp("Remove what nobody has sent to for so long (s, m, h, d).", valueName: "time"))
+        help: ArgumentHelp("The age since the last chunk at which uploads are removed (s, m, h, d).", valueName: "time")
+    )
     var expire = TimeSpan(seconds: 7 * 86_400)
 
     func run() throws {

@@ -1,8 +1,8 @@
-/// Columns of text for a terminal.
+/// Formats columns of text for a terminal.
 enum Table {
     /// - Parameters:
-    ///   - rows: the first has the titles; all have as many cells.
-    ///   - flushRight: the columns of numbers.
+    ///   - rows: the first has the titles. All have the same number of cells.
+    ///   - flushRight: the columns that are right-aligned.
     static func text(_ rows: [[String]], flushRight: Set<Int>) -> String {
         let columns = rows.first?.indices ?? 0..<0
         let widths = columns.map { column in rows.map { width($0[column]) }.max() ?? 0 }
@@ -14,7 +14,7 @@ enum Table {
         }.joined(separator: "\n")
     }
 
-    /// A span of time in its two largest units.
+    /// Writes a duration in its two largest units.
     static func span(_ seconds: UInt64) -> String {
         switch seconds {
         case ..<60: "\(seconds) s"
@@ -24,7 +24,7 @@ enum Table {
         }
     }
 
-    /// A name that leaves room for the other columns.
+    /// Shortens a name to `limit` columns.
     static func shortened(_ name: String, to limit: Int = 40) -> String {
         guard width(name) > limit else { return name }
         var short = name
@@ -32,7 +32,7 @@ enum Table {
         return short + "…"
     }
 
-    /// How many columns of a terminal a text takes: characters of Chinese, Japanese and Korean take two.
+    /// Returns how many columns of a terminal a text takes. Chinese, Japanese and Korean characters take two.
     static func width(_ text: String) -> Int {
         text.reduce(0) { width, character in
             guard let scalar = character.unicodeScalars.first else { return width }

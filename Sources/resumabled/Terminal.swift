@@ -1,19 +1,19 @@
 import Glibc
 import UploadModel
 
-/// A client's words for a terminal: without anything that it would obey.
+/// Makes a client's text safe for a terminal: control characters are replaced.
 func printable(_ text: String) -> String {
     String(
         String.UnicodeScalarView(
             text.unicodeScalars.map { $0.isControl ? "\u{fffd}" : $0 }))
 }
 
-/// How much a terminal shows.
+/// The size of a terminal in characters.
 struct TerminalSize {
     var columns: Int
     var lines: Int
 
-    /// That of standard output as it is now; nil if that is no terminal.
+    /// The present size of standard output; nil if that is not a terminal.
     static var now: TerminalSize? {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return nil }

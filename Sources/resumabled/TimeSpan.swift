@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// A span of time as people write it: `90s`, `30m`, `12h`, `7d`; a number alone is seconds.
+/// A duration on the command line: `90s`, `30m`, `12h`, `7d`. A number alone is in seconds.
 struct TimeSpan: ExpressibleByArgument, Sendable {
     let seconds: UInt64
 
@@ -24,7 +24,7 @@ struct TimeSpan: ExpressibleByArgument, Sendable {
 }
 
 extension TimeSpan: CustomStringConvertible {
-    /// In the largest unit that says it exactly.
+    /// The duration in the largest unit that needs no fraction.
     var description: String {
         let unit = TimeSpan.units.first { seconds >= $0.seconds && seconds % $0.seconds == 0 }
         return unit.map { "\(seconds / $0.seconds)\($0.letter)" } ?? "\(seconds)"

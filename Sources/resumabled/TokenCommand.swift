@@ -3,39 +3,39 @@ import Glibc
 import Tokens
 import UploadModel
 
-/// `resumabled token`: makes an upload token.
+/// `resumabled token`: prints an upload token.
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Print an upload token, to try the server out.",
+        abstract: "Print an upload token, to try out the server.",
         discussion: "A site makes its tokens itself; the README has examples.")
 
-    @Option(help: ArgumentHelp("The file with the secret or private key, as `serve` has it.", valueName: "file"))
+    @Option(help: ArgumentHelp("The file with the secret or the private key.", valueName: "file"))
     var tokenKey: String
 
-    @Option(help: ArgumentHelp("How long it is good (s, m, h, d).", valueName: "time"))
+    @Option(help: ArgumentHelp("How long the token is valid (s, m, h, d).", valueName: "time"))
     var expires = TimeSpan(seconds: 3600)
 
-    @Option(help: ArgumentHelp("Whose the uploads are (sub).", valueName: "name"))
+    @Option(help: ArgumentHelp("The owner of the uploads (sub).", valueName: "name"))
     var subject: String?
 
-    @Option(help: ArgumentHelp("The server that it is for (aud).", valueName: "name"))
+    @Option(help: ArgumentHelp("The name of the server (aud).", valueName: "name"))
     var audience: String?
 
     @Option(
         help: ArgumentHelp("The largest file (max_size), in bytes or with K, M, G, T.", valueName: "size"))
     var maxSize: ByteCount?
 
-    @Option(help: ArgumentHelp("Which types of file (types), such as .pdf,video/*.", valueName: "patterns"))
+    @Option(help: ArgumentHelp("The accepted types of files (types), such as .pdf,video/*.", valueName: "patterns"))
     var types: TypePolicy?
 
-    @Option(help: ArgumentHelp("The folder that finished files go to (dir), below the root.", valueName: "path"))
+    @Option(help: ArgumentHelp("The folder for finished files, below the root (dir).", valueName: "path"))
     var directory: String?
 
-    @Option(help: ArgumentHelp("How many files (uploads).", valueName: "number"))
+    @Option(help: ArgumentHelp("How many files may be uploaded (uploads).", valueName: "number"))
     var uploads: Int?
 
-    @Flag(help: "Uploads under way may be given up (delete).")
+    @Flag(help: "Allow removing unfinished uploads (delete).")
     var delete = false
 
     func run() throws {
@@ -48,7 +48,7 @@ struct TokenCommand: ParsableCommand {
         }
         var quota: TokenQuota?
         if let uploads {
-            // A name of its own, by which the files are counted.
+            // The store counts files by the token's ID.
             quota = TokenQuota(tokenID: String(UInt64.random(in: 0 ... .max), radix: 36), limit: uploads)
             if quota == nil { throw ValidationError("--uploads must be at least 1.") }
         }

@@ -6,7 +6,7 @@ import UploadModel
 import UploadService
 import UploadStore
 
-/// Writes a line for each upload that was begun, finished, refused or removed; none for a chunk.
+/// Logs each upload that is begun, finished, refused or removed. Chunks are not logged.
 struct UploadLog: Sendable {
     private let log: Logger
     private let refused = RecentRefusals()
@@ -49,8 +49,8 @@ struct UploadLog: Sendable {
         }
     }
 
-    /// A client may send several chunks of a file before it hears that the file is refused, and one that doesn't listen
-    /// sends them all: one line is enough.
+    /// Logs a refusal, once for each file: a client may send several chunks before it learns that the file is refused,
+    /// and a client that ignores the answer sends them all.
     func record(_ report: RequestReport) {
         guard let reason = report.refusal else { return }
         let file = report.file
@@ -71,21 +71,21 @@ struct UploadLog: Sendable {
 }
 
 extension UploadSummary {
-    /// From the first chunk to the final name, or to the last change, in seconds.
+    /// The time from the beginning to the final name, or to the last change, in seconds.
     var seconds: UInt64 {
         let end = finished ?? touched
         return end > begun ? end - begun : 0
     }
 }
 
-/// What was refused in the last minutes.
+/// Remembers the refusals of the last minutes.
 final class RecentRefusals: Sendable {
     private static let seconds = 600
-    /// How many are remembered at most. Where there are more, all are forgotten, and a line or two come twice.
+    /// How many refusals are remembered. At the limit all are forgotten, so a line may come twice.
     private static let capacity = 4096
     private let known = Lock<[[String]: Int]>([:])
 
-    /// False if it was asked for the same in the last minutes.
+    /// Returns false if the same refusal was passed in the last minutes.
     func isNew(_ refusal: [String]) -> Bool {
         let now = time(nil)
         return known.withLock { known in

@@ -3,13 +3,13 @@ import JSON
 import UploadModel
 import UploadStore
 
-/// `resumabled verify`: checks what is stored.
+/// `resumabled verify`: checks what the store holds.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check every journal and data file against each other.",
+        abstract: "Check all journals and data files against each other.",
         discussion: """
             Reads all unfinished uploads and compares their bytes with the checksums in their journals. Changes \
-            nothing, and may run beside the server. Ends with status 1 if something was found.
+            nothing, and may run beside the server. Ends with status 1 if anything is wrong.
             """)
 
     @OptionGroup var existing: ExistingStore

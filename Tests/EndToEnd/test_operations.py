@@ -108,7 +108,7 @@ def test_a_store_that_cannot_be_written_is_alive_but_not_ready(tmp_path):
 
 def test_a_disk_below_min_free_is_not_ready(tmp_path):
     with Server(tmp_path / "root", options=("--min-free", "1000T")) as server, server.client() as client:
-        assert plain(client, "/readyz") == (503, "not ready: free space is below the floor\n")
+        assert plain(client, "/readyz") == (503, "not ready: there is too little free space\n")
 
 
 def test_a_server_without_a_free_worker_is_not_ready(tmp_path):

@@ -108,7 +108,7 @@ def test_an_empty_variable_sets_nothing(server):
     server.stop_program()
     server.environment = {variable(option["name"]): "" for option in OPTIONS}
     server.start_program()
-    assert "sets nothing" not in server.program_log()
+    assert "unknown variable" not in server.program_log()
 
 
 def test_an_unknown_variable_is_reported(tmp_path):
@@ -139,7 +139,7 @@ def check(*arguments, user=(), **variables) -> subprocess.CompletedProcess:
 
 
 def to_mend(done: subprocess.CompletedProcess) -> list[str]:
-    lines = [line.removeprefix("MEND  ") for line in done.stdout.splitlines() if line.startswith("MEND")]
+    lines = [line.removeprefix("FAIL  ") for line in done.stdout.splitlines() if line.startswith("FAIL")]
     assert done.returncode == (1 if lines else 0), done.stdout + done.stderr
     return lines
 
@@ -160,9 +160,9 @@ def test_a_check_creates_neither_root_nor_socket(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--root", "/dev/null"], "is no folder"),
+    (["--root", "/dev/null"], "is not a folder"),
     (["--root", "/proc"], "its file system must be writable"),
-    (["--min-free", "1000T"], "make room"),
+    (["--min-free", "1000T"], "free some space"),
     (["--delete-token", "/no/such/file"], "/no/such/file"),
     (["--socket", "/nowhere/at/all/socket"], "make the folder"),
     (["--socket", "/dev/null"], "is not a socket"),
@@ -198,4 +198,4 @@ def test_a_check_by_the_servers_user_reports_a_folder_of_another_user():
 
 def test_a_check_reports_a_typo_in_a_variables_name(tmp_path):
     done = check("--root", tmp_path, RESUMABLED_MAX_FILESIZE="1K")
-    assert to_mend(done) == [] and "RESUMABLED_MAX_FILESIZE is set and sets nothing" in done.stdout
+    assert to_mend(done) == [] and "RESUMABLED_MAX_FILESIZE is set, but there is no such setting" in done.stdout
