@@ -16,8 +16,8 @@ package enum RootFinding: Sendable {
     case lacks(FileSystemAbility, folder: String, StoreCause)
     /// The file system of a folder has all abilities.
     case able(folder: String)
-    /// The state folder, of that name, is on another file system than the root, so files cannot be published by renaming
-    /// them.
+    /// The state folder, of that name, is on another file system than the root, so files cannot be published by
+    /// renaming them.
     case otherFileSystem(stateFolder: String)
 }
 
@@ -26,23 +26,25 @@ extension LocalStore {
     ///
     /// - Parameter path: the operator's path of the root.
     package static func diagnose(root path: String) -> [RootFinding] {
+        let root: LinuxDirectory
+        do throws(FileError) { root = try LinuxDirectory.existing(path) } catch {
+            switch error.code {
+            case ENOENT: return [.missing]
+            case ENOTDIR: return [.notAFolder]
+            default: return [.unusable(StoreCause(error))]
+            }
+        }
         var findings: [RootFinding] = []
         do throws(FileError) {
-            let root = try LinuxDirectory.existing(path)
-            // The folder of unfinished uploads, if a server has made it.
-            let state = try root.existingFolder(stateFolder) as? LinuxDirectory
             findings.append(.space(free: try root.space().free))
             findings += examine(root, path)
-            if let state {
+            // The folder of unfinished uploads, if a server has made it.
+            if let state = try root.existingFolder(stateFolder) as? LinuxDirectory {
                 findings += examine(state, path + "/" + stateFolder)
                 if try root.device() != state.device() { findings.append(.otherFileSystem(stateFolder: stateFolder)) }
             }
         } catch {
-            switch error.code {
-            case ENOENT: findings.append(.missing)
-            case ENOTDIR: findings.append(.notAFolder)
-            default: findings.append(.unusable(StoreCause(error)))
-            }
+            findings.append(.unusable(StoreCause(error)))
         }
         return findings
     }
