@@ -33,7 +33,7 @@ declare class Resumable {
   opts: Resumable.Options;
   /** The values of options that `opts` does not set. Each instance has a copy of its own. */
   readonly defaults: Required<Resumable.Options>;
-  /** What the server accepts, as it told last in the JSON of a test; null before. */
+  /** The limits of the server, as it told last in the JSON of a test. Null before that. */
   readonly limits: Resumable.Limits | null;
   /** The added files, in the order of their upload. A new list, such as `[]`, removes the files that are not in it. */
   files: Resumable.ResumableFile[];

@@ -22,13 +22,14 @@
  * nothing is sent until the browser is online again, an answer arrives, or `upload()` is called.
  *
  * Larger requests: a server may tell in the JSON how large a chunk may be. Then one request carries several adjacent
- * chunks, as one chunk of a coarser layout. Its size follows the line: about one to four seconds a request. The list of
- * chunks stays as it was cut. The first chunk of such a group leads it, and the others are busy until the lead is done.
+ * chunks, as one chunk of a coarser layout. Its size follows the speed of the connection, so that a request takes about
+ * one to four seconds. The list of chunks stays as it was cut. The first chunk of such a group is its lead, and the
+ * others are busy until the lead is done.
  *
- * Whose answer it is: a login page or a proxy may answer with 200, too. An answer after a redirect to another address
- * counts for nothing. Servers of this project mark each answer with `X-Upload-Outcome`. Once a target has sent that
- * header, an answer without it counts for nothing, either, and a whole HTML page never does. The chunk is retried, and
- * the file fails with a clear message if that goes on.
+ * Foreign answers: a login page or a proxy may answer with 200, too. An answer after a redirect to another address
+ * confirms nothing. Servers of this project mark each answer with `X-Upload-Outcome`. Once a target has sent that
+ * header, an answer without it confirms nothing, and a whole HTML page never confirms a chunk. The chunk is retried,
+ * and its file fails after a few such answers.
  *
  * Requests, time, randomness and the window come through one small `Platform` interface, which tests replace.
  *
@@ -49,7 +50,7 @@
   /** How often a test without a usable answer is tried. After that the chunk is sent, in case only tests fail. */
   const TEST_ATTEMPTS = 3;
 
-  /** How many answers in a row that are not the upload server's fail a chunk and its file. */
+  /** The number of consecutive foreign answers to a chunk that fail its file. */
   const FOREIGN_ATTEMPTS = 3;
 
   /** How many chunks of an instance keep their answered request, which pages may read. */
@@ -58,7 +59,7 @@
   /** How many requests are open if they are files of one chunk for a server of this project. */
   const SMALL_FILE_SLOTS = 6;
 
-  /** A request that took less time, in milliseconds, lets the next ones grow; one that took more lets them shrink. */
+  /** A request of less than `QUICK` milliseconds makes the next ones larger, one of more than `SLOW` smaller. */
   const QUICK = 1000;
   const SLOW = 4000;
 
@@ -68,7 +69,7 @@
   /** How many requests are confirmed after a lost connection before the next ones grow again. */
   const CALM = 8;
 
-  /** Statuses that tell of a bad line: no connection, timeouts and broken connections behind a proxy. */
+  /** Statuses of a bad connection: no answer, timeouts, and broken connections behind a proxy. */
   const BAD_LINE = [0, 408, 502, 504];
 
   /** The header that a server of this project sends with each answer (PROTOCOL.md, Status codes). */
@@ -425,7 +426,7 @@
       this._loaded = 0;
       /** Consecutive tests without a usable answer. */
       this._unanswered = 0;
-      /** Consecutive tries without an answer of the upload server, although something has answered. */
+      /** Consecutive tries that failed for another reason than the upload server or the connection to it. */
       this._foreign = 0;
       /** The time of the next try. Valid only while the chunk waits. */
       this._due = 0;
@@ -628,7 +629,7 @@
     }
 
     /**
-     * A promise of the page was rejected, such as a token that could not be fetched. That may be temporary, too.
+     * Handles a rejected promise of the page, such as a token that cannot be fetched. This may be temporary.
      * @param {any} error
      */
     _withheld(error) {
@@ -728,7 +729,7 @@
     }
 
     /**
-     * False if another program surely sent this answer.
+     * False if another program than the upload server has sent this answer.
      * @param {any} request
      * @param {number} status
      * @param {string} url the address that the request was sent to
@@ -747,11 +748,11 @@
     }
 
     /**
-     * Another program has answered a chunk. Temporary statuses, as proxies send them, are retried without a limit.
+     * Handles an answer of another program to a chunk. Temporary statuses of proxies are retried without a limit.
      * @param {any} request
      * @param {number} status
      */
-    _strange(request, status) {
+    _answeredByOther(request, status) {
       if (!NO_ANSWER.includes(status) && ++this._foreign >= FOREIGN_ATTEMPTS) {
         const reason = `The answer (status ${status}) did not come from the upload server.`;
         return this.fileObj._fail(`${reason} You may have to sign in again.`, false, 'foreign', status);
@@ -875,7 +876,7 @@
         parent._mayGrow = false;
         return this._tryLater(request, status);
       }
-      if (!isOurs) return this._strange(request, status);
+      if (!isOurs) return this._answeredByOther(request, status);
       this._foreign = 0;
       if (CONFIRMED.includes(status)) {
         parent._adapt(this.endByte - this.startByte, parent._platform.now() - this._sentAt);
@@ -1259,7 +1260,7 @@
       const isAlone = isFirst || typeof this.getOpt('preprocess') === 'function';
       if (largest === Infinity || !parent._mayGrow || isAlone) return 1;
       const most = Math.min(largest, LARGEST_GROUP, parent._pace) / this._chunkSize;
-      // The other slots shall have work, too.
+      // Some chunks are left for the other slots.
       const share = (this.chunks.length - this._doneChunks) / this.getOpt('simultaneousUploads');
       let span = 1;
       while (span * 2 <= Math.min(most, share) && chunk.offset % (span * 2) === 0) span *= 2;
@@ -1566,7 +1567,7 @@
       this._limits = new Map();
       /** @type {any} */
       this.limits = null;
-      /** The size of a request in bytes that suits the line, and false if a larger one was refused. */
+      /** The size of a request in bytes that suits the connection, and whether requests may carry several chunks. */
       this._pace = 0;
       this._mayGrow = true;
       /** Requests that were confirmed since the last lost connection. */
@@ -1927,8 +1928,8 @@
     }
 
     /**
-     * Adds files in two steps: checks and identifiers of each file, which may take time, then the list. So a file that
-     * is refused or already there neither counts for `maxFiles` nor replaces another.
+     * Adds files in two steps: first the checks and identifiers of all files, which may be asynchronous, then the list.
+     * Therefore refused and duplicate files neither count for `maxFiles` nor replace another file.
      * @param {any[]} list
      * @param {any} [event]
      */
@@ -2097,7 +2098,7 @@
       this._pump();
     }
 
-    /** Notices files that the page has removed from the list or put into it. */
+    /** Detects files that the page has removed from the list or added to it. */
     _sync() {
       if (this._list.length !== this._known.size && !this._destroyed) this._assign(this._list);
     }
@@ -2331,7 +2332,7 @@
     }
 
     /**
-     * True if a chunk of the file may start. Files of one chunk wait for answers rather than for the line.
+     * True if a chunk of the file may start. For files of one chunk the latency counts more than the bandwidth.
      * @param {ResumableFile} file
      */
     _hasSlot(file) {
@@ -2342,7 +2343,7 @@
     }
 
     /**
-     * Notes how long a confirmed request took.
+     * Adapts the size of requests to the duration of a confirmed one.
      * @param {number} bytes
      * @param {number} milliseconds
      */

@@ -1,4 +1,4 @@
-// The size of requests follows the line, within the limits that the server tells; files of one chunk need no test.
+// The size of requests follows the connection, within the server's limits. Files of one chunk need no test.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -65,7 +65,7 @@ const begin = (size, options = {}, server = new ByteServer(size, options)) => {
   return { d, f, server };
 };
 
-test('requests grow on a quick line, up to the largest chunk that the server accepts', () => {
+test('requests grow on a fast connection, up to the largest chunk that the server accepts', () => {
   for (const forceChunkSize of [true, false]) {
     for (const size of [3000, 3005, 2999, 10, 25, 161]) {
       const { d, f, server } = begin(size, { forceChunkSize });
@@ -188,7 +188,7 @@ test('a connection that large requests break is not tried with them all the time
   assert.ok(broken > 1 && broken * 8 <= server.lengths.length, `${broken} of ${server.lengths.length}`);
 });
 
-test('the server\'s own "later" is no sign of a bad line', () => {
+test('the server\'s own "later" is no sign of a bad connection', () => {
   const { d, server } = begin(20000);
   while (Number(d.open[0].query.get('resumableChunkSize')) < 160) server.take(d);
   d.answers(503, '', { ...ours, 'Retry-After': '1' });

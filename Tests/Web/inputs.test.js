@@ -1,4 +1,4 @@
-// What callers may pass: lists, promises, iterables, Blobs, and options in other spellings.
+// The inputs of callers: lists, promises, iterables, Blobs, and options in other spellings.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');

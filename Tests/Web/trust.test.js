@@ -1,4 +1,4 @@
-// Whose answer it is: redirects, login pages and proxies in front of the server confirm nothing.
+// Foreign answers: redirects, login pages and proxies in front of the server confirm nothing.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
