@@ -6,7 +6,7 @@ import signal
 from support.server import Server, wait_until
 
 # The line of the example configuration where our own page's location begins.
-LANDMARK = "        # --- The page: plain files"
+LANDMARK = "        # --- The page and its files"
 
 
 def serve(server: Server, locations: dict[str, str]) -> None:
