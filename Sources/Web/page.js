@@ -39,12 +39,14 @@
       needsFile: 'Your browser cannot open the file by itself. Press Continue again and choose {name}.',
       otherFile: 'This is a different file. Choose {name}.',
       changed: '{name} has changed since then. It is uploaded from the beginning.',
+      taken: '{name} was continued, finished or forgotten in another tab.',
     },
     zh: {
       continue: '继续上传', forget: '不再上传', pendingText: '{size} 的 {share}%',
       needsFile: '浏览器无法自行打开此文件。请再次点击“继续上传”，然后选择 {name}。',
       otherFile: '这不是同一个文件，请选择 {name}。',
       changed: '{name} 自上次以来已更改，将从头开始上传。',
+      taken: '{name} 已在另一个标签页中继续、完成或放弃上传。',
     },
   };
 
@@ -58,7 +60,7 @@
   const name = document.title;
 
   const uploader = new ResumableUploader('', {}, '.resumable-browse', '.resumable-drop', '.progress', '.uploader-list',
-    '.file-edit-container');
+    '.file-edit-container', { dropAnywhere: true });
   const { resumable } = uploader;
 
   if (resumable.support) {
@@ -88,19 +90,13 @@
       event.preventDefault();
       resumable.addFiles(files, event);
     });
-    // Without this, the browser opens a file that is dropped beside the drop area, and leaves the page.
-    for (const kind of ['dragover', 'drop']) {
-      document.addEventListener(kind, (event) => event.preventDefault());
-    }
   }
 
   // The title shows the progress to a user who works in another tab.
   const progress = /** @type {HTMLElement} */ (document.querySelector('.progress'));
   new MutationObserver(() => {
-    const bar = /** @type {HTMLElement} */ (document.querySelector('.progress-container'));
-    const running = document.documentElement.dataset.uploaderState === 'uploading';
-    document.title = running ? `${bar.getAttribute('aria-valuenow')}% – ${name}` : name;
-  }).observe(progress, { subtree: true, attributeFilter: ['aria-valuenow'] });
+    document.title = uploader.headline ? `${uploader.headline} – ${name}` : name;
+  }).observe(progress, { subtree: true, attributeFilter: ['aria-valuetext', 'hidden'] });
 
   // Pages and their scripts reach the uploader by this name.
   page.uploader = uploader;

@@ -121,7 +121,7 @@
      */
     settle(entry, result) {
       if (result === 'needsFile') return true;
-      if (result === 'changed') this.uploader.notice(this.text('changed', entry));
+      if (result === 'changed' || result === 'taken') this.uploader.notice(this.text(result, entry));
       this.remove(entry.uniqueIdentifier);
       return false;
     }

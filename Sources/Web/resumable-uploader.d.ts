@@ -44,6 +44,8 @@ declare class ResumableUploader {
   readonly state: 'idle' | 'uploading' | 'paused' | 'done';
   /** Parameters that are sent with the chunks of all files. May be changed at any time. */
   meta: ResumableUploader.Metadata;
+  /** One line about the whole upload, for a title: `42%`, `Interrupted at 42%`, `2 uploaded, 1 failed`. */
+  readonly headline: string;
 
   /** A copy of a file's own details. */
   metaOf(file: Resumable.ResumableFile): ResumableUploader.Metadata;
@@ -51,7 +53,10 @@ declare class ResumableUploader {
   setMeta(file: Resumable.ResumableFile, values: ResumableUploader.Metadata): void;
   pause(): void;
   resume(): void;
+  /** Tries failed files again, except those that the server would refuse again. */
   retryFailed(): void;
+  /** Sends everything now that waits for a retry. */
+  retryNow(): void;
   /** Removes files that are done or cancelled from the list. */
   clearFinished(): void;
   /** Shows a message above the list until the user dismisses it. */
@@ -82,6 +87,8 @@ declare namespace ResumableUploader {
     language?: 'en' | 'zh';
     /** The maximum number of files that have a row at the same time (default: 500). */
     maxRows?: number;
+    /** Takes files that are dropped anywhere on the page, not only on the drop place (default: false). */
+    dropAnywhere?: boolean;
     /** The library, if it is not the global `Resumable`. */
     Resumable?: typeof Resumable;
   }

@@ -21,13 +21,14 @@
   'use strict';
 
   /** @typedef {'queued'|'uploading'|'paused'|'retrying'|'done'|'failed'|'cancelled'} State */
-  /** @typedef {'edit'|'pause'|'resume'|'cancel'|'retry'|'remove'} Action */
+  /** @typedef {'now'|'edit'|'pause'|'resume'|'cancel'|'retry'|'remove'} Action */
   /** @typedef {'en'|'zh'} Language */
   /** @typedef {typeof WORDS.en} Words */
   /** @typedef {keyof typeof ICONS} IconName */
   /** @typedef {import('./resumable').Resumable.ResumableFile} ResumableFile */
   /** @typedef {import('./resumable').Resumable.ResumableChunk} ResumableChunk */
   /** @typedef {import('./resumable').Resumable.Options} Options */
+  /** @typedef {import('./resumable').Resumable.Limits} ServerLimits */
   /** @typedef {import('./resumable-uploader').Place} Place */
   /** @typedef {import('./resumable-uploader').Metadata} Metadata */
 
@@ -36,18 +37,40 @@
   const WORDS = {
     en: {
       queued: 'Waiting', uploading: 'Uploading', paused: 'Paused', retrying: 'Interrupted, trying again',
+      retryingIn: 'Interrupted, trying again in {t}', again: 'Trying again in {t}.', now: 'Try now',
       done: 'Uploaded', failed: 'Failed', cancelled: 'Cancelled', details: 'Waiting for your details',
       pause: 'Pause', resume: 'Resume', retry: 'Try again', cancel: 'Cancel', remove: 'Remove from the list',
       edit: 'Edit details', progress: 'Upload progress', of: '{a} of {b}', left: '{t} left', rate: '{a}/s',
       seconds: '{s} s', minutes: '{m} min {s} s', hours: '{h} h {m} min', days: '{d} d {h} h',
-      counts: '{done} of {all} files uploaded', failures: '{n} failed', more: '{n} more not shown',
+      counts: '{done} of {all} files uploaded', more: '{n} more not shown',
+      successes: '{n} uploaded', failures: '{n} failed', cancellations: '{n} cancelled',
+      interruptedAt: 'Interrupted at {share}%', pausedAt: 'Paused at {share}%', interrupted: 'Interrupted',
       retryAll: 'Try failed files again', clear: 'Clear finished',
       offline: 'You are offline. The upload continues when you are online again.',
       editTitle: 'Details of {name}', fieldTitle: 'Title', fieldDescription: 'Description',
       save: 'Save', dismiss: 'Dismiss',
       added: 'Files added: {n}.', finished: 'Files uploaded: {n}.', finishedOne: '{name} is uploaded.',
       failedOne: '{name} failed: {message}', allPaused: 'Upload paused.', allDone: 'All uploads have ended.',
-      noAnswer: 'The server gave no reason.', already: 'Files that are already on the list: {n}.',
+      noReason: 'The server gave no reason.', says: '{message}', answered: 'The server answered with status {status}.',
+      unreachable: 'The server cannot be reached.', unavailable: 'The server is not available at the moment.',
+      busy: 'The server cannot take the file at the moment.',
+      foreign: 'The answer did not come from the upload server. You may have to sign in again.',
+      unreadable: 'The browser cannot read the file any more. It may have been moved, changed or removed.',
+      page: 'An error in this page stopped the upload: {message}',
+      tooLarge: 'The file is too large. The limit is {size}.',
+      wrongType: 'Files of this type are not accepted. Accepted types: {types}.',
+      savedAs: 'Saved as {name}', held: 'Already on the server',
+     
+      alreadyListed: '{name} is already on the list.', alreadyListedMany: '{n} files are already on the list: {names}.',
+      alreadyDone: '{name} has already been uploaded.',
+      alreadyDoneMany: '{n} files have already been uploaded: {names}.',
+      notAdded: '{name} could not be added.', notAddedMany: '{n} files could not be added: {names}.',
+      empty: 'The folder {name} contains no files.', emptyMany: '{n} folders contain no files: {names}.',
+      locked: '{name} cannot be read and was not added.',
+      lockedMany: '{n} files or folders cannot be read and were not added: {names}.',
+      minFileSizeMany: '{n} files are too small. The minimum is {size}: {names}.',
+      maxFileSizeMany: '{n} files are too large. The limit is {size}: {names}.',
+      fileTypeMany: '{n} files have a type that is not accepted here: {names}.',
       maxFiles: 'At most {n} files can be uploaded at a time.',
       minFileSize: '{name} is too small. The minimum is {size}.',
       maxFileSize: '{name} is too large. The limit is {size}.',
@@ -56,17 +79,34 @@
       plainFile: 'File', plainSend: 'Send file',
     },
     zh: {
-      queued: '等待中', uploading: '正在上传', paused: '已暂停', retrying: '连接中断，正在重试',
+      queued: '等待中', uploading: '正在上传', paused: '已暂停', retrying: '上传中断，正在重试',
+      retryingIn: '上传中断，{t}后重试', again: '{t}后重试。', now: '立即重试',
       done: '已上传', failed: '失败', cancelled: '已取消', details: '等待填写信息',
       pause: '暂停', resume: '继续', retry: '重试', cancel: '取消', remove: '从列表中移除',
       edit: '编辑信息', progress: '上传进度', of: '{a} / {b}', left: '剩余 {t}', rate: '{a}/秒',
       seconds: '{s} 秒', minutes: '{m} 分 {s} 秒', hours: '{h} 小时 {m} 分', days: '{d} 天 {h} 小时',
-      counts: '已上传 {done} / {all} 个文件', failures: '{n} 个失败', more: '另有 {n} 个未显示',
+      counts: '已上传 {done} / {all} 个文件', more: '另有 {n} 个未显示',
+      successes: '{n} 个已上传', failures: '{n} 个失败', cancellations: '{n} 个已取消',
+      interruptedAt: '中断于 {share}%', pausedAt: '暂停于 {share}%', interrupted: '已中断',
       retryAll: '重试失败的文件', clear: '清除已完成', offline: '网络已断开，恢复后会自动继续上传。',
       editTitle: '{name} 的信息', fieldTitle: '标题', fieldDescription: '说明', save: '保存', dismiss: '关闭',
       added: '已添加 {n} 个文件。', finished: '已上传 {n} 个文件。', finishedOne: '{name} 已上传。',
       failedOne: '{name} 上传失败：{message}', allPaused: '上传已暂停。', allDone: '所有上传已结束。',
-      noAnswer: '服务器没有说明原因。', already: '已在列表中，未重复添加：{n} 个。',
+      noReason: '服务器没有说明原因。', says: '服务器答复：{message}', answered: '服务器返回状态码 {status}。',
+      unreachable: '无法连接服务器。', unavailable: '服务器暂时不可用。', busy: '服务器暂时无法接收文件。',
+      foreign: '收到的答复不是来自上传服务器。您可能需要重新登录。',
+      unreadable: '浏览器无法再读取此文件。文件可能已被移动、更改或删除。', page: '此页面出错，上传已停止：{message}',
+      tooLarge: '文件太大，最多允许 {size}。', wrongType: '不接受此类型的文件。可接受的类型：{types}。',
+      savedAs: '已保存为 {name}', held: '服务器上已有此文件',
+     
+      alreadyListed: '{name} 已在列表中。', alreadyListedMany: '{n} 个文件已在列表中：{names}。',
+      alreadyDone: '{name} 已经上传过。', alreadyDoneMany: '{n} 个文件已经上传过：{names}。',
+      notAdded: '无法添加 {name}。', notAddedMany: '{n} 个文件无法添加：{names}。',
+      empty: '文件夹 {name} 中没有文件。', emptyMany: '{n} 个文件夹中没有文件：{names}。',
+      locked: '无法读取 {name}，未添加。', lockedMany: '{n} 个文件或文件夹无法读取，未添加：{names}。',
+      minFileSizeMany: '{n} 个文件太小，至少需要 {size}：{names}。',
+      maxFileSizeMany: '{n} 个文件太大，最多允许 {size}：{names}。',
+      fileTypeMany: '{n} 个文件的类型不被接受：{names}。',
       maxFiles: '一次最多上传 {n} 个文件。', minFileSize: '{name} 太小，至少需要 {size}。',
       maxFileSize: '{name} 太大，最多允许 {size}。', fileType: '不接受 {name} 的文件类型。',
       unsupported: '此浏览器不支持分块上传。您可以一次发送一个完整的文件，但中断后无法续传。',
@@ -125,11 +165,11 @@
    * A duration in its two largest units, rounded up.
    * @param {number} seconds
    * @param {Language} [language]
+   * @param {Words} [words]
    * @returns {string} empty if the value is not finite or negative
    */
-  function formatDuration(seconds, language = 'en') {
+  function formatDuration(seconds, language = 'en', words = WORDS[language]) {
     if (!Number.isFinite(seconds) || seconds < 0) return '';
-    const words = WORDS[language];
     const whole = Math.ceil(seconds);
     if (whole < 60) return fill(words.seconds, { s: whole });
     if (whole < 3600) return fill(words.minutes, { m: Math.floor(whole / 60), s: whole % 60 });
@@ -141,17 +181,69 @@
 
   /** Longer estimates, in seconds, are not shown: they come from a connection that hardly moves. */
   const LONGEST_ESTIMATE = 100 * 3600;
+  /** Milliseconds after a start during which the speed is not known well enough. */
+  const FIRST_ESTIMATE = 2000;
+  /** Milliseconds between two rises of a remaining time. */
+  const RISE_INTERVAL = 31_000;
+  /** Milliseconds without a byte after which an upload has no speed and no remaining time. */
+  const STALL = 8000;
 
   /**
-   * How long sending `bytes` takes at a speed in bytes per second.
-   * @param {number} bytes
-   * @param {number} speed
-   * @param {Language} [language]
-   * @returns {string} empty if there is no sensible estimate
+   * The remaining time of an upload, smoothed in two steps. An exponential average follows the estimate (bytes left
+   * divided by speed). The shown time counts down; where the average is larger, it stands still, and rises at most
+   * every `RISE_INTERVAL`, or at once if the average is more than twice as large.
    */
-  function remainingTime(bytes, speed, language) {
-    const seconds = bytes / speed;
-    return seconds < LONGEST_ESTIMATE ? formatDuration(seconds, language) : '';
+  class RemainingTime {
+    constructor() {
+      /** When it was started, and updated last, in milliseconds. */
+      this.since = NaN;
+      this.at = 0;
+      /**
+       * The average, and the shown time, in seconds.
+       * @type {number}
+       */
+      this.average = NaN;
+      /** @type {number} */
+      this.shown = NaN;
+      this.rose = -Infinity;
+    }
+
+    /** Forgets everything: after a pause or an interruption. */
+    restart() {
+      this.since = this.average = this.shown = NaN;
+      this.rose = -Infinity;
+    }
+
+    /**
+     * @param {number} bytes still to be sent
+     * @param {number} speed in bytes per second
+     * @param {number} now in milliseconds
+     * @returns {number} seconds; NaN if they are not known
+     */
+    update(bytes, speed, now) {
+      if (Number.isNaN(this.since)) this.since = now;
+      if (now - this.since < FIRST_ESTIMATE || !(speed > 0)) return NaN;
+      const estimate = bytes / speed;
+      const span = (now - this.at) / 1000;
+      this.at = now;
+      if (Number.isNaN(this.shown)) {
+        this.average = this.shown = estimate;
+        return this.shown;
+      }
+      const expected = Math.max(0, this.average - span);
+      this.average = estimate + (expected - estimate) * Math.exp(-span / 5);
+      const next = Math.max(0, this.shown - span);
+      if (this.average <= next) {
+        this.shown = this.average;
+      } else if (this.average > 2 * next + 10 || now - this.rose >= RISE_INTERVAL && this.average > next * 1.1 + 1) {
+        if (this.average > this.shown) this.rose = now;
+        this.shown = this.average;
+      } else {
+        // Standing still for a moment lets the countdown meet the average.
+        this.shown = Math.max(next, Math.min(this.shown, this.average));
+      }
+      return this.shown;
+    }
   }
 
   /**
@@ -202,15 +294,88 @@
   }
 
   /**
+   * Why an upload is interrupted, for the user.
+   * @param {{ status: number, message: string }} trouble
+   * @param {Words} [words]
+   */
+  function troubleText({ status, message }, words = WORDS.en) {
+    if (status === 0) return words.unreachable;
+    if (status === 502 || status === 504) return words.unavailable;
+    if (status < 500 && status !== 408 && status !== 429) return words.foreign;
+    const line = plainMessage(message, '');
+    return line ? fill(words.says, { message: line }) : words.busy;
+  }
+
+  /**
+   * Why a file failed, for the user.
+   * @param {{ reason: string, status: number } | null | undefined} failure nothing with Resumable.js 1.1
+   * @param {unknown} message the message of `fileError`
+   * @param {Words} [words]
+   */
+  function failureText(failure, message, words = WORDS.en) {
+    const { reason = 'refused', status = 0 } = failure || {};
+    if (reason === 'unreachable') return words.unreachable;
+    if (reason === 'foreign') return words.foreign;
+    if (reason === 'unreadable') return words.unreadable;
+    const line = plainMessage(message, '');
+    if (reason === 'page') return fill(words.page, { message: line });
+    // The second is the library's text for an empty answer.
+    const isEmpty = line === '' || line === `The server answered ${status}.`;
+    if (status > 0 && isEmpty) return fill(words.answered, { status });
+    return line === '' ? words.noReason : fill(words.says, { message: line });
+  }
+
+  /**
+   * True if a failed file may succeed when it is tried again. A server that refuses size, type or name with 413 or 415
+   * refuses them again.
+   * @param {{ reason: string, status: number } | null | undefined} failure
+   */
+  function canRetry(failure) {
+    return !(failure?.reason === 'refused' && (failure.status === 413 || failure.status === 415));
+  }
+
+  /**
+   * True unless the server's patterns refuse a file by name and declared type. Where the type is unknown and media
+   * types are accepted, only the server can decide, by the content.
+   * @param {string} patterns as in HTML's `accept`: `.pdf,video/*`
+   * @param {string} name
+   * @param {string} [type]
+   */
+  function isTypeAccepted(patterns, name, type = '') {
+    const all = patterns.toLowerCase().split(',').map((pattern) => pattern.trim()).filter(Boolean);
+    const lower = name.toLowerCase();
+    if (all.some((one) => one.startsWith('.') && lower.endsWith(one) && lower.length > one.length)) return true;
+    const media = type.toLowerCase().split(/[; ]/, 1)[0];
+    if (media === '' || media === 'application/octet-stream') return all.some((one) => !one.startsWith('.'));
+    return all.some((one) => (one.endsWith('/*') ? media.startsWith(one.slice(0, -1)) : media === one));
+  }
+
+  /**
+   * How an upload has ended: `2 uploaded, 1 failed`.
+   * @param {Record<State, number>} counts
+   * @param {Words} [words]
+   */
+  function endingText(counts, words = WORDS.en) {
+    const parts = [];
+    if (counts.done) parts.push(fill(words.successes, { n: counts.done }));
+    if (counts.failed) parts.push(fill(words.failures, { n: counts.failed }));
+    if (counts.cancelled) parts.push(fill(words.cancellations, { n: counts.cancelled }));
+    return parts.join(', ');
+  }
+
+  /**
    * The actions that a user has in each state.
    * @param {State} state
+   * @param {boolean} [retry] a failed file may be tried again
    * @returns {Action[]}
    */
-  function actionsOf(state) {
+  function actionsOf(state, retry = true) {
     switch (state) {
-      case 'queued': case 'uploading': case 'retrying': return ['edit', 'pause', 'cancel'];
+      case 'queued': case 'uploading': return ['edit', 'pause', 'cancel'];
+      case 'retrying': return ['now', 'edit', 'pause', 'cancel'];
       case 'paused': return ['edit', 'resume', 'cancel'];
-      case 'failed': case 'cancelled': return ['retry', 'remove'];
+      case 'failed': return retry ? ['retry', 'remove'] : ['remove'];
+      case 'cancelled': return ['retry', 'remove'];
       default: return ['remove'];
     }
   }
@@ -233,6 +398,7 @@
 
   /** Icons of 24 by 24 units, drawn as strokes in the text's colour. */
   const ICONS = {
+    now: 'M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5',
     pause: 'M9 5v14M15 5v14', resume: 'M8 5l11 7-11 7z', retry: 'M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5',
     cancel: 'M6 6l12 12M18 6L6 18', remove: 'M6 6l12 12M18 6L6 18', edit: 'M4 20l1-5L16 4l4 4L9 19z',
     file: 'M6 3h8l4 4v14H6zM14 3v4h4', text: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
@@ -297,6 +463,45 @@
     path.setAttribute('d', ICONS[name]);
     svg.append(path);
     return svg;
+  }
+
+  /**
+   * Parameters as an object. Names that a list of pairs repeats (URLSearchParams) have arrays of values.
+   * @param {any} query
+   * @returns {Record<string, any>}
+   */
+  function recordOf(query) {
+    if (typeof query?.[Symbol.iterator] !== 'function') return query || {};
+    /** @type {Record<string, any>} */
+    const record = {};
+    for (const [name, value] of query) record[name] = name in record ? [record[name], value].flat() : value;
+    return record;
+  }
+
+  /**
+   * The last component of a path.
+   * @param {string} path
+   */
+  const nameOfPath = (path) => path.slice(path.lastIndexOf('/') + 1);
+
+  /**
+   * Speed and remaining time of something that moves.
+   * @param {RemainingTime} timeLeft
+   * @param {{ speed?: () => number }} source
+   * @param {number} bytes still to be sent
+   * @param {number} now
+   * @param {Words} words
+   * @param {string} language
+   */
+  function paceTexts(timeLeft, source, bytes, now, words, language) {
+    const speed = speedOf(source);
+    const seconds = timeLeft.update(bytes, speed, now);
+    if (Number.isNaN(seconds)) return [];
+    const texts = [unbroken(fill(words.rate, { a: formatBytes(speed, language) }))];
+    if (seconds < LONGEST_ESTIMATE) {
+      texts.push(unbroken(fill(words.left, { t: formatDuration(seconds, 'en', words) })));
+    }
+    return texts;
   }
 
   /**
@@ -441,6 +646,15 @@
       /** @type {State} */
       this.state = 'queued';
       this.sent = 0;
+      /** When bytes were sent last, in milliseconds of `performance.now()`. */
+      this.movedAt = 0;
+      this.timeLeft = new RemainingTime();
+      /** `fileRetry` was fired since the last progress, for libraries without `trouble`. */
+      this.wasRetried = false;
+      /** The server's limits exclude the file. */
+      this.isRefused = false;
+      /** The server has refused the file, and the page does not know yet why. */
+      this.wasRefused = false;
       this.message = '';
       /**
        * The values of the fields in the edit container: title and description unless the page has its own fields.
@@ -454,6 +668,10 @@
       /** The file is paused near its end because the user is editing its details. */
       this.heldForDetails = false;
     }
+
+    get isInTrouble() { return this.file.trouble === undefined ? this.wasRetried : this.file.trouble !== null; }
+
+    get canRetry() { return !this.isRefused && canRetry(this.file.failure); }
 
     get ended() { return this.state === 'done' || this.state === 'failed' || this.state === 'cancelled'; }
   }
@@ -500,36 +718,52 @@
       this.shown = '';
     }
 
-    /** @param {Item} item */
-    update(item) {
+    /**
+     * @param {Item} item
+     * @param {number} now milliseconds of `performance.now()`
+     * @param {number} retryIn seconds until the next retry; NaN if none is due
+     */
+    update(item, now, retryIn) {
       const { words, language } = this;
       const { file, state } = item;
       this.box.dataset.state = state;
       this.bar.value = state === 'done' ? 100 : percent(item.sent, file.size);
       this.bar.hidden = item.ended;
-      setText(this.state, item.heldForDetails ? words.details : words[state]);
+      setText(this.state, this.stateText(item, retryIn));
       const detail = [];
+      if (state === 'done') {
+        const saved = nameOfPath(file.finalPath || '');
+        if (saved && saved !== file.fileName) detail.push(fill(words.savedAs, { name: saved }));
+      }
       if (!item.ended && item.sent > 0) {
         detail.push(fill(words.of, { a: formatBytes(item.sent, language), b: formatBytes(file.size, language) }));
       }
-      const speed = state === 'uploading' ? speedOf(file) : 0;
-      if (speed > 0) {
-        detail.push(unbroken(fill(words.rate, { a: formatBytes(speed, language) })));
-        const left = remainingTime(file.size - item.sent, speed, language);
-        if (left) detail.push(unbroken(fill(words.left, { t: left })));
-      }
+      const isMoving = state === 'uploading' && now - item.movedAt < STALL;
+      if (isMoving) detail.push(...paceTexts(item.timeLeft, file, file.size - item.sent, now, words, language));
+      else item.timeLeft.restart();
       if (item.meta.title) detail.unshift(item.meta.title);
       setText(this.detail, detail.join(' · '));
-      setText(this.message, item.message);
-      this.message.hidden = item.message === '';
+      const message = state === 'retrying' && file.trouble ? troubleText(file.trouble, words) : item.message;
+      setText(this.message, message);
+      this.message.hidden = message === '';
       this.updateActions(item);
+    }
+
+    /** @param {Item} item @param {number} retryIn */
+    stateText(item, retryIn) {
+      const { words, language } = this;
+      if (item.heldForDetails) return words.details;
+      if (item.state === 'done' && item.file.wasHeld?.()) return words.held;
+      if (item.state !== 'retrying' || !(retryIn > 0)) return words[item.state];
+      return fill(words.retryingIn, { t: unbroken(formatDuration(retryIn, 'en', words)) });
     }
 
     /** @param {Item} item */
     updateActions(item) {
-      const wanted = actionsOf(item.state).filter((action) => (
+      const wanted = actionsOf(item.state, item.canRetry).filter((action) => (
         (action !== 'edit' || this.editable)
-        && (action !== 'pause' || typeof item.file.pause === 'function')));
+        && (action !== 'pause' || typeof item.file.pause === 'function')
+        && (action !== 'now' || item.file.trouble)));
       if (wanted.join() === this.shown) return;
       this.shown = wanted.join();
       const focused = this.actions.contains(document.activeElement);
@@ -646,6 +880,14 @@
   /** Rows that are created in one frame: more than a screen shows, and few enough for a smooth frame. */
   const ROWS_AT_ONCE = 50;
 
+  /** Statuses that come when the server itself is away: no answer, or a gateway's. */
+  const GONE = [0, 502, 504];
+  /** Milliseconds between two checks whether the server is back: at first, and at most. */
+  const FIRST_CHECK = 1000;
+  const LONGEST_CHECK = 8000;
+  /** Milliseconds for which the server's limits are used without another report. */
+  const LIMITS_AGE = 60_000;
+
   class ResumableUploader {
     /**
      * The parameters are documented in `resumable-uploader.d.ts`.
@@ -659,7 +901,7 @@
      * @param {import('./resumable-uploader').Options} [options]
      */
     constructor(token, meta, browse, drop, progress, list, edit, options = {}) {
-      const { language, maxRows = 500, ...rest } = options;
+      const { language, maxRows = 500, dropAnywhere = false, ...rest } = options;
       this.language = chooseLanguage(language ? [language] : navigator.languages || []);
       this.words = WORDS[this.language];
       this.token = token;
@@ -677,7 +919,31 @@
       this.sent = 0;
       this.size = 0;
       this.allPaused = false;
-      this.refusals = 0;
+      /** Files that the options refused since the last `filesAdded`, by reason. */
+      this.refusals = { minFileSize: new Set(), maxFileSize: new Set(), fileType: new Set() };
+      /** Dropped entries that were left out, by reason, until they are reported together. */
+      this.leftOut = { unreadable: new Set(), empty: new Set() };
+      /** The whole page takes dropped files, not only the drop area. */
+      this.dropAnywhere = dropAnywhere;
+      /** Items that are being uploaded or wait for a retry. */
+      this.active = new Set();
+      this.timeLeft = new RemainingTime();
+      /** When bytes were sent last, in milliseconds of `performance.now()`. */
+      this.movedAt = 0;
+      /** The reason that the trouble box shows. */
+      this.lastTrouble = '';
+      this.troubleBox = make('div', 'uploader-trouble');
+      this.troubleText = make('span', 'uploader-trouble-text');
+      /** One line about the whole upload, for a title: `42%`. Empty while there are no files. */
+      this.headline = '';
+      /**
+       * What the server accepts, as it reported last (PROTOCOL.md, The JSON of a test), and when that was.
+       * @type {ServerLimits | null}
+       */
+      this.limits = null;
+      this.limitsAt = 0;
+      /** The check whether the server is back: its timer, when it is due, and how many were made. */
+      this.check = { timer: 0, due: NaN, count: 0 };
       this.thumbnails = new Thumbnails();
       /** @type {{ added: number, done: string[], lines: string[] }} */
       this.news = { added: 0, done: [], lines: [] };
@@ -745,7 +1011,9 @@
     }
 
     retryFailed() {
-      for (const item of [...this.items.values()]) if (item.state === 'failed') this.act('retry', item);
+      for (const item of [...this.items.values()]) {
+        if (item.state === 'failed' && item.canRetry) this.act('retry', item);
+      }
     }
 
     /** Removes files that are done or cancelled from the list. */
@@ -763,7 +1031,10 @@
       const own = {};
       for (const [name, value] of Object.entries(this.items.get(file)?.meta || {})) if (value) own[name] = value;
       const given = typeof query === 'function' ? query(file, chunk) : query;
-      return { ...(this.token ? { upload_token: this.token } : {}), ...this.meta, ...given, ...own };
+      const merge = (/** @type {any} */ more) => (
+        { ...(this.token ? { upload_token: this.token } : {}), ...this.meta, ...recordOf(more), ...own });
+      // A page may have to fetch its parameters first.
+      return /** @type {any} */ (given)?.then ? Promise.resolve(given).then(merge) : merge(given);
     }
 
     // ---- the document
@@ -788,11 +1059,13 @@
       this.clear = button('uploader-clear', this.words.clear, () => this.clearFinished());
       this.summary.append(this.summaryText, this.retryAll, this.clear);
       show(this.summary, false);
+      this.troubleBox.append(this.troubleText, button('uploader-now', this.words.now, () => this.retryNow()));
+      show(this.troubleBox, false);
       if (!this.list) document.body.append(this.live);
       if (this.list) {
         for (const sample of this.list.querySelectorAll('.uploader-item')) sample.remove();
         if (!/^[OU]L$/.test(this.list.tagName)) this.list.setAttribute('role', 'list');
-        this.list.before(this.notices);
+        this.list.before(this.troubleBox, this.notices);
         this.list.after(this.summary, this.live);
         this.list.addEventListener('click', (event) => {
           /** @type {HTMLElement | null} */
@@ -822,14 +1095,18 @@
         if (link.tagName === 'A') link.setAttribute('role', 'button');
         link.addEventListener('click', (event) => { event.preventDefault(); this[word](); });
       }
-      for (const box of [this.list, this.summary, this.notices, this.live]) if (box) box.lang = this.language;
+      if (!this.list) this.progressBox?.after(this.troubleBox);
+      for (const box of [this.list, this.summary, this.notices, this.troubleBox, this.live]) {
+        if (box) box.lang = this.language;
+      }
       document.documentElement.dataset.uploaderState = 'idle';
     }
 
     assign() {
       // The library makes an <a> without href operable by keyboard and screen reader.
       if (this.browse.length) this.resumable.assignBrowse(this.browse);
-      if (this.drop.length) this.resumable.assignDrop(this.drop);
+      if (this.dropAnywhere) this.resumable.assignDrop(document.documentElement);
+      else if (this.drop.length) this.resumable.assignDrop(this.drop);
     }
 
     /** @param {import('./resumable').Resumable.Target} target */
@@ -869,20 +1146,28 @@
       const { resumable } = this;
       resumable.on('fileAdded', (file) => this.added(file));
       resumable.on('filesAdded', (files, skipped) => {
-        // Refused files are among the skipped ones and already have a message.
-        const already = (skipped?.length || 0) - this.refusals;
-        this.refusals = 0;
-        if (already > 0) this.notice(fill(this.words.already, { n: already }));
-        // Files that a script adds while everything is paused wait with the others.
-        if (files?.length && !this.allPaused) resumable.upload();
+        this.explainSkipped(skipped || []);
+        if (files?.length) this.admit(files);
       });
+      resumable.on('entrySkipped', (name, reason) => {
+        const { leftOut } = this;
+        // A drop may leave out many, which then have one message.
+        if (leftOut.unreadable.size + leftOut.empty.size === 0) setTimeout(() => this.explainLeftOut(), 0);
+        leftOut[reason].add(name);
+      });
+      resumable.on('limits', (limits) => this.learn(limits));
       resumable.on('fileProgress', (file) => this.progressed(file));
       resumable.on('fileSuccess', (file) => this.ended(file, 'done', ''));
-      resumable.on('fileError', (file, message) => (
-        this.ended(file, 'failed', plainMessage(message, this.words.noAnswer))));
+      resumable.on('fileError', (file, message) => this.failed(file, message));
       resumable.on('fileRetry', (file) => {
         const item = this.items.get(file);
-        if (item && !item.held) this.change(item, 'retrying');
+        if (!item) return;
+        item.wasRetried = true;
+        this.settle(item);
+      });
+      resumable.on('fileRemoved', (file) => {
+        const item = this.items.get(file);
+        if (item && !item.ended) this.change(item, 'cancelled');
       });
       resumable.on('pause', () => this.paused(true));
       resumable.on('uploadStart', () => this.paused(false));
@@ -915,10 +1200,138 @@
     progressed(file) {
       const item = this.items.get(file);
       if (!item || item.ended) return;
-      this.account(item, Math.min(file.size, file.progress() * file.size));
-      if (!this.allPaused && !item.held && !item.heldForDetails) this.change(item, 'uploading');
+      const sent = Math.min(file.size, file.progress() * file.size);
+      if (sent > item.sent) {
+        this.movedAt = item.movedAt = performance.now();
+        item.wasRetried = false;
+      }
+      this.account(item, sent);
+      this.settle(item);
       this.holdForDetails(item);
       this.touch(item);
+    }
+
+    /**
+     * Derives the state of a file that is not paused from what the library does with it.
+     * @param {Item} item
+     */
+    settle(item) {
+      if (item.ended || item.held || item.heldForDetails || this.allPaused) return;
+      this.change(item, item.isInTrouble ? 'retrying' : item.file.isUploading() ? 'uploading' : 'queued');
+    }
+
+    // ---- the server's limits, and whether it is there
+
+    /**
+     * Starts added files, after those that the server would refuse were taken out.
+     * @param {ResumableFile[]} files
+     */
+    admit(files) {
+      // Limits that were not reported for a while may have changed. The next test reports them.
+      if (performance.now() - this.limitsAt > LIMITS_AGE) this.limits = null;
+      for (const file of files) {
+        const item = this.items.get(file);
+        if (item) this.enforceLimits(item);
+      }
+      // Files that a script adds while everything is paused wait with the others.
+      if (!this.allPaused) this.resumable.upload();
+    }
+
+    /**
+     * A test has reported the server's limits: takes out what they exclude, before bytes of it are sent.
+     * @param {ServerLimits} limits
+     */
+    learn(limits) {
+      this.limits = limits;
+      this.limitsAt = performance.now();
+      for (const item of [...this.items.values()]) {
+        if (item.wasRefused) this.explainRefusal(item);
+        else this.enforceLimits(item);
+      }
+    }
+
+    /**
+     * Takes a file out that the server would refuse.
+     * @param {Item} item
+     */
+    enforceLimits(item) {
+      const { file } = item;
+      if (item.ended || file.isComplete()) return;
+      const message = this.limitText(item);
+      if (message === '') return;
+      item.isRefused = true;
+      this.ended(file, 'failed', message);
+      this.resumable.removeFile(file);
+    }
+
+    /**
+     * The server has refused a file, and its limits may say why: then the user reads it in the own language.
+     * @param {Item} item
+     */
+    explainRefusal(item) {
+      const message = item.state === 'failed' ? this.limitText(item) : '';
+      item.wasRefused = false;
+      if (message === '') return;
+      item.isRefused = true;
+      item.message = message;
+      this.touch(item);
+    }
+
+    /**
+     * The limit of the server that excludes a file, or an empty text.
+     * @param {Item} item
+     */
+    limitText({ file }) {
+      const { maxFileSize, types } = this.limits || {};
+      if (maxFileSize && file.size > maxFileSize) {
+        return fill(this.words.tooLarge, { size: formatBytes(maxFileSize, this.language) });
+      }
+      if (!types || isTypeAccepted(types, file.fileName, file.file.type)) return '';
+      return fill(this.words.wrongType, { types: types.split(/\s*,\s*/).join(', ') });
+    }
+
+    /** The retry that is due first, in seconds from now; NaN if none is. */
+    get retryIn() {
+      let due = Number.isNaN(this.check.due) ? Infinity : this.check.due;
+      for (const { state, file } of this.active) {
+        if (state === 'retrying' && file.trouble) due = Math.min(due, file.trouble.due);
+      }
+      return Number.isFinite(due) ? Math.max(0, due - Date.now()) / 1000 : NaN;
+    }
+
+    /**
+     * While the server is away, asks it by small requests, so that the upload continues soon after it is back, and
+     * without sending chunks in vain. A server that is there and says when to come again is not asked.
+     * @param {boolean} isStuck
+     */
+    watchServer(isStuck) {
+      const { check } = this;
+      const away = isStuck && navigator.onLine !== false
+        ? [...this.active].find(({ state, file }) => state === 'retrying' && GONE.includes(file.trouble?.status ?? -1))
+        : undefined;
+      if (!away) {
+        if (check.timer) clearTimeout(check.timer);
+        this.check = { timer: 0, due: NaN, count: isStuck ? check.count : 0 };
+        return;
+      }
+      if (check.timer) return;
+      // Between three quarters and five quarters of the time, so that clients do not come all at once.
+      const wait = Math.min(LONGEST_CHECK, FIRST_CHECK * 2 ** check.count) * (0.75 + Math.random() / 2);
+      check.count += 1;
+      check.due = Date.now() + wait;
+      check.timer = setTimeout(async () => {
+        check.due = NaN;
+        const isThere = await away.file.checkServer();
+        check.timer = 0;
+        if (isThere && check === this.check) this.resumable.retryNow();
+        this.schedule();
+      }, wait);
+    }
+
+    /** Sends everything now that waits for a retry. */
+    retryNow() {
+      this.resumable.retryNow?.();
+      this.schedule();
     }
 
     /** @param {ResumableFile} file @param {'done' | 'failed'} state @param {string} message */
@@ -928,6 +1341,7 @@
       item.message = message;
       item.held = false;
       item.heldForDetails = false;
+      item.wasRetried = false;
       if (state === 'done') {
         this.account(item, file.size);
         this.news.done.push(file.fileName);
@@ -938,10 +1352,21 @@
       if (this.editor?.item === item) this.editor.close();
     }
 
+    /** @param {ResumableFile} file @param {string} message */
+    failed(file, message) {
+      this.ended(file, 'failed', failureText(file.failure, message, this.words));
+      const item = this.items.get(file);
+      if (!item || file.failure?.status !== 415) return;
+      item.wasRefused = true;
+      if (this.limits) this.explainRefusal(item);
+      else file.askLimits();
+    }
+
     /** @param {boolean} yes */
     paused(yes) {
       if (this.allPaused === yes) return;
       this.allPaused = yes;
+      this.timeLeft.restart();
       for (const item of this.items.values()) {
         if (item.ended || item.held || item.heldForDetails) continue;
         this.change(item, yes ? 'paused' : 'queued');
@@ -965,6 +1390,8 @@
       if (action === 'edit') {
         this.editor?.open(item);
         this.holdForDetails(item);
+      } else if (action === 'now') {
+        this.retryNow();
       } else if (action === 'pause') {
         item.held = true;
         this.change(item, 'paused');
@@ -1028,6 +1455,7 @@
       this.items.delete(item.file);
       this.rowless.delete(item);
       this.dirty.delete(item);
+      this.active.delete(item);
       this.unshow(item);
       if (focused) (next?.querySelector('button') || this.browse[0])?.focus();
       this.schedule();
@@ -1038,10 +1466,68 @@
      * @param {'minFileSize' | 'maxFileSize' | 'fileType'} reason
      */
     refused(file, reason) {
-      this.refusals += 1;
-      // The text about a refused type contains no size.
-      const size = formatBytes(/** @type {number} */ (this.resumable.getOpt(reason) || 0), this.language);
-      this.notice(fill(this.words[reason], { name: file.fileName || file.name, size }));
+      this.refusals[reason].add(file);
+    }
+
+    /**
+     * Explains why files were not added: the options exclude them, or they are on the list already. A file that has
+     * failed is replaced instead, since the user has picked it again.
+     * @param {any[]} skipped
+     */
+    explainSkipped(skipped) {
+      const { words, resumable } = this;
+      const left = new Set(skipped);
+      const nameOf = (/** @type {any} */ file) => file.fileName || file.name;
+      for (const reason of /** @type {const} */ (['minFileSize', 'maxFileSize', 'fileType'])) {
+        const files = [...this.refusals[reason]];
+        this.refusals[reason].clear();
+        for (const file of files) left.delete(file);
+        // The text about a refused type contains no size.
+        const size = formatBytes(/** @type {number} */ (resumable.getOpt(reason) || 0), this.language);
+        this.noticeOf(files.map(nameOf), words[reason], words[`${reason}Many`], { size });
+      }
+      if (left.size === 0) return;
+      const keyOf = (/** @type {any} */ file) => [file.name, file.size, file.lastModified].join('/');
+      const known = new Map([...this.items.values()].filter(({ state }) => state !== 'cancelled')
+        .map((item) => [keyOf(item.file.file), item]));
+      /** @type {Record<'done' | 'listed' | 'other', string[]>} */
+      const names = { done: [], listed: [], other: [] };
+      for (const file of left) {
+        const item = known.get(keyOf(file));
+        if (item?.state === 'failed' && item.canRetry) {
+          this.takeOff(item);
+          resumable.addFile(file);
+        } else {
+          names[!item ? 'other' : item.state === 'done' ? 'done' : 'listed'].push(nameOf(file));
+        }
+      }
+      this.noticeOf(names.done, words.alreadyDone, words.alreadyDoneMany);
+      this.noticeOf(names.listed, words.alreadyListed, words.alreadyListedMany);
+      this.noticeOf(names.other, words.notAdded, words.notAddedMany);
+    }
+
+    explainLeftOut() {
+      const { words, leftOut } = this;
+      this.noticeOf([...leftOut.empty], words.empty, words.emptyMany);
+      this.noticeOf([...leftOut.unreadable], words.locked, words.lockedMany);
+      leftOut.empty.clear();
+      leftOut.unreadable.clear();
+    }
+
+    /**
+     * A message for each name, or one for all if there are many.
+     * @param {string[]} names
+     * @param {string} one
+     * @param {string} many
+     * @param {Record<string, string>} [values]
+     */
+    noticeOf(names, one, many, values) {
+      if (names.length < 3) {
+        for (const name of names) this.notice(fill(one, { name, ...values }));
+        return;
+      }
+      const some = names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
+      this.notice(fill(many, { n: names.length, names: some, ...values }));
     }
 
     /**
@@ -1084,6 +1570,8 @@
       this.counts[item.state] -= 1;
       this.counts[state] += 1;
       item.state = state;
+      if (state === 'uploading' || state === 'retrying') this.active.add(item);
+      else this.active.delete(item);
       this.touch(item);
     }
 
@@ -1107,10 +1595,17 @@
 
     render() {
       this.scheduled = false;
+      const now = performance.now();
+      // Their times go on while nothing happens.
+      for (const item of [...this.active]) {
+        this.settle(item);
+        this.dirty.add(item);
+      }
       this.showRows();
-      for (const item of this.dirty) item.row?.update(item);
+      const { retryIn } = this;
+      for (const item of this.dirty) item.row?.update(item, now, retryIn);
       this.dirty.clear();
-      this.renderWhole();
+      this.renderWhole(now, retryIn);
       this.tell();
     }
 
@@ -1156,7 +1651,8 @@
       item.row = null;
     }
 
-    renderWhole() {
+    /** @param {number} now @param {number} retryIn */
+    renderWhole(now, retryIn) {
       const { words, language, counts, state } = this;
       const all = this.items.size;
       const done = state === 'done';
@@ -1164,21 +1660,26 @@
       show(this.progressBox, all > 0);
       show(this.list, all > 0);
       show(this.summary, all > 0);
-      if (this.bar) this.bar.style.width = `${share}%`;
-      const text = [`${share}%`];
+      if (this.bar) {
+        this.bar.style.width = `${share}%`;
+        this.bar.style.setProperty('--uploaded', `${percent(counts.done, counts.done + counts.failed)}%`);
+      }
+      // Nothing is on its way but what waits for a retry.
+      const isStuck = state === 'uploading' && counts.retrying > 0 && counts.uploading === 0;
+      const isOffline = state === 'uploading' && navigator.onLine === false;
+      const isMoving = state === 'uploading' && !isStuck && !isOffline && now - this.movedAt < STALL;
+      const text = done && counts.failed > 0 ? [endingText(counts, words)] : [`${share}%`];
       if (state === 'uploading' || state === 'paused') {
         text.push(fill(words.of, { a: formatBytes(this.sent, language), b: formatBytes(this.size, language) }));
       }
       if (state === 'paused') text.push(words.paused);
-      if (done && counts.failed) text.push(fill(words.failures, { n: counts.failed }));
-      const speed = state === 'uploading' ? speedOf(this.resumable) : 0;
-      if (state === 'uploading' && navigator.onLine === false) {
-        text.push(words.offline);
-      } else if (speed > 0) {
-        text.push(unbroken(fill(words.rate, { a: formatBytes(speed, language) })));
-        const left = remainingTime(this.size - this.sent, speed, language);
-        if (left) text.push(unbroken(fill(words.left, { t: left })));
-      }
+      if (isOffline) text.push(words.offline);
+      else if (isStuck) text.push(words.interrupted);
+      if (isMoving) text.push(...paceTexts(this.timeLeft, this.resumable, this.size - this.sent, now, words, language));
+      else this.timeLeft.restart();
+      this.headline = this.headlineOf(share, isStuck || isOffline);
+      this.renderTrouble(isStuck && !isOffline, retryIn);
+      this.watchServer(isStuck);
       if (this.text) setText(this.text, text.join(' · '));
       this.meterBox?.setAttribute('aria-valuenow', String(share));
       this.meterBox?.setAttribute('aria-valuetext', text.join(', '));
@@ -1188,14 +1689,52 @@
       if (counts.failed) line.push(fill(words.failures, { n: counts.failed }));
       if (all > shown) line.push(fill(words.more, { n: all - shown }));
       setText(this.summaryText, line.join(' · '));
-      show(this.retryAll, counts.failed > 1);
+      show(this.retryAll, counts.failed > 1 && this.retryable > 1);
       show(this.clear, counts.done + counts.cancelled > 0);
+      document.documentElement.toggleAttribute('data-uploader-failed', done && counts.failed > 0);
       if (this.list) Object.assign(this.list.dataset, { files: all, done: counts.done, failed: counts.failed });
       // The remaining time changes even while no bytes are sent.
       if (state === 'uploading' && !this.tick) this.tick = setInterval(() => this.schedule(), 1000);
       if (state !== 'uploading' && this.tick) this.tick = void clearInterval(this.tick);
       if (done && this.lastState !== 'done') this.news.lines.push(words.allDone);
       this.lastState = state;
+    }
+
+    /** How many failed files may be tried again. */
+    get retryable() {
+      let count = 0;
+      for (const item of this.items.values()) if (item.state === 'failed' && item.canRetry) count += 1;
+      return count;
+    }
+
+    /** @param {number} share @param {boolean} isInterrupted */
+    headlineOf(share, isInterrupted) {
+      const { words, counts, state } = this;
+      if (this.items.size === 0) return '';
+      if (state === 'done' || state === 'idle') return endingText(counts, words);
+      return fill(state === 'paused' ? words.pausedAt : isInterrupted ? words.interruptedAt : '{share}%', { share });
+    }
+
+    /**
+     * Says above the list why nothing moves, and when the next try is due.
+     * @param {boolean} isStuck
+     * @param {number} retryIn
+     */
+    renderTrouble(isStuck, retryIn) {
+      const { words, troubleBox } = this;
+      const item = isStuck ? [...this.active].find(({ file }) => file.trouble) : undefined;
+      document.documentElement.toggleAttribute('data-uploader-trouble', isStuck);
+      show(troubleBox, Boolean(item));
+      if (!item?.file.trouble) {
+        this.lastTrouble = '';
+        return;
+      }
+      const reason = troubleText(item.file.trouble, words);
+      const again = retryIn > 0 ? fill(words.again, { t: unbroken(formatDuration(retryIn, 'en', words)) }) : '';
+      setText(this.troubleText, `${reason} ${again}`.trim());
+      // The countdown is not announced, only its reason.
+      if (reason !== this.lastTrouble) this.news.lines.push(reason);
+      this.lastTrouble = reason;
     }
 
     /**
@@ -1227,8 +1766,8 @@
 
   /** For tests, and for pages that show further numbers in the same format. */
   ResumableUploader.tools = Object.freeze({
-    WORDS, chooseLanguage, fill, formatBytes, formatDuration, remainingTime, percent, kindOf, plainMessage, actionsOf,
-    overallState, elements,
+    WORDS, chooseLanguage, fill, formatBytes, formatDuration, RemainingTime, percent, kindOf, plainMessage, recordOf,
+    troubleText, failureText, canRetry, isTypeAccepted, endingText, actionsOf, overallState, elements,
   });
 
   if (typeof module === 'object' && module.exports) module.exports = ResumableUploader;

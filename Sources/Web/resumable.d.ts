@@ -268,6 +268,8 @@ declare namespace Resumable {
     fileAdded(file: ResumableFile, event?: Event): void;
     /** `skipped` are duplicates, refused files, and files without an identifier. `added` may be empty. */
     filesAdded(added: ResumableFile[], skipped: File[]): void;
+    /** A test has reported the server's limits. Fired before the first byte of its file is sent. */
+    limits(limits: Limits): void;
     /** A dropped file or folder that cannot be read, or a dropped folder without any file in it. */
     entrySkipped(name: string, reason: 'unreadable' | 'empty'): void;
     /** A file was cancelled, removed, or replaced where only one is allowed. Not in Resumable.js 1.1. */
@@ -321,6 +323,13 @@ declare namespace Resumable {
       readonly reason: 'refused' | 'unreachable' | 'foreign' | 'unreadable' | 'page';
       readonly status: number;
     } | null;
+    /** Asks by a test whether the server is there, which costs less than a chunk. False if `testChunks` is off. */
+    checkServer(): Promise<boolean>;
+    /**
+     * Asks for the server's limits after it has refused this file, and fires `limits` with them. The promise is
+     * fulfilled in any case.
+     */
+    askLimits(): Promise<void>;
     /** True if the server held all of the file already, so that nothing was sent. */
     wasHeld(): boolean;
     /** The path of the finished file below the server's root, if the server reported it, else empty. */

@@ -83,6 +83,9 @@
   const LONGEST_SPAN = 60 * 1000;
   const LONGEST_RETRY_AFTER = 60 * 60 * 1000;
 
+  /** Milliseconds after which a check of the server counts as unanswered. */
+  const CHECK_TIMEOUT = 10 * 1000;
+
   /**
    * The default options. Two differ from Resumable.js 1.1 on purpose:
    *
@@ -781,9 +784,15 @@
         file.trouble = null;
         this.resumableObj._reached();
       }
+      if (isOurs && request.getResponseHeader(OUTCOME) === 'refused') {
+        // The chunk would get the same answer.
+        return file._fail(request.responseText, true, 'refused', status);
+      }
       if (file._probe === this) {
         file._probe = null;
         if (!silent) file._learn(request, this);
+        // A listener of `limits` may have removed the file.
+        if (file._removed) return;
         // The file was cut again, because its chunks are larger than the server allows.
         if (file.chunks[this.offset] !== this) return file._restart(request.responseText);
       }
@@ -1123,6 +1132,57 @@
       return !this._error && this._doneChunks === this.chunks.length;
     }
 
+    /**
+     * Asks by a test whether the server is there. While chunks wait for a retry, this costs less than sending one.
+     * @returns {Promise<boolean>} false if `testChunks` is off
+     */
+    checkServer() {
+      return this._ask({}, {}).then(({ status, isOurs }) => isOurs && !NO_ANSWER.includes(status));
+    }
+
+    /**
+     * Asks for the server's limits after it has refused this file, by tests of files that they may not exclude: of one
+     * byte with this name, and of one byte with a name and a type that say nothing. Fires `limits`.
+     */
+    async askLimits() {
+      const small = { totalSize: 1, currentChunkSize: 1, totalChunks: 1, identifier: 'limits' };
+      for (const values of [small, { ...small, fileName: 'limits', relativePath: 'limits', type: '' }]) {
+        const { isOurs, text } = await this._ask(values, { Accept: 'application/json' });
+        if (isOurs && this.resumableObj._tellLimits(text)) return;
+      }
+    }
+
+    /**
+     * Sends a test of the first chunk that no chunk waits for.
+     * @param {Record<string, any>} values instead of this file's parameters
+     * @param {Record<string, string>} headers
+     * @returns {Promise<{ status: number, isOurs: boolean, text: string }>}
+     */
+    _ask(values, headers) {
+      const { startByte, endByte } = this.chunks[0];
+      const chunk = new ResumableChunk(this, 0, startByte, endByte);
+      const prefix = this.getOpt('parameterNamespace') || '';
+      /** @type {[string, any][]} */
+      const more = Object.entries(values).map(([key, value]) => [this.getOpt(`${key}ParameterName`), value]);
+      const named = more.filter(([name]) => name).map(([name, value]) => (
+        /** @type {[string, any]} */ ([prefix + name, value])));
+      return new Promise((resolve) => {
+        const fail = () => resolve({ status: 0, isOurs: false, text: '' });
+        if (!this.getOpt('testChunks')) return fail();
+        try {
+          chunk._request('test', named, (url, given) => {
+            const request = chunk._open(this.getOpt('testMethod'), url, chunk._target('test'), given,
+              (answer, status, isOurs) => resolve({ status, isOurs, text: status === 0 ? '' : answer.responseText }),
+              headers);
+            request.timeout = CHECK_TIMEOUT;
+            request.send(null);
+          }, fail);
+        } catch (error) {
+          fail();
+        }
+      });
+    }
+
     /** True if the server held all of the file already, so that nothing was sent. */
     wasHeld() {
       return this.isComplete() && !this._hasSent;
@@ -1401,6 +1461,7 @@
         }
       }
       this._show(false);
+      this.resumableObj._tellLimits(request.responseText);
     }
 
     /**
@@ -1857,6 +1918,22 @@
       }
       return filesBelow(entries, (name, reason) => this._leaveOut(name, reason))
         .then((files) => this._add(files, event));
+    }
+
+    /**
+     * Fires `limits` if the JSON of a test has them.
+     * @param {string} text
+     * @returns {boolean}
+     */
+    _tellLimits(text) {
+      let limits;
+      try {
+        ({ limits } = JSON.parse(text));
+      } catch (error) {
+        return false;
+      }
+      if (limits) this.fire('limits', limits);
+      return Boolean(limits);
     }
 
     /**

@@ -211,7 +211,7 @@ def test_screen_readers_get_announcements(server, browser, tmp_path):
         "const { ariaValueNow, ariaValueText, ariaLabel } = document.querySelector('[role=progressbar]');"
         "return [ariaValueNow, ariaValueText, ariaLabel]"
     )
-    assert bar == ["100", "100%, 1 failed", "Upload progress"]
+    assert bar == ["100", "1 uploaded, 1 failed", "Upload progress"]
 
 
 def test_the_tests_notice_a_broken_policy(server, engine, tmp_path):

@@ -47,6 +47,7 @@ const events = {
   fileAdded: ['file', 'event'],
   filesAdded: ['files', 'skipped'],
   entrySkipped: ['name', 'reason'],
+  limits: ['limits'],
   fileRemoved: ['file'],
   fileRetry: ['file'],
   fileError: ['file', 'message'],
@@ -78,7 +79,8 @@ const fileProperties = [
 
 const fileMethods = [
   'progress', 'abort', 'cancel', 'retry', 'bootstrap', 'isUploading', 'isComplete', 'markChunksCompleted',
-  'preprocessFinished', 'pause', 'resume', 'upload', 'isPaused', 'wasHeld', 'speed', 'timeRemaining', 'getOpt',
+  'preprocessFinished', 'pause', 'resume', 'upload', 'isPaused', 'speed', 'timeRemaining', 'getOpt',
+  'wasHeld', 'checkServer', 'askLimits',
 ];
 
 const chunkProperties = ['resumableObj', 'fileObj', 'offset', 'startByte', 'endByte', 'retries', 'opts', 'xhr'];
@@ -147,6 +149,7 @@ const looks = {
   ratio: (value) => value > 0 && value <= 1,
   name: (value) => value === 'locked',
   reason: (value) => value === 'unreadable',
+  limits: (value) => value.maxFileSize === 7,
 };
 
 /** A drop of a file that cannot be read. */
@@ -154,6 +157,14 @@ function dropLocked(d) {
   const locked = { isFile: true, name: 'locked', file: (_, fail) => fail(new Error('no')) };
   const items = [{ kind: 'file', webkitGetAsEntry: () => locked }];
   return d.client.handleDropEvent(Object.assign(new Event('drop'), { dataTransfer: { items } }));
+}
+
+/** A test that reports limits. */
+function ask(d) {
+  d.client.opts.testChunks = true;
+  d.add(file('a', 25));
+  d.client.upload();
+  d.answers(404, { size: 25, held: [], complete: false, limits: { maxFileSize: 7 } });
 }
 
 /** An upload in which all other events occur. */
@@ -179,7 +190,7 @@ for (const [name, parameters] of Object.entries(events)) {
     for (const spelled of [name, name.toLowerCase(), name.toUpperCase()]) {
       assert.equal(d.client.on(spelled, (...args) => alone.push(args)), d.client);
     }
-    await (name === 'entrySkipped' ? dropLocked(d) : live(d));
+    await (name === 'entrySkipped' ? dropLocked : name === 'limits' ? ask : live)(d);
     const [once, all] = [alone.filter((_, i) => i % 3 === 0), d.saw(name)];
     assert.ok(once.length > 0, 'the event is fired');
     assert.equal(alone.length, once.length * 3);

@@ -151,3 +151,98 @@ test('a dropped folder without files is reported, and so is an entry that cannot
   assert.deepEqual(d.saw('error').map((one) => one[1]),
     ['locked cannot be read.', 'empty is an empty folder.', 'nested is an empty folder.']);
 });
+
+test('the limits that a test reports come before the first byte, and a listener may remove the file', () => {
+  const limits = { maxFileSize: 10, maxChunkSize: 5, maxBodySize: 6, types: null };
+  const d = new Dialogue({ ...options, testChunks: true, simultaneousUploads: 2 });
+  d.add(file('large', 20), file('small', 5));
+  d.client.on('limits', (told) => {
+    for (const f of [...d.client.files]) if (f.size > told.maxFileSize) d.client.removeFile(f);
+  });
+  d.client.upload();
+  d.asks('GET large 1', 'GET small 1');
+  d.answers(404, { size: 20, held: [], complete: false, limits });
+  assert.deepEqual(d.saw('limits'), [['limits', limits]]);
+  d.asks('GET small 1');
+  d.answers(404, { size: 5, held: [], complete: false, limits });
+  d.asks('POST small 1');
+  d.answers(200);
+  assert.deepEqual(d.told().slice(-2), ['fileSuccess', 'complete']);
+});
+
+test('a server that reports no limits fires no event', () => {
+  const d = new Dialogue({ ...options, testChunks: true });
+  d.add(file('a', 20));
+  d.client.upload();
+  d.answers(404, { size: 20, held: [], complete: false });
+  d.asks('POST a 1');
+  assert.deepEqual(d.saw('limits'), []);
+});
+
+test('checkServer asks by a test, which is no upload', async () => {
+  const check = async (answer, more = {}) => {
+    const d = new Dialogue({ ...options, testChunks: true, ...more });
+    const [f] = d.add(file('a', 20));
+    const result = f.checkServer();
+    if (answer) {
+      await new Promise(setImmediate);
+      d.asks('GET a 1');
+      answer(d);
+    }
+    assert.equal(f.isUploading(), false);
+    return result;
+  };
+  assert.equal(await check((d) => d.answers(404)), true);
+  assert.equal(await check((d) => d.answers(415)), true);
+  for (const status of [0, 502, 503, 504]) assert.equal(await check((d) => d.answers(status)), false);
+  assert.equal(await check((d) => d.answers(200, '<html>Sign in')), false);
+  assert.equal(await check((d) => d.answers(404), { query: () => Promise.resolve({ token: 'x' }) }), true);
+  assert.equal(await check(null, { testChunks: false }), false);
+  assert.equal(await check(null, { query: () => Promise.reject(new Error('no')) }), false);
+  assert.equal(await check(null, { query: () => { throw new Error('no'); } }), false);
+});
+
+test('a test that the server refuses fails the file without sending a chunk', () => {
+  const d = new Dialogue({ ...options, testChunks: true });
+  const [f] = d.add(file('a', 20));
+  d.client.upload();
+  d.answers(415, 'The file is too large.', { 'X-Upload-Outcome': 'refused' });
+  assert.deepEqual(d.saw('fileError'), [['fileError', f, 'The file is too large.']]);
+  assert.deepEqual(f.failure, { reason: 'refused', status: 415 });
+  d.asks();
+
+  const other = new Dialogue({ ...options, testChunks: true });
+  other.add(file('a', 20));
+  other.client.upload();
+  other.answers(415, 'A server without outcomes.');
+  other.asks('POST a 1');
+});
+
+test('askLimits asks for a small file of that name, then for one without a type', async () => {
+  const limits = { maxFileSize: 10, types: '.pdf' };
+  const ours = { 'X-Upload-Outcome': 'missing' };
+  for (const refused of [false, true]) {
+    const d = new Dialogue({ ...options, testChunks: true, parameterNamespace: 'x.' });
+    const [f] = d.add(file('a.bin', 20, { type: 'text/plain' }));
+    const asked = f.askLimits();
+    const queries = [];
+    const answer = (...args) => { queries.push(Object.fromEntries(d.open[0].query)); d.answers(...args); };
+    if (refused) answer(415, 'No.', { 'X-Upload-Outcome': 'refused' });
+    await new Promise(setImmediate);
+    answer(404, { size: 1, held: [], complete: false, limits }, ours);
+    await asked;
+    d.asks();
+    assert.deepEqual(d.saw('limits'), [['limits', limits]]);
+    assert.deepEqual(queries.map((query) => query['x.resumableFilename']),
+      refused ? ['a.bin', 'limits'] : ['a.bin']);
+    for (const query of queries) assert.equal(query['x.resumableTotalSize'], '1');
+    assert.equal(queries.at(-1)['x.resumableType'], refused ? '' : 'text/plain');
+  }
+  const d = new Dialogue({ ...options, testChunks: true });
+  const asked = d.add(file('a', 20))[0].askLimits();
+  d.answers(415, 'No.');
+  await new Promise(setImmediate);
+  d.answers(404, { size: 1, held: [], complete: false });
+  await asked;
+  assert.deepEqual(d.saw('limits'), []);
+});

@@ -18,7 +18,8 @@ test('the whole is idle, uploading, paused or done', () => {
 });
 
 test('each state offers its actions', () => {
-  for (const state of ['queued', 'uploading', 'retrying']) assert.deepEqual(actionsOf(state), ['edit', 'pause', 'cancel']);
+  for (const state of ['queued', 'uploading']) assert.deepEqual(actionsOf(state), ['edit', 'pause', 'cancel']);
+  assert.deepEqual(actionsOf('retrying'), ['now', 'edit', 'pause', 'cancel']);
   assert.deepEqual(actionsOf('paused'), ['edit', 'resume', 'cancel']);
   for (const state of ['failed', 'cancelled']) assert.deepEqual(actionsOf(state), ['retry', 'remove']);
   assert.deepEqual(actionsOf('done'), ['remove']);

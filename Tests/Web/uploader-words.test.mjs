@@ -4,13 +4,14 @@ import test from 'node:test';
 import ResumableUploader from '../../Sources/Web/resumable-uploader.js';
 
 const {
-  WORDS, chooseLanguage, fill, formatBytes, formatDuration, remainingTime, percent, kindOf, plainMessage, elements,
+  WORDS, chooseLanguage, fill, formatBytes, formatDuration, percent, kindOf, plainMessage, elements, recordOf,
 } = ResumableUploader.tools;
 
 test('sizes have decimal units and three significant digits', () => {
   const sizes = [
     [0, '0 B'], [1, '1 B'], [999, '999 B'], [1000, '1 kB'], [1049, '1.05 kB'], [15_400, '15.4 kB'], [154_000, '154 kB'],
-    [999_499, '999 kB'], [999_500, '1 MB'], [1_048_576, '1.05 MB'], [2_147_483_648, '2.15 GB'], [5e12, '5 TB'], [2e15, '2 PB'],
+    [999_499, '999 kB'], [999_500, '1 MB'], [1_048_576, '1.05 MB'], [2_147_483_648, '2.15 GB'], [5e12, '5 TB'],
+    [2e15, '2 PB'],
     [4e18, '4,000 PB'], [-1, '0 B'],
   ];
   for (const [bytes, text] of sizes) assert.equal(formatBytes(bytes, 'en'), text);
@@ -31,14 +32,6 @@ test('durations are rounded up to their two largest units', () => {
 
 test('a duration that is not finite or negative is empty', () => {
   for (const seconds of [NaN, Infinity, -1]) assert.equal(formatDuration(seconds), '');
-});
-
-test('a remaining time of 100 hours and more is not shown', () => {
-  assert.equal(remainingTime(1e6, 1e5), '10 s');
-  assert.equal(remainingTime(359_999, 1), '4 d 4 h');
-  assert.equal(remainingTime(360_000, 1), '');
-  assert.equal(remainingTime(1, 0), '');
-  assert.equal(remainingTime(0, 0), '');
 });
 
 test('only what is complete shows 100 percent', () => {
@@ -96,4 +89,11 @@ test('a place is an element, a list of elements, a jQuery object or nothing', ()
   assert.deepEqual(elements({ 0: one, 1: two, length: 2, jquery: '3.6.1' }), [one, two]);
   assert.deepEqual(elements(null), []);
   assert.deepEqual(elements({ length: 0 }), []);
+});
+
+test('parameters are an object, or pairs in which a name may be repeated', () => {
+  assert.deepEqual(recordOf({ a: '1', b: ['2', '3'] }), { a: '1', b: ['2', '3'] });
+  assert.deepEqual(recordOf(new URLSearchParams('a=1&b=2&b=3&b=4')), { a: '1', b: ['2', '3', '4'] });
+  assert.deepEqual(recordOf(new Map([['a', '1']])), { a: '1' });
+  assert.deepEqual(recordOf(undefined), {});
 });
