@@ -38,10 +38,10 @@ declare class ResumableUploader {
 
   /** Sends the bytes. Pages may listen to its events. */
   readonly resumable: Resumable;
-  /** The language of all texts: the first of the browser's languages that has a translation. */
-  readonly language: 'en' | 'zh';
+  /** The language of all texts: that of the options, or the first of the browser's that has a translation. */
+  readonly language: string;
   /** The state of the whole upload, also in the document element's `data-uploader-state`. */
-  readonly state: 'idle' | 'uploading' | 'paused' | 'done';
+  readonly state: 'idle' | 'ready' | 'uploading' | 'paused' | 'done';
   /** Parameters that are sent with the chunks of all files. May be changed at any time. */
   meta: ResumableUploader.Metadata;
   /** One line about the whole upload, for a title: `42%`, `Interrupted at 42%`, `2 uploaded, 1 failed`. */
@@ -51,6 +51,8 @@ declare class ResumableUploader {
   metaOf(file: Resumable.ResumableFile): ResumableUploader.Metadata;
   /** Changes details of a file. Chunks that are sent afterwards carry them. */
   setMeta(file: Resumable.ResumableFile, values: ResumableUploader.Metadata): void;
+  /** Starts the upload. Needed with the option `autoStart: false`. */
+  start(): void;
   pause(): void;
   resume(): void;
   /** Tries failed files again, except those that the server would refuse again. */
@@ -79,14 +81,43 @@ declare class ResumableUploader {
 
 declare namespace ResumableUploader {
   type Metadata = Record<string, string>;
+  /** The names of all texts. What stands in braces in the English text is replaced. */
+  type Words = Record<
+    'queued' | 'uploading' | 'paused' | 'retrying' | 'retryingIn' | 'again' | 'now' | 'done' | 'failed' |
+    'cancelled' | 'details' | 'pause' | 'resume' | 'retry' | 'cancel' | 'remove' | 'edit' | 'progress' | 'of' |
+    'left' | 'rate' | 'seconds' | 'minutes' | 'hours' | 'days' | 'counts' | 'more' | 'successes' | 'failures' |
+    'cancellations' | 'interruptedAt' | 'pausedAt' | 'interrupted' | 'retryAll' | 'clear' | 'start' | 'ready' |
+    'draft' | 'offline' | 'editTitle' | 'fieldTitle' | 'fieldDescription' | 'save' | 'dismiss' | 'added' |
+    'finished' | 'finishedOne' | 'failedOne' | 'allPaused' | 'allDone' | 'noReason' | 'says' | 'answered' |
+    'unreachable' | 'unavailable' | 'busy' | 'foreign' | 'unreadable' | 'page' | 'tooLarge' | 'wrongType' |
+    'savedAs' | 'held' | 'alreadyListed' | 'alreadyListedMany' | 'alreadyDone' | 'alreadyDoneMany' | 'notAdded' |
+    'notAddedMany' | 'empty' | 'emptyMany' | 'locked' | 'lockedMany' | 'minFileSizeMany' | 'maxFileSizeMany' |
+    'fileTypeMany' | 'maxFiles' | 'minFileSize' | 'maxFileSize' | 'fileType' | 'unsupported' | 'plainFile' |
+    'plainSend',
+    string
+  >;
   /** An element, a selector, or several of them: an array, a NodeList, a jQuery object. */
   type Place = Element | string | ArrayLike<Element> | null;
   /** The options of `Resumable`, and: */
   interface Options extends Resumable.Options {
-    /** The language of all texts (default: chosen by the browser's languages). */
-    language?: 'en' | 'zh';
+    /**
+     * The language of all texts (default: chosen by the browser's languages). English and Chinese (`en`, `zh`) have
+     * words. For any other, pass `words`.
+     */
+    language?: string;
+    /**
+     * Own words, instead of the English or Chinese ones of the same names. Those that are left out stay.
+     *
+     * @example
+     * new ResumableUploader('', {}, '.browse', '.drop', '.progress', '.list', null, {
+     *   language: 'de', words: { uploading: 'Wird hochgeladen', of: '{a} von {b}' },
+     * });
+     */
+    words?: Partial<Words>;
     /** The maximum number of files that have a row at the same time (default: 500). */
     maxRows?: number;
+    /** Uploads files as soon as they are added (default: true). Otherwise they wait for "Start upload". */
+    autoStart?: boolean;
     /** Takes files that are dropped anywhere on the page, not only on the drop place (default: false). */
     dropAnywhere?: boolean;
     /** The library, if it is not the global `Resumable`. */

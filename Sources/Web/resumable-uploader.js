@@ -11,7 +11,8 @@
  * without are in a cascade layer (`BASE_STYLE`), which all rules of the page override.
  *
  * Hooks for pages and tests: an `.uploader-item` has `data-state` and `data-name`, the list has `data-files`,
- * `data-done` and `data-failed`, and the document element has `data-uploader-state` (idle, uploading, paused, done).
+ * `data-done` and `data-failed`. The document element has `data-uploader-state` (idle, ready, uploading, paused, done),
+ * and `data-uploader-files` while there are files.
  */
 
 /** @typedef {typeof import('./resumable').default} Library */
@@ -45,7 +46,8 @@
       counts: '{done} of {all} files uploaded', more: '{n} more not shown',
       successes: '{n} uploaded', failures: '{n} failed', cancellations: '{n} cancelled',
       interruptedAt: 'Interrupted at {share}%', pausedAt: 'Paused at {share}%', interrupted: 'Interrupted',
-      retryAll: 'Try failed files again', clear: 'Clear finished',
+      retryAll: 'Try failed files again', clear: 'Clear finished', start: 'Start upload', ready: 'Ready to upload',
+      draft: 'Details not saved',
       offline: 'You are offline. The upload continues when you are online again.',
       editTitle: 'Details of {name}', fieldTitle: 'Title', fieldDescription: 'Description',
       save: 'Save', dismiss: 'Dismiss',
@@ -88,7 +90,8 @@
       counts: '已上传 {done} / {all} 个文件', more: '另有 {n} 个未显示',
       successes: '{n} 个已上传', failures: '{n} 个失败', cancellations: '{n} 个已取消',
       interruptedAt: '中断于 {share}%', pausedAt: '暂停于 {share}%', interrupted: '已中断',
-      retryAll: '重试失败的文件', clear: '清除已完成', offline: '网络已断开，恢复后会自动继续上传。',
+      retryAll: '重试失败的文件', clear: '清除已完成', start: '开始上传', ready: '可以开始上传', draft: '信息尚未保存',
+      offline: '网络已断开，恢复后会自动继续上传。',
       editTitle: '{name} 的信息', fieldTitle: '标题', fieldDescription: '说明', save: '保存', dismiss: '关闭',
       added: '已添加 {n} 个文件。', finished: '已上传 {n} 个文件。', finishedOne: '{name} 已上传。',
       failedOne: '{name} 上传失败：{message}', allPaused: '上传已暂停。', allDone: '所有上传已结束。',
@@ -125,6 +128,18 @@
       if (Object.prototype.hasOwnProperty.call(WORDS, language)) return /** @type {Language} */ (language);
     }
     return 'en';
+  }
+
+  /**
+   * A language tag that the browser accepts; English if the given one is invalid.
+   * @param {string} tag
+   */
+  function canonicalLanguage(tag) {
+    try {
+      return new Intl.NumberFormat(tag.replace('_', '-')) && tag.replace('_', '-');
+    } catch {
+      return 'en';
+    }
   }
 
   /**
@@ -381,12 +396,23 @@
   }
 
   /**
+   * The place of a file on the list: what runs comes first, what has ended last. Files of one rank keep their order.
+   * @param {State} state
+   */
+  function rankOf(state) {
+    if (state === 'uploading' || state === 'retrying') return 0;
+    return state === 'queued' || state === 'paused' ? 1 : 2;
+  }
+
+  /**
    * The state of the whole upload, from the number of files in each state.
    * @param {Record<State, number>} counts
    * @param {boolean} allPaused
+   * @param {boolean} [waitsForStart] files are added, and the upload has not been started
    */
-  function overallState(counts, allPaused) {
+  function overallState(counts, allPaused, waitsForStart = false) {
     const active = counts.queued + counts.uploading + counts.retrying;
+    if (active > 0 && waitsForStart) return 'ready';
     if (active > 0) return allPaused ? 'paused' : 'uploading';
     if (counts.paused > 0) return 'paused';
     return counts.done + counts.failed > 0 ? 'done' : 'idle';
@@ -409,16 +435,25 @@
 
   /** The least that the elements need on a page without styles for them. All rules of the page override it. */
   const BASE_STYLE = `@layer resumable-uploader {
-    .progress-container { background: #8884; border-radius: 4px; min-width: 8em }
-    .progress-bar { background: #3451c7; border-radius: 4px; height: .6em; width: 0 }
+    .progress-container { background: #fff; border: 1px solid #767676; border-radius: 4px; min-width: 8em }
+    .progress-bar { background: #3451c7; border-radius: 3px; height: .6em; width: 0 }
     .resumable-browse { cursor: pointer }
     .uploader-item { align-items: center; display: flex; gap: .75em; padding: .5em 0 }
     .uploader-main { flex: 1; min-width: 0; overflow-wrap: anywhere }
     .uploader-main progress { display: block; width: 100% }
+    .uploader-item [hidden] { display: none }
+    .uploader-message { color: #b3261e; margin: 0 }
+    .uploader-notice, .uploader-trouble {
+      align-items: center; border: 1px solid; display: flex; gap: .75em; padding: .25em;
+    }
     .uploader-thumb, .uploader-thumb > * { height: 3em; width: 3em }
     .uploader-actions svg { display: block; height: 1.25em; width: 1.25em }
     .uploader-live {
       clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; white-space: nowrap; width: 1px;
+    }
+    @media (forced-colors: active) {
+      .progress-container { background: Canvas; border-color: CanvasText }
+      .progress-bar { background: Highlight; forced-color-adjust: none }
     }
   }`;
 
@@ -463,6 +498,37 @@
     path.setAttribute('d', ICONS[name]);
     svg.append(path);
     return svg;
+  }
+
+  /** The width of a name on the list, in letters. Wide ones, as in Chinese, count as two. */
+  const NAME_WIDTH = 60;
+
+  /**
+   * A name that is shortened in its middle, so that its extension stays visible.
+   * @param {string} name
+   * @param {number} [width]
+   */
+  function shortName(name, width = NAME_WIDTH) {
+    // By letters as people see them: a cut inside of one would show another letter.
+    const { Segmenter } = /** @type {any} */ (Intl);
+    /** @type {string[]} */
+    const letters = Segmenter
+      ? Array.from(new Segmenter().segment(name), ({ segment }) => segment) : Array.from(name);
+    const widthOf = (/** @type {string} */ letter) => (/^[\u1100-\uffdc\u{1f000}-\u{3ffff}]/u.test(letter) ? 2 : 1);
+    let all = 0;
+    for (const letter of letters) all += widthOf(letter);
+    if (all <= width) return name;
+    /** @param {string[]} some @param {number} room */
+    const fit = (some, room) => {
+      let count = 0;
+      for (let used = 0; count < some.length && used + widthOf(some[count]) <= room; count += 1) {
+        used += widthOf(some[count]);
+      }
+      return some.slice(0, count);
+    };
+    const end = fit(letters.slice().reverse(), Math.floor(width / 3)).reverse();
+    const start = fit(letters, width - 1 - Math.floor(width / 3));
+    return `${start.join('')}…${end.join('')}`;
   }
 
   /**
@@ -576,7 +642,12 @@
         video.onseeked = resolve;
         video.src = address;
       });
-      return square(video, video.videoWidth, video.videoHeight);
+      // Sound without a picture, or a picture that this browser cannot decode, would be a blank square.
+      if (video.videoWidth === 0 || video.readyState < 2) throw new Error('no picture');
+      const canvas = square(video, video.videoWidth, video.videoHeight);
+      const middle = canvas.getContext('2d')?.getImageData(THUMB / 2, THUMB / 2, 1, 1).data;
+      if (!middle?.[3]) throw new Error('no picture');
+      return canvas;
     } finally {
       clearTimeout(timer);
       video.onerror = null;
@@ -640,9 +711,10 @@
 
   /** The uploader's state of one file. */
   class Item {
-    /** @param {ResumableFile} file */
-    constructor(file) {
+    /** @param {ResumableFile} file @param {number} index its place in the order of adding */
+    constructor(file, index) {
       this.file = file;
+      this.index = index;
       /** @type {State} */
       this.state = 'queued';
       this.sent = 0;
@@ -661,6 +733,11 @@
        * @type {Metadata}
        */
       this.meta = {};
+      /**
+       * Values that were typed and not saved yet.
+       * @type {Metadata | null}
+       */
+      this.draft = null;
       /** @type {Row | null} */
       this.row = null;
       /** The user has paused this file alone. */
@@ -682,7 +759,7 @@
      * @param {Item} item
      * @param {Element} list
      * @param {Words} words
-     * @param {Language} language
+     * @param {string} language
      * @param {boolean} editable
      */
     constructor(item, list, words, language, editable) {
@@ -700,7 +777,7 @@
       this.thumb.append(icon(kind));
       const main = make('div', 'uploader-main');
       const head = make('div', 'uploader-head');
-      this.name = make('bdi', 'uploader-name', fileName);
+      this.name = make('bdi', 'uploader-name', shortName(fileName));
       this.name.title = relativePath || fileName;
       head.append(this.name, ' ', make('span', 'uploader-size', formatBytes(item.file.size, language)));
       this.bar = make('progress', 'uploader-bar');
@@ -741,6 +818,7 @@
       const isMoving = state === 'uploading' && now - item.movedAt < STALL;
       if (isMoving) detail.push(...paceTexts(item.timeLeft, file, file.size - item.sent, now, words, language));
       else item.timeLeft.restart();
+      if (item.draft && !item.ended) detail.unshift(words.draft);
       if (item.meta.title) detail.unshift(item.meta.title);
       setText(this.detail, detail.join(' · '));
       const message = state === 'retrying' && file.trouble ? troubleText(file.trouble, words) : item.message;
@@ -811,10 +889,10 @@
       (this.form || box).addEventListener(this.form ? 'submit' : 'change', (event) => {
         event.preventDefault();
         this.store();
-        if (this.form) this.close();
+        if (this.form) this.close(false);
       });
       box.addEventListener('click', (event) => {
-        if (/** @type {Element} */ (event.target).closest('.uploader-edit-cancel')) this.close();
+        if (/** @type {Element} */ (event.target).closest('.uploader-edit-cancel')) this.close(false);
       });
       box.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.close(); });
     }
@@ -854,7 +932,9 @@
       if (this.item) this.close();
       this.item = item;
       if (this.heading) setText(this.heading, fill(this.words.editTitle, { name: item.file.fileName }));
-      for (const field of this.fields) field.value = item.meta[field.name] || '';
+      // What was typed and neither saved nor cancelled is still there.
+      const values = item.draft || item.meta;
+      for (const field of this.fields) field.value = values[field.name] || '';
       show(this.box);
       this.fields[0]?.focus();
     }
@@ -864,9 +944,15 @@
       this.save(this.item, Object.fromEntries(this.fields.map((field) => [field.name, field.value.trim()])));
     }
 
-    close() {
+    /** @param {boolean} [keepsDraft] what was typed stays for the next time; only Cancel and Save drop it */
+    close(keepsDraft = true) {
       const { item } = this;
       this.item = null;
+      if (item) {
+        const values = Object.fromEntries(this.fields.map((field) => [field.name, field.value]));
+        const differs = Object.keys(values).some((name) => values[name].trim() !== (item.meta[name] || ''));
+        item.draft = keepsDraft && differs ? values : null;
+      }
       show(this.box, false);
       if (item) this.closed(item);
     }
@@ -879,6 +965,9 @@
 
   /** Rows that are created in one frame: more than a screen shows, and few enough for a smooth frame. */
   const ROWS_AT_ONCE = 50;
+
+  /** Milliseconds after a movement or a key in the list during which its rows stay in their places. */
+  const HANDS_OFF = 1500;
 
   /** Statuses that come when the server itself is away: no answer, or a gateway's. */
   const GONE = [0, 502, 504];
@@ -901,9 +990,15 @@
      * @param {import('./resumable-uploader').Options} [options]
      */
     constructor(token, meta, browse, drop, progress, list, edit, options = {}) {
-      const { language, maxRows = 500, dropAnywhere = false, ...rest } = options;
-      this.language = chooseLanguage(language ? [language] : navigator.languages || []);
-      this.words = WORDS[this.language];
+      const { language, words, maxRows = 500, dropAnywhere = false, autoStart = true, ...rest } = options;
+      const known = chooseLanguage(language ? [language] : navigator.languages || []);
+      /**
+       * The page's words may be in another language than those of this file.
+       * @type {string}
+       */
+      this.language = words && language ? canonicalLanguage(language) : known;
+      /** @type {Words} */
+      this.words = { ...WORDS[known], ...words };
       this.token = token;
       this.meta = { ...meta };
       this.maxRows = maxRows;
@@ -923,6 +1018,15 @@
       this.refusals = { minFileSize: new Set(), maxFileSize: new Set(), fileType: new Set() };
       /** Dropped entries that were left out, by reason, until they are reported together. */
       this.leftOut = { unreadable: new Set(), empty: new Set() };
+      /** Added files start by themselves, or wait for `start()`. */
+      this.autoStart = autoStart;
+      this.waitsForStart = !autoStart;
+      /** How many files were added so far. */
+      this.count = 0;
+      /** The rows may be out of order. */
+      this.isOutOfOrder = false;
+      /** When the user was busy in the list, in milliseconds of `performance.now()`. */
+      this.touchedAt = -Infinity;
       /** The whole page takes dropped files, not only the drop area. */
       this.dropAnywhere = dropAnywhere;
       /** Items that are being uploaded or wait for a retry. */
@@ -981,8 +1085,8 @@
       this.listen();
     }
 
-    /** The state of the whole upload: idle, uploading, paused or done. */
-    get state() { return overallState(this.counts, this.allPaused); }
+    /** The state of the whole upload: idle, ready, uploading, paused or done. */
+    get state() { return overallState(this.counts, this.allPaused, this.waitsForStart); }
 
     /**
      * A copy of a file's details.
@@ -1005,6 +1109,7 @@
     pause() { if (!this.allPaused) this.resumable.pause(); }
 
     resume() {
+      this.waitsForStart = false;
       this.resumable.upload();
       // `uploadStart` is not fired while chunks are still being sent.
       this.paused(false);
@@ -1061,11 +1166,16 @@
       show(this.summary, false);
       this.troubleBox.append(this.troubleText, button('uploader-now', this.words.now, () => this.retryNow()));
       show(this.troubleBox, false);
+      this.startButton = button('uploader-start', this.words.start, () => this.start());
+      show(this.startButton, false);
       if (!this.list) document.body.append(this.live);
       if (this.list) {
         for (const sample of this.list.querySelectorAll('.uploader-item')) sample.remove();
         if (!/^[OU]L$/.test(this.list.tagName)) this.list.setAttribute('role', 'list');
-        this.list.before(this.troubleBox, this.notices);
+        for (const kind of ['pointermove', 'pointerdown', 'keydown']) {
+          this.list.addEventListener(kind, () => { this.touchedAt = performance.now(); }, { passive: true });
+        }
+        this.list.before(this.startButton, this.troubleBox, this.notices);
         this.list.after(this.summary, this.live);
         this.list.addEventListener('click', (event) => {
           /** @type {HTMLElement | null} */
@@ -1095,8 +1205,8 @@
         if (link.tagName === 'A') link.setAttribute('role', 'button');
         link.addEventListener('click', (event) => { event.preventDefault(); this[word](); });
       }
-      if (!this.list) this.progressBox?.after(this.troubleBox);
-      for (const box of [this.list, this.summary, this.notices, this.troubleBox, this.live]) {
+      if (!this.list) this.progressBox?.after(this.startButton, this.troubleBox);
+      for (const box of [this.list, this.summary, this.notices, this.troubleBox, this.startButton, this.live]) {
         if (box) box.lang = this.language;
       }
       document.documentElement.dataset.uploaderState = 'idle';
@@ -1170,11 +1280,14 @@
         if (item && !item.ended) this.change(item, 'cancelled');
       });
       resumable.on('pause', () => this.paused(true));
-      resumable.on('uploadStart', () => this.paused(false));
+      resumable.on('uploadStart', () => {
+        this.waitsForStart = false;
+        this.paused(false);
+      });
       resumable.on('complete', () => this.schedule());
       resumable.on('cancel', () => this.swept());
       root.addEventListener('beforeunload', (event) => {
-        if (this.state !== 'uploading' && this.state !== 'paused') return;
+        if (this.state === 'idle' || this.state === 'done') return;
         event.preventDefault();
         // Older browsers look only at this.
         event.returnValue = true;
@@ -1186,7 +1299,8 @@
     /** @param {ResumableFile} file */
     added(file) {
       if (this.items.has(file)) return;
-      const item = new Item(file);
+      if (!this.autoStart && (this.state === 'idle' || this.state === 'done')) this.waitsForStart = true;
+      const item = new Item(file, this.count++);
       this.items.set(file, item);
       this.rowless.add(item);
       this.counts.queued += 1;
@@ -1216,7 +1330,7 @@
      * @param {Item} item
      */
     settle(item) {
-      if (item.ended || item.held || item.heldForDetails || this.allPaused) return;
+      if (item.ended || item.held || item.heldForDetails || this.allPaused || this.waitsForStart) return;
       this.change(item, item.isInTrouble ? 'retrying' : item.file.isUploading() ? 'uploading' : 'queued');
     }
 
@@ -1234,7 +1348,17 @@
         if (item) this.enforceLimits(item);
       }
       // Files that a script adds while everything is paused wait with the others.
-      if (!this.allPaused) this.resumable.upload();
+      if (!this.allPaused && !this.waitsForStart) this.resumable.upload();
+    }
+
+    /** Starts the upload. Needed with the option `autoStart: false`. */
+    start() {
+      if (!this.waitsForStart) return;
+      this.waitsForStart = false;
+      const hadFocus = document.activeElement === this.startButton;
+      this.resumable.upload();
+      this.render();
+      if (hadFocus) (this.pauseLink || this.browse[0])?.focus();
     }
 
     /**
@@ -1434,6 +1558,7 @@
 
     /** @param {Item} item */
     editorClosed(item) {
+      this.touch(item);
       if (item.heldForDetails) this.act('resume', item);
       const edit = item.row?.actions.querySelector('[data-action="edit"]') || item.row?.actions.firstElementChild;
       /** @type {HTMLElement | null | undefined} */ (edit)?.focus();
@@ -1569,6 +1694,7 @@
       this.sent += direction * item.sent;
       this.counts[item.state] -= 1;
       this.counts[state] += 1;
+      if (rankOf(item.state) !== rankOf(state)) this.isOutOfOrder = true;
       item.state = state;
       if (state === 'uploading' || state === 'retrying') this.active.add(item);
       else this.active.delete(item);
@@ -1602,6 +1728,7 @@
         this.dirty.add(item);
       }
       this.showRows();
+      this.orderRows(now);
       const { retryIn } = this;
       for (const item of this.dirty) item.row?.update(item, now, retryIn);
       this.dirty.clear();
@@ -1633,14 +1760,43 @@
         // A file that finished before it got a row needs none while others wait for theirs.
         if (item.state === 'done' && this.items.size > this.maxRows) continue;
         item.row = new Row(item, this.list, this.words, this.language, Boolean(this.editor));
+        item.row.box.dataset.index = String(item.index);
         this.itemOfRow.set(item.row.box, item);
         this.thumbnails.watch(item.row.thumb, item.file.file, item.row.box.dataset.kind);
         this.dirty.add(item);
         fresh.append(item.row.box);
+        this.isOutOfOrder = true;
         made += 1;
         room -= 1;
       }
       this.list.append(fresh);
+    }
+
+    /**
+     * Brings the rows into order, but not under the hands of the user, who might press the button of another file.
+     * @param {number} now
+     */
+    orderRows(now) {
+      const { list } = this;
+      if (!list || !this.isOutOfOrder) return;
+      if (now - this.touchedAt < HANDS_OFF) {
+        this.schedule();
+        return;
+      }
+      this.isOutOfOrder = false;
+      const items = [];
+      for (const box of list.children) {
+        const item = this.itemOfRow.get(box);
+        if (item) items.push(item);
+      }
+      items.sort((one, other) => rankOf(one.state) - rankOf(other.state) || one.index - other.index);
+      const focused = /** @type {HTMLElement | null} */ (list.contains(document.activeElement)
+        ? document.activeElement : null);
+      items.forEach(({ row }, at) => {
+        if (row && list.children[at] !== row.box) list.insertBefore(row.box, list.children[at]);
+      });
+      // An element that is moved loses the focus.
+      if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
     }
 
     /** @param {Item} item */
@@ -1657,7 +1813,9 @@
       const all = this.items.size;
       const done = state === 'done';
       const share = done && counts.done > 0 ? 100 : percent(this.sent, this.size);
-      show(this.progressBox, all > 0);
+      document.documentElement.toggleAttribute('data-uploader-files', all > 0);
+      show(this.startButton, state === 'ready');
+      show(this.progressBox, all > 0 && state !== 'ready');
       show(this.list, all > 0);
       show(this.summary, all > 0);
       if (this.bar) {
@@ -1712,6 +1870,7 @@
       const { words, counts, state } = this;
       if (this.items.size === 0) return '';
       if (state === 'done' || state === 'idle') return endingText(counts, words);
+      if (state === 'ready') return words.ready;
       return fill(state === 'paused' ? words.pausedAt : isInterrupted ? words.interruptedAt : '{share}%', { share });
     }
 
@@ -1766,8 +1925,9 @@
 
   /** For tests, and for pages that show further numbers in the same format. */
   ResumableUploader.tools = Object.freeze({
-    WORDS, chooseLanguage, fill, formatBytes, formatDuration, RemainingTime, percent, kindOf, plainMessage, recordOf,
-    troubleText, failureText, canRetry, isTypeAccepted, endingText, actionsOf, overallState, elements,
+    RemainingTime, WORDS, actionsOf, canRetry, canonicalLanguage, chooseLanguage, elements, endingText, failureText,
+    fill, formatBytes, formatDuration, isTypeAccepted, kindOf, overallState, percent, plainMessage, rankOf, recordOf,
+    shortName, troubleText,
   });
 
   if (typeof module === 'object' && module.exports) module.exports = ResumableUploader;

@@ -61,6 +61,8 @@ def test_the_reason_is_in_the_users_language(limited, tmp_path):
 
 
 def test_a_file_whose_type_only_its_content_shows_is_left_to_the_server(limited, browser, tmp_path):
+    limited.stop_program()
+    limited.start_program("--allow-type", ".pdf,video/*", "--sniff")
     (tmp_path / "unknown").write_bytes(b"%PDF-1.7\n" + bytes(100))
     browser.open().pick(tmp_path / "unknown")
     browser.wait_for_states("failed")

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import ResumableUploader from '../../Sources/Web/resumable-uploader.js';
 
-const { actionsOf, overallState } = ResumableUploader.tools;
+const { actionsOf, overallState, rankOf } = ResumableUploader.tools;
 const NONE = { queued: 0, uploading: 0, paused: 0, retrying: 0, done: 0, failed: 0, cancelled: 0 };
 
 test('the whole is idle, uploading, paused or done', () => {
@@ -23,4 +23,17 @@ test('each state offers its actions', () => {
   assert.deepEqual(actionsOf('paused'), ['edit', 'resume', 'cancel']);
   for (const state of ['failed', 'cancelled']) assert.deepEqual(actionsOf(state), ['retry', 'remove']);
   assert.deepEqual(actionsOf('done'), ['remove']);
+});
+
+test('with autoStart: false, added files are ready until the start', () => {
+  assert.equal(overallState({ ...NONE, queued: 2 }, false, true), 'ready');
+  assert.equal(overallState({ ...NONE, done: 2 }, false, true), 'done');
+  assert.equal(overallState(NONE, false, true), 'idle');
+});
+
+test('what runs comes first, and what has ended comes last', () => {
+  const states = ['done', 'queued', 'retrying', 'failed', 'paused', 'uploading', 'cancelled'];
+  const ranked = states.map((state) => [rankOf(state), state]).sort((one, other) => one[0] - other[0]);
+  assert.deepEqual(ranked.map((one) => one[1]),
+    ['retrying', 'uploading', 'queued', 'paused', 'done', 'failed', 'cancelled']);
 });

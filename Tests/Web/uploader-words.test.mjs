@@ -4,7 +4,8 @@ import test from 'node:test';
 import ResumableUploader from '../../Sources/Web/resumable-uploader.js';
 
 const {
-  WORDS, chooseLanguage, fill, formatBytes, formatDuration, percent, kindOf, plainMessage, elements, recordOf,
+  WORDS, canonicalLanguage, chooseLanguage, elements, fill, formatBytes, formatDuration, kindOf, percent, plainMessage,
+  recordOf, shortName,
 } = ResumableUploader.tools;
 
 test('sizes have decimal units and three significant digits', () => {
@@ -96,4 +97,25 @@ test('parameters are an object, or pairs in which a name may be repeated', () =>
   assert.deepEqual(recordOf(new URLSearchParams('a=1&b=2&b=3&b=4')), { a: '1', b: ['2', '3', '4'] });
   assert.deepEqual(recordOf(new Map([['a', '1']])), { a: '1' });
   assert.deepEqual(recordOf(undefined), {});
+});
+
+test('a long name is shortened in its middle and keeps its extension', () => {
+  assert.equal(shortName('short.txt'), 'short.txt');
+  const long = `${'archive-of-everything_'.repeat(8)}2026-11-23.tar.gz`;
+  const short = shortName(long);
+  assert.equal([...short].length, 60);
+  assert.ok(short.startsWith('archive-of-everything_') && short.endsWith('2026-11-23.tar.gz'), short);
+  const wide = shortName(`${'会'.repeat(100)}.pdf`);
+  assert.ok(wide.endsWith('会.pdf') && [...wide].length <= 33, wide);
+  assert.equal(shortName('ab\u{1f468}\u200d\u{1f469}\u200d\u{1f467}cd', 6), 'ab…cd', 'no family is torn apart');
+});
+
+test('an invalid language tag is English', () => {
+  assert.equal(canonicalLanguage('de'), 'de');
+  assert.equal(canonicalLanguage('de_CH'), 'de-CH');
+  assert.equal(canonicalLanguage('not a language'), 'en');
+});
+
+test('durations take the words of the page', () => {
+  assert.equal(formatDuration(125, 'en', { ...WORDS.en, minutes: '{m} Min. {s} Sek.' }), '2 Min. 5 Sek.');
 });

@@ -196,9 +196,10 @@ class Browser:
     # --- the content of the page
 
     def rows(self) -> list[dict]:
-        """Name, state and texts of each file on the list."""
+        """Name, state and texts of each file on the list, in the order of adding."""
         return self.script(
-            """return [...document.querySelectorAll('.uploader-item')].map((row) => ({
+            """return [...document.querySelectorAll('.uploader-item')]
+                .sort((one, other) => one.dataset.index - other.dataset.index).map((row) => ({
                 name: row.dataset.name, state: row.dataset.state, text: row.innerText,
                 message: row.querySelector('.uploader-message').textContent }))"""
         )

@@ -11,6 +11,9 @@ const byElements = new ResumableUploader(null, null, document.body, document.que
 interface JQueryLike { readonly length: number; readonly [index: number]: HTMLElement; fadeIn(): this }
 declare function $(selector: string): JQueryLike;
 const byJQuery = new ResumableUploader('', {}, $('.browse'), $('.drop'), $('.progress'), $('.list'), $('.edit'));
+const french = new ResumableUploader('', {}, null, null, null, null, null,
+  { language: 'fr', words: { uploading: 'Envoi' }, dropAnywhere: true });
+void french;
 const bare: ResumableUploader = new ResumableUploader(undefined, undefined);
 
 bySelectors.resumable.on('fileSuccess', (file) => bySelectors.setMeta(file, { title: file.fileName }));
@@ -26,11 +29,11 @@ void over;
 new ResumableUploader('', {}, 1);
 // @ts-expect-error metadata are strings
 new ResumableUploader('', { year: 2024 });
-// @ts-expect-error there is no such language
-new ResumableUploader('', {}, null, null, null, null, null, { language: 'fr' });
+// @ts-expect-error there is no such text
+new ResumableUploader('', {}, null, null, null, null, null, { language: 'fr', words: { uplodaing: 'Envoi' } });
 // @ts-expect-error there is no such option
 new ResumableUploader('', {}, null, null, null, null, null, { rows: 20 });
-// @ts-expect-error whoever wants the first two gives both
+// @ts-expect-error the first two arguments are required
 new ResumableUploader('');
 // @ts-expect-error the state follows from the files
 bare.state = 'done';
