@@ -24,11 +24,15 @@ REMEMBERED = """
     }
 """
 
+#: The ports of the lines to servers, by the servers' ports. A second browser needs the same origin.
+LINES: dict[int, int] = {}
+
 
 @contextlib.contextmanager
 def open_browser(server: Server, profile: pathlib.Path, engine: str = "chromium", **how):
     """A `Browser` of the test's own, in an engine as `engines.start` starts it."""
-    with Line(server.port) as line:
+    with Line(server.port, LINES.get(server.port, 0)) as line:
+        LINES[server.port] = line.port
         started = engines.start(engine, profile, **how)
         try:
             with Browser(server, started, line) as browser:
@@ -155,8 +159,10 @@ class Browser:
 
     def go_offline(self) -> None:
         self.engine.go_offline(True)
+        self.line.cut()
 
     def go_online(self) -> None:
+        self.line.mend()
         self.engine.go_offline(False)
 
     # --- giving files

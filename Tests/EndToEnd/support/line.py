@@ -24,14 +24,17 @@ ROUTES = ("/resumable_upload", "/api/photo/redeem-upload-token")
 class Line:
     """A loopback port that leads to another one."""
 
-    def __init__(self, target: int):
+    def __init__(self, target: int, port: int = 0):
+        """`target`: the server's port. `port`: the line's own; 0: any free one."""
         self.target = target
         #: Bytes a second towards the server, for all connections together; None: no limit.
         self.rate: int | None = None
         self.free_at = 0.0
         self.events: queue.SimpleQueue[tuple] = queue.SimpleQueue()
         self.requests = 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.is_cut = False
+        self.connections: set[asyncio.Task] = set()
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
         # Accepted connections inherit both.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
@@ -55,6 +58,19 @@ class Line:
 
         self.loop.call_soon_threadsafe(change)
 
+    def cut(self) -> None:
+        """Closes all connections, and every new one at once, until `mend`."""
+
+        def change() -> None:
+            self.is_cut = True
+            for connection in self.connections:
+                connection.cancel()
+
+        self.loop.call_soon_threadsafe(change)
+
+    def mend(self) -> None:
+        self.is_cut = False
+
     def _run(self) -> None:
         try:
             self.serving = self.loop.create_task(self._serve())
@@ -66,10 +82,15 @@ class Line:
             self.loop.close()
 
     async def _serve(self) -> None:
-        async with asyncio.TaskGroup() as connections:
+        async with asyncio.TaskGroup() as group:
             while True:
                 client, _ = await self.loop.sock_accept(self.listener)
-                connections.create_task(self._connection(client))
+                if self.is_cut:
+                    client.close()
+                    continue
+                connection = group.create_task(self._connection(client))
+                self.connections.add(connection)
+                connection.add_done_callback(self.connections.discard)
 
     async def _connection(self, client: socket.socket) -> None:
         with client, socket.socket() as server:

@@ -106,7 +106,8 @@ class Engine(Protocol):
     def before_pages(self, text: str) -> None:
         """Runs a script before the scripts of every page from now on."""
 
-    def go_offline(self, offline: bool) -> None: ...
+    def go_offline(self, offline: bool) -> None:
+        """Sets what the page sees in `navigator.onLine`. Requests in flight may continue."""
 
     def drag(self, kind: str, selector: str, paths: list[pathlib.Path]) -> None:
         """One step of a drag from outside (`dragEnter`, `dragOver`, `drop`) over the middle of the element."""
@@ -124,10 +125,10 @@ class Engine(Protocol):
         """All messages so far about errors that no script caught and about broken policies."""
 
     def take_coverage(self) -> None:
-        """Adds the lines that have run to `COVERAGE`. Called before the page is left, because it forgets them."""
+        """Saves what the page forgets when it is left: in Chromium the lines that have run, for `COVERAGE`."""
 
     def picture(self) -> bytes:
-        """A picture of the page, as PNG: the whole page, or in WebKit the screen."""
+        """A picture of the page, as PNG: the whole page, or in WebKit the window."""
 
     def crash(self) -> None:
         """Ends the browser as a power failure does."""

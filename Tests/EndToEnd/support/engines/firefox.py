@@ -22,6 +22,8 @@ PREFERENCES = {
     "browser.startup.page": 0,
     "browser.startup.homepage_override.mstone": "ignore",
     "extensions.getAddons.cache.enabled": False,
+    # A window without a screen can have the focus.
+    "focusmanager.testmode": True,
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
     "services.settings.server": "data:,#remote-settings-dummy/v1",
@@ -60,16 +62,18 @@ CONFIRM = """
       (each) => each.currentURI?.spec.endsWith('/commonDialog.xhtml'));
     try {
       const accept = frame.contentDocument.getElementById('commonDialog').getButton('accept');
-      if (!accept.disabled) accept.click();
-      return !accept.disabled;
+      if (accept.disabled) return false;
+      accept.click();
+      return true;
     } catch {
       // It is not loaded yet.
       return false;
     }
 """
 
-# Policy violations are no errors of scripts, so the page reports them.
+# Policy violations are not errors of scripts, so a script reports them. Firefox itself requests the icon of a site.
 REPORT_VIOLATIONS = """() => addEventListener('securitypolicyviolation', (event) =>
+    event.blockedURI.endsWith('/favicon.ico') ||
     console.error('Content Security Policy: ' + event.violatedDirective + ' ' + event.blockedURI))"""
 
 
@@ -182,6 +186,8 @@ class Firefox(ScriptedDrag):
 
     def open(self, url: str) -> None:
         self.call("browsingContext.navigate", context=self.context, url=url, wait="complete")
+        # Without a person at the window the page would not get the focus.
+        self._in_window("window.focus(); gBrowser.selectedBrowser.focus()")
 
     def reload(self) -> None:
         self.call("browsingContext.reload", context=self.context, wait="complete")
@@ -297,13 +303,17 @@ class Firefox(ScriptedDrag):
 
     def console(self) -> list[str]:
         self.call("session.status")
-        return [line for line in self.messages if "Content Security Policy" in line or line.startswith("javascript:")]
+        lines = [line for line in self.messages if "/favicon.ico" not in line]
+        return [line for line in lines if "Content Security Policy" in line or line.startswith("javascript:")]
 
     def take_coverage(self) -> None:
         """Only Chromium measures it."""
 
     def picture(self) -> bytes:
-        taken = self.call("browsingContext.captureScreenshot", context=self.context, origin="document")
+        height = self.script("return document.documentElement.scrollHeight")
+        # Firefox takes pictures of at most 65,535 pixels.
+        origin = "document" if height < 60_000 else "viewport"
+        taken = self.call("browsingContext.captureScreenshot", context=self.context, origin=origin)
         return base64.b64decode(taken["data"])
 
     # --- the end

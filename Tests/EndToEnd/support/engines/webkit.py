@@ -1,8 +1,11 @@
-"""Debian's WebKitGTK: MiniBrowser on a display of its own, and WebKitWebDriver."""
+"""Debian's WebKitGTK: MiniBrowser on a display of its own, and WebKitWebDriver.
+
+WebDriver gives no access to the console, so a script collects errors and broken policies. It runs when a page is
+loaded, so it misses those during the load; the other engines show them.
+"""
 
 import os
 import pathlib
-import shlex
 import struct
 import subprocess
 
@@ -14,8 +17,14 @@ from support.media import encode_png
 
 MINI_BROWSER = next(pathlib.Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"), pathlib.Path("MiniBrowser"))
 SCREEN = (1300, 1700)
-# GNU stdbuf's library, which makes the output come line by line.
-LINE_BUFFER = "/usr/libexec/coreutils/libstdbuf.so"
+LISTEN = """
+    if (window.complaints) return;
+    window.complaints = [];
+    addEventListener('error', ({ message }) => complaints.push('Uncaught ' + message));
+    addEventListener('unhandledrejection', ({ reason }) => complaints.push('Uncaught ' + reason));
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+      complaints.push('Content Security Policy: ' + violatedDirective + ' ' + blockedURI));
+"""
 
 
 class Display:
@@ -35,11 +44,12 @@ class Display:
             self.name = ":" + number.readline().strip()
         assert self.name != ":", "Xvfb did not start"
 
-    def picture(self) -> bytes:
-        """The screen as PNG. The frame buffer has the format of xwd (X11/XWDFile.h)."""
+    def picture(self, width: int, height: int) -> bytes:
+        """The upper left part of the screen as PNG. The frame buffer has the format of xwd (X11/XWDFile.h)."""
         content = self.frame_buffer.read_bytes()
         header = struct.unpack_from(">25I", content)
-        size, width, height, line, colors = header[0], header[4], header[5], header[12], header[19]
+        size, line, colors = header[0], header[12], header[19]
+        width, height = min(width, header[4]), min(height, header[5])
         pixels = content[size + colors * 12 :]
         rows = []
         for y in range(height):
@@ -60,7 +70,7 @@ class WebKit(ScriptedDrag, WebDriverEngine):
 
     def __init__(self, profile: pathlib.Path, language: str):
         profile.mkdir(exist_ok=True)
-        self.log = profile / "console"
+        self.messages: list[str] = []
         self.display = Display(profile)
         try:
             self.driver = self._start(profile, language)
@@ -71,10 +81,6 @@ class WebKit(ScriptedDrag, WebDriverEngine):
         self.resize(1000, 800)
 
     def _start(self, profile: pathlib.Path, language: str) -> webdriver.WebKitGTK:
-        # The driver discards MiniBrowser's output, which has the messages of the console.
-        program = profile / "minibrowser"
-        program.write_text(f'#!/bin/sh\nexec {MINI_BROWSER} "$@" >{shlex.quote(str(self.log))} 2>&1\n')
-        program.chmod(0o755)
         # The language comes from the locale, which need not be installed: another name of C.UTF-8 is enough.
         locale = language.replace("-", "_") + ".UTF-8"
         if not (profile / locale).exists():
@@ -85,15 +91,19 @@ class WebKit(ScriptedDrag, WebDriverEngine):
             "LC_ALL": locale,
             "LOCPATH": str(profile),
             "WEBKIT_DISABLE_COMPOSITING_MODE": "1",
-            "LD_PRELOAD": LINE_BUFFER,
-            "_STDBUF_O": "L",
         }
         options = webdriver.WebKitGTKOptions()
-        options.binary_location = str(program)
+        options.binary_location = str(MINI_BROWSER)
         options.add_argument("--automation")
-        options.add_argument("--enable-write-console-messages-to-stdout=true")
         service = webdriver.WebKitGTKService("/usr/bin/WebKitWebDriver", env={**os.environ, **variables})
         return webdriver.WebKitGTK(options=options, service=service)
+
+    def click(self, selector: str) -> None:
+        # The driver does not wait for the end of smooth scrolling.
+        self.script(
+            "document.querySelector(arguments[0]).scrollIntoView({ block: 'center', behavior: 'instant' })", selector
+        )
+        super().click(selector)
 
     def new_tab(self) -> None:
         # The tab of another window stays visible when a test goes back to it.
@@ -103,11 +113,23 @@ class WebKit(ScriptedDrag, WebDriverEngine):
         self.resize(width, height)
 
     def console(self) -> list[str]:
-        lines = self.log.read_text(errors="replace").splitlines()
-        return [line for line in lines if "CONSOLE JS ERROR" in line or "CONSOLE SECURITY ERROR" in line]
+        self.messages += self.script("return window.complaints?.splice(0) ?? []")
+        return self.messages
+
+    def take_coverage(self) -> None:
+        """Takes what the page has collected before it is left."""
+        self.console()
+
+    def open(self, url: str) -> None:
+        super().open(url)
+        self.script(LISTEN)
+
+    def reload(self) -> None:
+        super().reload()
+        self.script(LISTEN)
 
     def picture(self) -> bytes:
-        return self.display.picture()
+        return self.display.picture(*self.driver.get_window_size().values())
 
     def close(self) -> None:
         try:
