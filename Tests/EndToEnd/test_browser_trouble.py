@@ -139,6 +139,6 @@ def test_a_file_that_was_deleted_fails_with_a_reason(server, browser, file):
     file.unlink()
     browser.full_speed()
     browser.click(".progress-resume-link")
-    browser.wait_for_states("failed", seconds=30)
+    browser.wait_for_states("failed", seconds=100)
     assert browser.rows()[0]["message"]
     assert server.finished_files() == []

@@ -186,8 +186,7 @@ class Firefox(ScriptedDrag):
 
     def open(self, url: str) -> None:
         self.call("browsingContext.navigate", context=self.context, url=url, wait="complete")
-        # Without a person at the window the page would not get the focus.
-        self._in_window("window.focus(); gBrowser.selectedBrowser.focus()")
+        self._focus()
 
     def reload(self) -> None:
         self.call("browsingContext.reload", context=self.context, wait="complete")
@@ -207,6 +206,10 @@ class Firefox(ScriptedDrag):
             return new Promise((done) => (function() {{ {text} }}).apply(null, [...given, done]));""",
             arguments,
         )
+
+    def _focus(self) -> None:
+        """Gives the page the focus, as a click into the window would. Its own element with the focus stays the same."""
+        self._in_window("window.focus(); gBrowser.selectedBrowser.focus()")
 
     # --- input
 
@@ -252,6 +255,7 @@ class Firefox(ScriptedDrag):
         self._in_window(DIALOG)
 
     def type(self, keys: str) -> None:
+        self._focus()
         actions = []
         for key in keys:
             actions += [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]

@@ -10,6 +10,7 @@ import struct
 import subprocess
 
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 
 from support.engines.drag import ScriptedDrag
 from support.engines.webdriver import WebDriverEngine
@@ -104,6 +105,10 @@ class WebKit(ScriptedDrag, WebDriverEngine):
             "document.querySelector(arguments[0]).scrollIntoView({ block: 'center', behavior: 'instant' })", selector
         )
         super().click(selector)
+
+    def fill(self, selector: str, text: str) -> None:
+        # Its driver ignores the character for the end of a line, but not the key.
+        super().fill(selector, text.replace("\n", Keys.ENTER))
 
     def new_tab(self) -> None:
         # The tab of another window stays visible when a test goes back to it.
