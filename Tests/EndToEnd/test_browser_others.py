@@ -18,7 +18,7 @@ from support.client import MIB, random_bytes
 from support.flask_server import BACKEND
 from support.server import Server, free_port, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.core]
+pytestmark = pytest.mark.browser
 
 # The smallest page that uses the library.
 PAGE = """<!doctype html>
@@ -68,6 +68,7 @@ def serve_original(server: Server, folder: pathlib.Path, package: str) -> None:
     )
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("package", ORIGINALS)
 def test_the_original_client_uploads_pauses_resumes_and_reloads(server, browser, tmp_path, package):
     serve_original(server, tmp_path, package)

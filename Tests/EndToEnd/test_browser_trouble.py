@@ -133,7 +133,7 @@ def test_a_pause_during_a_back_off_lasts(server, browser, file):
 
 def test_a_file_that_was_deleted_fails_with_a_reason(server, browser, file):
     if browser.engine.name != "chromium":
-        pytest.xfail("requests with bytes of a deleted file stall, in WebKit until nginx's timeout, in Firefox for ever")
+        pytest.xfail("requests with a deleted file's bytes stall: in WebKit until nginx's timeout, in Firefox for ever")
     browser.open().slow_down(SLOW)
     browser.pick(file)
     wait_until(lambda: len(browser.traffic.read().stored) >= 1, 30, "the first chunk is stored")
