@@ -2,7 +2,7 @@
 uploads, purged.
 
 systemd does not run in these roots, so `Installed` does its work: it reads the installed units, creates the socket, and
-starts the program as they say. nginx is that of the root, with the site of the package.
+starts the program as the units say. nginx is that of the root, with the site of the package.
 """
 
 import contextlib
@@ -83,7 +83,7 @@ def packages(tmp_path_factory) -> list[pathlib.Path]:
 @pytest.fixture(scope="module", params=releases())
 def clean_root(request):
     """A minimal Debian with nginx. All else must come with the package and its dependencies."""
-    # Each machine must pass with its own release; others may be out of reach, except in continuous integration.
+    # Later releases may be out of reach, except in continuous integration.
     if request.param != releases()[0] and "CI" not in os.environ and not reachable(request.param):
         pytest.skip(f"{mirror()} has no {request.param}")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-root."))
@@ -167,7 +167,7 @@ class Installed:
         return (self.clean_root / "etc/nginx/sites-available/resumabled").read_text()
 
     def start_nginx(self, text: str | None = None) -> None:
-        """Enables the site as it is, but at a free port, or the site in `text`."""
+        """Enables the site unchanged but for a free port, or the site in `text`."""
         if text is None:
             text = self.site()
             assert text.count("listen 80;") == 1
@@ -238,7 +238,8 @@ def test_an_upgrade_restarts_the_program_and_leaves_the_socket_alone(packages, t
 def test_the_program_needs_only_debian_packages(packages):
     told = run("dpkg-deb", "-I", packages[0])
     depends = re.search(r"^ Depends: (.*)$", told, re.M)[1]
-    assert "swift" not in told.partition("Description")[0] and re.search(r"libfcgi0(?:ldbl|t64)", depends) and "libc6" in depends
+    assert "swift" not in told.partition("Description")[0]
+    assert "libc6" in depends and re.search(r"libfcgi0(?:ldbl|t64)", depends)
 
 
 def test_the_service_user_owns_the_uploads_and_others_cannot_read_them(installed):
