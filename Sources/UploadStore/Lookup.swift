@@ -196,6 +196,13 @@ extension LocalStore {
         let journal = try onDisk { () throws(FileError) -> Journal? in
             var journal = found
             do throws(FileError) {
+                if journal.boot == boot {
+                    try journal.checkSyncs()
+                    if journal.isSyncAbandoned, try state.status(files.data) != nil {
+                        try giveUpAbandoned(&journal, files)
+                        return nil
+                    }
+                }
                 if case .announced = journal.publication {
                     try journal.locked { journal throws(FileError) in
                         try journal.refresh()
@@ -219,6 +226,17 @@ extension LocalStore {
         return journal.map {
             Upload(
                 id: id, key: key, files: files, destination: destination, state: state, journal: $0, observe: observe)
+        }
+    }
+
+    /// Removes an upload in whose sync a process has died.
+    private func giveUpAbandoned(_ journal: inout Journal, _ files: UploadFiles) throws(FileError) {
+        try journal.locked { journal throws(FileError) in
+            // If another process has removed them, these names may belong to a new upload.
+            guard try journal.file.status().names > 0 else { return }
+            try state.remove(files.data)
+            try state.remove(files.journal)
+            tell(journal) { .removed($0, .lost) }
         }
     }
 

@@ -24,8 +24,19 @@ final class Upload: Sendable {
     let finishedFile = Lock<(any File)?>(nil)
     private let state: any Directory
     private let journal: Lock<Journal>
+    /// The journal's file, for the lock on `Journal.syncLock`.
+    private let syncFile: any File
     private let broken = Atomic(false)
+    private let syncs = Lock(Syncs())
     private let observe: StoreObserver
+
+    /// The syncs of the upload that this process has begun and not ended.
+    private struct Syncs {
+        /// How many; while there are any, this process has locked `Journal.syncLock`.
+        var count = 0
+        /// The numbers of their `syncing` records.
+        var numbers: Set<UInt64> = []
+    }
 
     init(
         id: UploadID, key: UploadKey, files: UploadFiles, destination: Destination, state: any Directory,
@@ -38,6 +49,7 @@ final class Upload: Sendable {
         self.state = state
         self.observe = observe
         isReserved = journal.header.size != nil
+        syncFile = journal.file
         self.journal = Lock(journal)
     }
 
@@ -56,6 +68,10 @@ final class Upload: Sendable {
             if !journal.isUpToDate(status) {
                 try onDisk { () throws(FileError) in try journal.refresh() }
             }
+            if try onDisk({ () throws(FileError) in try isUntrusted(&journal) }) {
+                try remove(&journal)
+                return nil
+            }
             return question(journal, status)
         }
     }
@@ -67,20 +83,36 @@ final class Upload: Sendable {
     func change(_ work: (inout Journal) throws(FileError) -> Void) throws(StoreError) -> Bool {
         try journal.withLock { journal throws(StoreError) in
             if journal.isBroken { try remove(&journal) }
+            var isUntrusted = false
             do throws(FileError) {
-                return try journal.locked { journal throws(FileError) in
+                let isDone = try journal.locked { journal throws(FileError) in
                     let status = try journal.file.status()
                     guard status.names > 0 else { return false }
                     if !journal.isUpToDate(status) { try journal.refresh() }
+                    isUntrusted = try self.isUntrusted(&journal)
+                    if isUntrusted { return false }
                     try work(&journal)
                     return true
                 }
+                if !isUntrusted { return isDone }
             } catch {
                 guard journal.isBroken else { throw StoreError(error) }
                 giveUp(&journal)
                 throw .untrusted(StoreCause(error))
             }
+            try remove(&journal)
+            return false
         }
+    }
+
+    /// True if another process died in a sync, unless the data file has got its final name by then: what to do about
+    /// that, `LocalStore.settle` knows.
+    private func isUntrusted(_ journal: inout Journal) throws(FileError) -> Bool {
+        guard !journal.openSyncs.isEmpty else { return false }
+        let (own, holdsLock) = syncs.withLock { ($0.numbers, $0.count > 0) }
+        try journal.checkSyncs(own: own, holdsLock: holdsLock)
+        guard journal.isSyncAbandoned else { return false }
+        return try state.status(files.data) != nil
     }
 
     /// Calls `sync`, which syncs files of the upload. If it fails, the upload is removed: the kernel forgets the pages
@@ -97,12 +129,74 @@ final class Upload: Sendable {
         }
     }
 
+    /// Calls `work`, which syncs files of the upload, between the records `syncing` and `synced`: so that a later process
+    /// learns of it if this one dies before it knows whether the sync has failed.
+    ///
+    /// - Parameter work: gets the number of the `syncing` record, and returns records to append when it has succeeded.
+    /// - Throws: `StoreError.busy` if another process has been syncing for ten seconds, or has removed the upload.
+    func syncing<Result>(
+        _ work: (_ number: UInt64) throws(StoreError) -> (Result, [JournalRecord])
+    ) throws(StoreError) -> Result {
+        try beginSync()
+        defer { endSync() }
+        var number: UInt64 = 0
+        let isBegun = try change { journal throws(FileError) in
+            number = UInt64(journal.records)
+            try journal.append([.syncing])
+            syncs.withLock { _ = $0.numbers.insert(number) }
+        }
+        guard isBegun else { throw .busy }
+        defer { syncs.withLock { _ = $0.numbers.remove(number) } }
+        do throws(StoreError) {
+            let (result, records) = try work(number)
+            try close(number, with: records)
+            return result
+        } catch {
+            // Nothing more can be recorded of an upload that was removed because a sync failed.
+            if (try? look { !$0.isBroken }) == true { try? close(number, with: []) }
+            throw error
+        }
+    }
+
+    private func close(_ number: UInt64, with records: [JournalRecord]) throws(StoreError) {
+        _ = try change { journal throws(FileError) in
+            let closing: [JournalRecord] = journal.openSyncs.contains(number) ? [.synced(number: number)] : []
+            if !(records + closing).isEmpty { try journal.append(records + closing) }
+        }
+    }
+
+    private func beginSync() throws(StoreError) {
+        var budget = WaitBudget()
+        while true {
+            let isLocked = try syncs.withLock { syncs throws(StoreError) in
+                if syncs.count == 0 {
+                    let isLocked = try onDisk { () throws(FileError) in
+                        try syncFile.lock(offset: Journal.syncLock, length: 1, wait: false)
+                    }
+                    if !isLocked { return false }
+                }
+                syncs.count += 1
+                return true
+            }
+            if isLocked { return }
+            guard budget.wait() else { throw .busy }
+        }
+    }
+
+    private func endSync() {
+        syncs.withLock { syncs in
+            syncs.count -= 1
+            if syncs.count == 0 { syncFile.unlock(offset: Journal.syncLock, length: 1) }
+        }
+    }
+
     /// Syncs the data file, and records that in the journal: the ranges held before survive a power cut.
     func syncData(_ file: any File) throws(StoreError) {
         unsynced.store(0, ordering: .relaxed)
-        guard let records = try look({ UInt64($0.records) }) else { return }
-        try sync { () throws(FileError) in try file.sync() }
-        _ = try change { journal throws(FileError) in try journal.append([.durable(records: records)]) }
+        try syncing { number throws(StoreError) in
+            try sync { () throws(FileError) in try file.sync() }
+            return ((), [.durable(records: number)])
+        }
     }
 
     /// True if a sync failed and the upload's files could not be removed. It must stay in the cache: nothing on disk

@@ -90,7 +90,6 @@ import Testing
             let cuts = min(6, 1 + picture.state.doubts)
             for crash in [Crash.kill] + Array(repeating: .powerCut, count: cuts) {
                 number += 1
-                if crash == .kill && picture.isBetweenFailureAndEnd { continue }
                 if let wanted, wanted != number { continue }
                 tried += 1
                 let seed = workload.seed &* 1_000_003 &+ UInt64(number)

@@ -13,10 +13,6 @@ struct Picture {
     var operation: String
     var state: MemoryDisk.State
     var ledger: Ledger
-
-    /// True if a sync has failed and the store has not removed the upload yet. If the process is killed at this moment,
-    /// the next one cannot know: a gap of a few system calls that the store doesn't close.
-    var isBetweenFailureAndEnd: Bool { state.failedSyncs != ledger.failedSyncs }
 }
 
 struct Workload {

@@ -189,22 +189,25 @@ extension LocalStore {
     private func record(
         _ taken: [FlaskParts.Part], of upload: Upload, _ chunk: ChunkRequest, _ data: any File
     ) throws(StoreError) {
-        try upload.sync { () throws(FileError) in
-            try data.sync()
-            try state.sync()
-        }
-        let recorded = try upload.change { journal throws(FileError) in
-            for part in taken {
-                guard let range = part.range else { continue }
-                var records: [JournalRecord] = journal.held.contains(range) ? [] : [.adopted(range)]
-                if journal.size == nil && chunk.place == .counted(chunks: part.number) {
-                    records.append(.size(range.end))
-                }
-                try journal.append(records)
+        try upload.syncing { _ throws(StoreError) in
+            try upload.sync { () throws(FileError) in
+                try data.sync()
+                try state.sync()
             }
-            try journal.sync()
+            let recorded = try upload.change { journal throws(FileError) in
+                for part in taken {
+                    guard let range = part.range else { continue }
+                    var records: [JournalRecord] = journal.held.contains(range) ? [] : [.adopted(range)]
+                    if journal.size == nil && chunk.place == .counted(chunks: part.number) {
+                        records.append(.size(range.end))
+                    }
+                    try journal.append(records)
+                }
+                try journal.sync()
+            }
+            guard recorded else { throw .busy }
+            return ((), [])
         }
-        guard recorded else { throw .busy }
     }
 
     /// Removes the remaining parts and their folder, before the file gets its name. If the process dies in between,

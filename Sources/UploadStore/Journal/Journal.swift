@@ -37,6 +37,10 @@ struct Journal {
     /// Held ranges that no `durable` record covers, with their checksums: the ones that a power cut may have taken.
     /// Collected while a journal is read, and nil as soon as it is known that there was no power cut.
     private(set) var doubtful: [HeldRecord]? = []
+    /// The numbers of the `syncing` records that are open.
+    private(set) var openSyncs: Set<UInt64> = []
+    /// True if a process has died in a sync, as `checkSyncs` has found.
+    private(set) var isSyncAbandoned = false
     /// How many records there are.
     private(set) var records = 0
     /// True after a failed sync. The kernel forgets the pages that it could not write, and the next sync would succeed
@@ -65,6 +69,9 @@ struct Journal {
     /// Where a last chunk is kept while its offset is not known: far behind any file, but within the limits of the
     /// usual file systems. On a file system with a lower limit the client has to send the chunk again.
     static let tailOffset: UInt64 = 1 << 42
+
+    /// The byte of the journal's file that is locked from before a `syncing` record until it is closed.
+    static let syncLock: UInt64 = 2
 
     private init(file: any File, header: JournalHeader, headerLength: Int) {
         self.file = file
@@ -184,6 +191,23 @@ struct Journal {
         mayForgetLoss = false
     }
 
+    /// Finds out whether another process died in a sync: it left a `syncing` record open and doesn't hold its lock any
+    /// more. Reads the newest records if so.
+    ///
+    /// - Parameters:
+    ///   - own: the open records of this process.
+    ///   - holdsLock: true if this opening of the journal has locked `syncLock`.
+    mutating func checkSyncs(own: Set<UInt64> = [], holdsLock: Bool = false) throws(FileError) {
+        guard !openSyncs.isSubset(of: own) else { return isSyncAbandoned = false }
+        if !holdsLock {
+            guard try file.lock(offset: Journal.syncLock, length: 1, wait: false) else { return }
+        }
+        defer { if !holdsLock { file.unlock(offset: Journal.syncLock, length: 1) } }
+        // It may have ended since.
+        try refresh()
+        isSyncAbandoned = !openSyncs.isSubset(of: own)
+    }
+
     /// Marks the journal as broken after a failed sync of the data file.
     mutating func distrust() { isBroken = true }
 
@@ -214,11 +238,13 @@ struct Journal {
             doubtful?.removeAll { $0.index < number }
         case .boot(let id):
             boot = id
+            openSyncs = []
         case .publishing(let number, let inode, let recipients):
             owed = recipients
             publication = .announced(number: number, inode: inode)
         case .published(let number, let inode, let time):
             publication = .done(number: number, inode: inode, time: time)
+            openSyncs = []
             if doubtful != nil { doubtful = [] }
         case .adopted(let range):
             held.insert(range)
@@ -236,6 +262,10 @@ struct Journal {
             attempts[recipients] = nil
         case .attempted(let recipients, let attempts):
             self.attempts[recipients] = attempts
+        case .syncing:
+            openSyncs.insert(UInt64(records))
+        case .synced(let number):
+            openSyncs.remove(number)
         }
         records += count
     }

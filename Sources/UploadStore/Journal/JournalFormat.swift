@@ -41,6 +41,8 @@ import UploadModel
 //                                                      r (the lowest 8 bits) failed; the next is due at that time. The
 //                                                      following n (32 bits) bytes, padded as in 11, are the reason: a
 //                                                      length (4) and UTF-8
+//     14 syncing    -           -        -             files of the upload are about to be synced
+//     15 synced     number      -        -             the sync has succeeded that the record with this number announced
 //
 // Validity: the header is valid if its length, texts and checksum are right; a file without a valid header is treated
 // as no journal. Records are valid in order up to the first whose check (or that of its payload) differs, which is cut
@@ -61,6 +63,12 @@ import UploadModel
 // of another, removed journal from being read as records of this one. The sum of the checks before it ties a record to
 // its place: a power cut may take a record and leave those after it, which must not become valid later, when other
 // records have been written before them.
+//
+// A failed sync is the exception to "during one boot, every record is good": the kernel drops the changes that it could
+// not write, reads may still return them, and no later sync writes them. The process that made the sync removes the
+// upload. If it was killed before it could, its `syncing` record is still open (no `synced`, `published` or later `boot`
+// follows) and its lock on the journal is gone (`Journal.syncLock`). Then no record can be trusted, and the next process
+// removes the upload.
 
 /// The start of a journal. JournalTexts.swift says what its texts mean.
 struct JournalHeader: Equatable {
@@ -129,6 +137,8 @@ enum JournalRecord: Equatable {
     case described(Metadata)
     case settled(Recipients, isDropped: Bool, time: UInt64)
     case attempted(Recipients, Attempts)
+    case syncing
+    case synced(number: UInt64)
 
     /// In bytes.
     static let length = 32
@@ -161,6 +171,8 @@ enum JournalRecord: Equatable {
             let count = UInt64(min(attempts.count, Attempts.maximumCount))
             a = UInt64(recipients.rawValue) | count << 8 | UInt64(payload.count) << 32
             (kind, b, c) = (13, payload.withUnsafeBytes { Checksum.of($0) }, attempts.next)
+        case .syncing: (kind, a, b, c) = (14, 0, 0, 0)
+        case .synced(let number): (kind, a, b, c) = (15, number, 0, 0)
         }
         payload += [UInt8](repeating: 0, count: JournalRecord.padding(payload.count))
         var bytes: [UInt8] = [kind, flags, 0, 0, 0, 0, 0, 0]
@@ -214,6 +226,8 @@ enum JournalRecord: Equatable {
             else { return nil }
             let attempts = Attempts(count: Int(a >> 8 & 0xff_ffff), next: c, reason: texts[0])
             return (.attempted(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), attempts), 1 + units(a >> 32))
+        case 14: return (.syncing, 1)
+        case 15: return (.synced(number: a), 1)
         default: return nil
         }
     }

@@ -26,8 +26,12 @@ extension LocalStore {
                 journal.distrust()
                 throw error
             }
-            try journal.append(lost + [.durable(records: records), .boot(boot)])
+            _ = try journal.file.lock(offset: Journal.syncLock, length: 1, wait: true)
+            defer { journal.file.unlock(offset: Journal.syncLock, length: 1) }
+            try journal.append(lost + [.durable(records: records), .boot(boot), .syncing])
+            let number = UInt64(journal.records - 1)
             try journal.sync()
+            try journal.append([.synced(number: number)])
             tell(journal) { .recovered($0, lostRanges: lost.count) }
             return true
         }

@@ -74,6 +74,7 @@ extension LocalStore {
             let destination = try? Destination(
                 id, relativePath: journal.header.relativePath, layout: settings.layout)
         {
+            if journal.boot == boot { try journal.checkSyncs() }
             // The publisher is about to record that the file is finished, or died before it could.
             try settle(&journal, files, destination)
             if journal.isPublished { return nil }

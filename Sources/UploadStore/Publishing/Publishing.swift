@@ -36,6 +36,15 @@ extension LocalStore {
     }
 
     private func publish(_ upload: Upload, size: UInt64, locked file: any File) throws(StoreError) -> String {
+        try upload.syncing { number throws(StoreError) in
+            (try publish(upload, size: size, locked: file, syncing: number), [])
+        }
+    }
+
+    /// - Parameter records: the number of the `syncing` record, which `published` closes.
+    private func publish(
+        _ upload: Upload, size: UInt64, locked file: any File, syncing records: UInt64
+    ) throws(StoreError) -> String {
         // After the file's end there may be a copy of the last chunk (`Journal.tailOffset`). The record that the chunk
         // has been moved must survive a power cut before the copy is removed.
         if try onDisk({ () throws(FileError) in try file.status().size }) > size {
@@ -43,7 +52,6 @@ extension LocalStore {
             try onDisk { () throws(FileError) in try file.truncate(to: size) }
         }
         let status = try onDisk { () throws(FileError) in try file.status() }
-        guard let records = try upload.look({ UInt64($0.records) }) else { throw .busy }
         try upload.sync { () throws(FileError) in
             try file.sync()
             try state.sync()
@@ -191,8 +199,14 @@ extension LocalStore {
         let wasGone = try state.status(files.data) == nil
         if case .announced(let number, let inode) = journal.publication, try isRenamed(journal, destination) {
             if let id = journal.header.uploadID { clearParts(of: id) }
+            let name = destination.filename.numbered(number)
+            if journal.isSyncAbandoned {
+                // The publisher may have died in a failed sync of the folders: the next one must have changes to write.
+                guard let folder = try destination.open(from: root),
+                    renameAgain(name, in: folder, files, destination), try isRenamed(journal, destination)
+                else { throw FileError(operation: "rename", name: name, code: EIO) }
+            }
             do { try destination.sync(from: root) } catch {
-                let name = destination.filename.numbered(number)
                 if let folder = try? destination.open(from: root), renameAgain(name, in: folder, files, destination) {
                     throw error
                 }

@@ -158,26 +158,40 @@ final class LocalWriter: ChunkWriter {
     /// Records that the range is held.
     private func record(_ file: any File) throws(StoreError) {
         guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
-        let isDurable = store.settings.durability == .chunk
-        if isDurable {
-            try upload.syncData(file)
-            try upload.sync { () throws(FileError) in try store.state.sync() }
+        if store.settings.durability == .chunk {
+            return try upload.syncing { number throws(StoreError) in
+                try upload.sync { () throws(FileError) in
+                    try file.sync()
+                    try store.state.sync()
+                }
+                _ = try record(range, of: file, durable: number)
+                return ((), [])
+            }
         }
+        let isComplete = try record(range, of: file, durable: nil)
+        // If the file is complete, publishing syncs it now.
+        if !isComplete { try writeBack(range.length, of: file) }
+    }
+
+    /// Appends the records, and syncs the journal if the records before `durable` are known to survive a power cut.
+    ///
+    /// - Returns: true if the file is complete.
+    private func record(_ range: ByteRange, of file: any File, durable: UInt64?) throws(StoreError) -> Bool {
         var isThere = false
         var isComplete = false
         let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
             // Writes succeed even if the file's name was removed by another program.
             isThere = try file.status().names > 0
             guard isThere else { return }
-            var records: [JournalRecord] = [.held(range, checksum: value)] + consequence.records(journal)
+            var records: [JournalRecord] = durable.map { [.durable(records: $0)] } ?? []
+            records += [.held(range, checksum: value)] + consequence.records(journal)
             if !metadata.isEmpty && metadata != journal.metadata { records.append(.described(metadata)) }
             try journal.append(records)
-            if isDurable { try journal.sync() }
+            if durable != nil { try journal.sync() }
             isComplete = journal.coversFile
         }
         guard recorded, isThere else { throw .busy }
-        // If the file is complete, publishing syncs it now.
-        if !isDurable && !isComplete { try writeBack(range.length, of: file) }
+        return isComplete
     }
 
     /// How many bytes may gather before write-back starts. Less would mean more and smaller writes to the medium.
@@ -234,20 +248,26 @@ final class LocalWriter: ChunkWriter {
         try upload.syncData(file)
         // While it may still be the shorter of two possible chunks, the bytes after that one belong to another chunk.
         let shorter = received <= layout.lengths[0] ? ByteRange(from: layout.offset, length: layout.lengths[0]) : nil
-        var held: [ByteRange] = []
-        let done = try upload.change { [all = layout.range] journal throws(FileError) in
-            try journal.append([.lost(shorter ?? all)])
-            try journal.sync()
-            held = journal.held.intersection(all)
+        let held = try upload.syncing { [all = layout.range] _ throws(StoreError) in
+            var held: [ByteRange] = []
+            let done = try upload.change { journal throws(FileError) in
+                try journal.append([.lost(shorter ?? all)])
+                try journal.sync()
+                held = journal.held.intersection(all)
+            }
+            guard done else { throw .busy }
+            return (held, [])
         }
-        guard done else { throw .busy }
         state = .writing(file, held: held)
     }
 
     /// Syncs a `lost` record that another writer has appended and may have died before syncing.
     private func makeLossesCertain() throws(StoreError) {
         guard try upload.look({ $0.mayForgetLoss }) == true else { return }
-        _ = try upload.change { journal throws(FileError) in try journal.sync() }
+        try upload.syncing { _ throws(StoreError) in
+            _ = try upload.change { journal throws(FileError) in try journal.sync() }
+            return ((), [])
+        }
     }
 
     private func put(_ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64) throws(StoreError) {
