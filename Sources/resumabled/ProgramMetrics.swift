@@ -144,7 +144,7 @@ final class ProgramMetrics: Sendable {
                 "resumabled_completion_duration_seconds",
                 "The same, of the chunks that completed their file.", completionTime),
             .gauge("resumabled_uploads_under_way", "Unfinished uploads.") {
-                (try? store.countUnderWay()).map(Double.init)
+                (try? store.countUnderWay()).map { Double($0) }
             },
             .counter("resumabled_uploads_begun_total", "Uploads begun.", begun),
             .counter(
@@ -175,13 +175,13 @@ final class ProgramMetrics: Sendable {
                 Double(busy.value)
             },
             .gauge("resumabled_store_free_bytes", "Free bytes of the store's disk that the program may use.") {
-                (space?.free).map(Double.init)
+                space.map { Double($0.free) }
             },
             .gauge("resumabled_store_size_bytes", "The size of the store's disk.") {
-                (space?.total).map(Double.init)
+                space.map { Double($0.total) }
             },
             .gauge("resumabled_store_floor_bytes", "Free bytes below which no upload begins (--min-free).") {
-                (space?.minimumFree).map(Double.init)
+                space.map { Double($0.minimumFree) }
             },
         ] + ProcessMetrics.families
     }
