@@ -137,21 +137,28 @@ struct Serve: ParsableCommand {
         ) { line in
             log.error("\(line)")
         }
+        let maintenance = try MaintenanceThread(
+            store, sweepEvery: sweepInterval,
+            report: { failure in
+                log.error("sweep failed", metadata: ["cause": "\(failure)"])
+                metrics.record(failure)
+            })
         if !dispatcher.start(store.outbox) { log.error("events are not delivered: cannot start their threads") }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
         manager.ready()
 
-        let signal = attend(store, responder, manager, log, metrics, until: signals)
+        let signal = attend(responder, manager, log, until: signals)
         manager.stopping()
         log.info("stopping", metadata: ["signal": "\(signal)"])
         let busy = responder.stop(within: stopTimeout)
         dispatcher.stop(within: min(stopTimeout, 2))
+        let isSwept = maintenance.stop()
         if busy > 0 { log.warning("requests were cut off", metadata: ["count": "\(busy)"]) }
         log.info("stopped")
-        if busy > 0 {
-            // Their threads still use the objects that a return would release.
+        if busy > 0 || !isSwept {
+            // These threads still use the objects that a return would release.
             _ = consume listener
-            _exit(1)
+            _exit(busy > 0 ? 1 : 0)
         }
     }
 
@@ -221,20 +228,13 @@ struct Serve: ParsableCommand {
         return String(cString: full)
     }
 
-    /// Sweeps the store now and then, and tells the service manager that requests are still answered, until a signal
-    /// comes.
+    /// Tells the service manager that requests are still answered, until a signal comes.
     ///
     /// - Returns: the signal's number.
     private func attend(
-        _ store: any StoreMaintenance, _ responder: Responder, _ manager: ServiceManager, _ log: Logger,
-        _ metrics: ProgramMetrics, until signals: StopSignals
+        _ responder: Responder, _ manager: ServiceManager, _ log: Logger, until signals: StopSignals
     ) -> Int32 {
-        var nextSweep = ContinuousClock.now
         while true {
-            if ContinuousClock.now >= nextSweep {
-                sweep(store, log, metrics)
-                nextSweep = .now + sweepInterval
-            }
             if let limit = manager.watchdogSeconds {
                 if responder.isAlive(within: limit) {
                     manager.alive()
@@ -242,24 +242,17 @@ struct Serve: ParsableCommand {
                     log.critical("no thread has finished a request in time", metadata: ["seconds": "\(limit)"])
                 }
             }
-            let pause = max(.seconds(1), nextSweep - .now).components.seconds
             // Twice in the watchdog's time, as sd_watchdog_enabled(3) advises.
-            let pulse = manager.watchdogSeconds.map { max(1, Int64($0) / 2) } ?? pause
-            if let signal = signals.wait(seconds: Int(min(pause, pulse))) { return signal }
+            let pulse = manager.watchdogSeconds.map { max(1, $0 / 2) } ?? 3600
+            if let signal = signals.wait(seconds: pulse) { return signal }
         }
     }
 
-    private func sweep(_ store: any StoreMaintenance, _ log: Logger, _ metrics: ProgramMetrics) {
-        for failure in store.sweep().failures {
-            log.error("sweep failed", metadata: ["cause": "\(failure)"])
-            metrics.record(failure)
-        }
-    }
-
-    /// How long after a sweep the next one begins. Uploads that were only half begun are swept even if nothing expires.
-    private var sweepInterval: Duration {
+    /// How long after a sweep the next one begins, in milliseconds. Uploads that were only half begun are swept even if
+    /// nothing expires.
+    private var sweepInterval: UInt64 {
         let expire = store.expire.seconds
-        return .seconds(expire == 0 ? 3600 : min(max(expire / 8, 1), 3600))
+        return (expire == 0 ? 3600 : min(max(expire / 8, 1), 3600)) * 1000
     }
 
     private func listener() throws -> Listener {

@@ -40,10 +40,17 @@ struct StoreOptions: ParsableArguments {
     )
     var expire = TimeSpan(seconds: 7 * 86_400)
 
+    @Option(
+        help: ArgumentHelp(
+            "For how long a test of a finished file is answered with 200, if the client doesn't state when the file was "
+                + "modified (s, m, h, d).", valueName: "time"))
+    var finishedWindow = TimeSpan(seconds: 15 * 60)
+
     func settings(openUploads: Int, recipients: Recipients) -> StoreSettings {
         StoreSettings(
             durability: durability, minimumFree: minFree.bytes, layout: layout, onConflict: onConflict,
-            onSizeChange: onSizeChange, expire: expire.seconds, recipients: recipients, openUploads: openUploads)
+            onSizeChange: onSizeChange, expire: expire.seconds, finishedWindow: finishedWindow.seconds,
+            recipients: recipients, openUploads: openUploads)
     }
 }
 

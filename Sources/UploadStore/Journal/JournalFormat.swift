@@ -20,8 +20,10 @@ import UploadModel
 //                                                      `published`: these bytes were sent again, and are the same. With
 //                                                      1 in the byte after the kind: provisional (`Superseding`)
 //     2  lost       offset      length   -             these bytes are not held any more
-//     3  durable    number      -        -             the data file was synced: the ranges of the records before that
+//     3  durable    number      0        -             the data file was synced: the ranges of the records before that
 //                                                      number survive a power cut
+//     3  syncing    0           1        -             files of the upload are about to be synced
+//     3  synced     0           2        number        the sync has succeeded that the record with this number announced
 //     4  boot       id (low)    id (high) -            the following records were written during the boot with this id
 //     5  publishing number      inode    recipients    the data file, which has this inode, is about to be renamed to
 //                                                      the name with this number; once it is, these recipients (a bit
@@ -41,8 +43,6 @@ import UploadModel
 //                                                      r (the lowest 8 bits) failed; the next is due at that time. The
 //                                                      following n (32 bits) bytes, padded as in 11, are the reason: a
 //                                                      length (4) and UTF-8
-//     14 syncing    -           -        -             files of the upload are about to be synced
-//     15 synced     number      -        -             the sync has succeeded that the record with this number announced
 //
 // Validity: the header is valid if its length, texts and checksum are right; a file without a valid header is treated
 // as no journal. Records are valid in order up to the first whose check (or that of its payload) differs, which is cut
@@ -171,8 +171,10 @@ enum JournalRecord: Equatable {
             let count = UInt64(min(attempts.count, Attempts.maximumCount))
             a = UInt64(recipients.rawValue) | count << 8 | UInt64(payload.count) << 32
             (kind, b, c) = (13, payload.withUnsafeBytes { Checksum.of($0) }, attempts.next)
-        case .syncing: (kind, a, b, c) = (14, 0, 0, 0)
-        case .synced(let number): (kind, a, b, c) = (15, number, 0, 0)
+        // A release that does not know these two reads them as `durable` of no record, and may share the root during an
+        // upgrade.
+        case .syncing: (kind, a, b, c) = (3, 0, 1, 0)
+        case .synced(let number): (kind, a, b, c) = (3, 0, 2, number)
         }
         payload += [UInt8](repeating: 0, count: JournalRecord.padding(payload.count))
         var bytes: [UInt8] = [kind, flags, 0, 0, 0, 0, 0, 0]
@@ -202,7 +204,13 @@ enum JournalRecord: Equatable {
                 (.held($0, checksum: c, isProvisional: isProvisional), 1)
             }
         case 2: return ByteRange(possibleFrom: a, length: b).map { (.lost($0), 1) }
-        case 3: return (.durable(records: a), 1)
+        case 3:
+            switch b {
+            case 0: return (.durable(records: a), 1)
+            case 1: return (.syncing, 1)
+            case 2: return (.synced(number: c), 1)
+            default: return nil
+            }
         case 4: return (.boot(BootID(low: a, high: b)), 1)
         case 5: return (.publishing(number: a, inode: b, owed: Recipients(rawValue: UInt8(truncatingIfNeeded: c))), 1)
         case 6: return c.isPossible ? (.published(number: a, inode: b, time: c), 1) : nil
@@ -226,8 +234,6 @@ enum JournalRecord: Equatable {
             else { return nil }
             let attempts = Attempts(count: Int(a >> 8 & 0xff_ffff), next: c, reason: texts[0])
             return (.attempted(Recipients(rawValue: UInt8(truncatingIfNeeded: a)), attempts), 1 + units(a >> 32))
-        case 14: return (.syncing, 1)
-        case 15: return (.synced(number: a), 1)
         default: return nil
         }
     }

@@ -12,6 +12,13 @@ package protocol StoreMaintenance: Sendable {
     /// Removes uploads and records that have expired, and what dead processes left behind. Uploads that a request is
     /// writing to stay.
     func sweep() -> SweepReport
+
+    /// Publishes uploads that only waited for time to pass. Called about once a second; must be quick.
+    func finishWaiting()
+}
+
+extension StoreMaintenance {
+    package func finishWaiting() {}
 }
 
 /// What a sweep did.

@@ -62,7 +62,7 @@ extension LocalStore {
     /// - Throws: `StoreError.busy` while another request does the same, or what an upload's beginning throws.
     func supersede(_ upload: Upload, with chunk: ChunkRequest, at offset: UInt64) throws(StoreError) {
         guard let lease = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return }
-        guard try onDisk({ () throws(FileError) in try lease.lock(offset: 2, length: 1, wait: false) }) else {
+        guard try onDisk({ () throws(FileError) in try lease.lock(offset: 3, length: 1, wait: false) }) else {
             throw .busy
         }
         guard try upload.look({ $0.isPublished }) == true else { return }
