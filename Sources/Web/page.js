@@ -35,14 +35,24 @@
   /** The texts of the list of unfinished uploads. */
   const PENDING = {
     en: {
-      continue: 'Continue', forget: 'Forget', pendingText: '{share}% of {size}',
+      continue: 'Continue', forget: 'Forget', pendingText: '{share}% of {size}', cancel: 'Cancel',
+      continueAll: 'Continue all {n}', forgetAll: 'Forget all', groupText: '{n} files · {share}% of {size}',
+      showFiles: 'Show files', chooseFile: 'Choose the file', chooseFolder: 'Choose the folder',
+      chooseFileTitle: 'Choose {name} again', chooseFolderTitle: 'Choose the folder {name} again',
+      needsFolder: 'Your browser cannot open the files by itself. Press “Continue all” again and choose {name}.',
+      notInFolder: '{n} files are not in the chosen folder. Choose {name}.',
       needsFile: 'Your browser cannot open the file by itself. Press Continue again and choose {name}.',
       otherFile: 'This is a different file. Choose {name}.',
       changed: '{name} has changed since then. It is uploaded from the beginning.',
       taken: '{name} was continued, finished or forgotten in another tab.',
     },
     zh: {
-      continue: '继续上传', forget: '不再上传', pendingText: '{size} 的 {share}%',
+      continue: '继续上传', forget: '不再上传', pendingText: '{size} 的 {share}%', cancel: '取消',
+      continueAll: '继续全部 {n} 个', forgetAll: '全部放弃', groupText: '{n} 个文件 · {size} 的 {share}%',
+      showFiles: '显示文件', chooseFile: '选择文件', chooseFolder: '选择文件夹',
+      chooseFileTitle: '请重新选择 {name}', chooseFolderTitle: '请重新选择文件夹 {name}',
+      needsFolder: '浏览器无法自行打开这些文件。请再次点击“继续全部”，然后选择 {name}。',
+      notInFolder: '所选文件夹中缺少 {n} 个文件，请选择 {name}。',
       needsFile: '浏览器无法自行打开此文件。请再次点击“继续上传”，然后选择 {name}。',
       otherFile: '这不是同一个文件，请选择 {name}。',
       changed: '{name} 自上次以来已更改，将从头开始上传。',

@@ -1,0 +1,214 @@
+"""Order and room on the page, in a real Chromium: what runs comes first, the drop area makes room, folders are one row,
+dialogs name what they ask for, and details that were typed are kept."""
+
+import time
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from support import pages
+from support.client import MIB, random_bytes
+from support.server import wait_until
+
+pytestmark = pytest.mark.browser
+
+
+def order(browser) -> list[tuple[str, str]]:
+    """Name and state of each row, from top to bottom."""
+    rows = browser.script(
+        """return [...document.querySelectorAll('.uploader-item')]
+          .sort((one, other) => one.getBoundingClientRect().top - other.getBoundingClientRect().top)
+          .map((row) => [row.dataset.name, row.dataset.state])"""
+    )
+    return [tuple(row) for row in rows]
+
+
+def make(folder, count: int, size: int) -> list:
+    folder.mkdir(exist_ok=True)
+    files = [folder / f"{number:02}.bin" for number in range(count)]
+    for number, path in enumerate(files):
+        path.write_bytes(random_bytes(size, seed=number))
+    return files
+
+
+def test_what_runs_comes_first_and_what_waits_says_so(browser, tmp_path):
+    files = make(tmp_path / "files", 8, 2 * MIB)
+    browser.open().pick(*files[:4])
+    browser.wait_for_states("done", "done", "done", "done")
+    browser.slow_down(MIB)
+    browser.pick(*files[4:])
+    wait_until(lambda: "uploading" in browser.states(), 10, "the next ones run")
+
+    def is_in_order() -> bool:
+        ranks = {"uploading": 0, "retrying": 0, "queued": 1, "paused": 1}
+        seen = [ranks.get(state, 2) for _, state in order(browser)]
+        return seen == sorted(seen) and seen[0] == 0
+
+    wait_until(is_in_order, 10, "what runs is on top, what is done at the end")
+    waiting = [row["text"] for row in browser.rows() if row["state"] == "queued"]
+    assert waiting and all("Waiting" in text for text in waiting)
+    browser.full_speed()
+    browser.wait_for_states(*["done"] * 8)
+    wait_until(lambda: [name for name, _ in order(browser)] == [file.name for file in files], 10, "in order of adding")
+
+
+def test_rows_do_not_move_under_the_pointer_and_keep_the_focus(browser, tmp_path):
+    files = make(tmp_path / "files", 4, 4 * MIB)
+    browser.open().slow_down(MIB // 2)
+    browser.pick(*files)
+    wait_until(lambda: browser.states().count("uploading") >= 1, 10, "some run")
+    browser.press("pause", "00.bin")
+    before = order(browser)
+    time.sleep(0.5)
+    assert [name for name, _ in order(browser)] == [name for name, _ in before], "the user has just pressed a button"
+    wait_until(lambda: order(browser)[0][0] != "00.bin", 10, "later, running files are first")
+    label = browser.script("return document.activeElement.getAttribute('aria-label')")
+    assert label == "Resume: 00.bin", "the focus goes with its row"
+
+
+def test_the_drop_area_makes_room(browser, tmp_path):
+    def height() -> int:
+        return browser.script("return document.querySelector('.resumable-drop').offsetHeight")
+
+    [file] = make(tmp_path / "files", 1, 10)
+    before = browser.open() and height()
+    browser.pick(file)
+    browser.wait_for_states("done")
+    wait_until(lambda: height() < before / 2, 5, "the drop area is smaller")
+    assert browser.visible(".resumable-browse")
+    browser.click(".uploader-clear")
+    wait_until(lambda: height() == before, 5, "without files it is large again")
+
+
+def test_unfinished_uploads_of_a_folder_are_one_row(server, browser, tmp_path):
+    make(tmp_path / "album", 6, MIB)
+    [single] = make(tmp_path / "other", 1, 2 * MIB)
+    browser.open().go_offline()
+    browser.pick_folder(tmp_path / "album")
+    browser.pick(single)
+    wait_until(lambda: browser.remembered() >= 0, 10, "the browser remembers what is under way")
+    wait_until(lambda: len(browser.rows()) == 7, 10, "all are on the list")
+    time.sleep(1)
+    browser.full_speed()
+    browser.script("uploader.resumable.pause(); window.stop()")
+    browser.reload()
+    wait_until(lambda: browser.visible(".pending-group"), 10, "the folder is one row")
+    assert browser.text(".pending-group .pending-name") == "album"
+    assert browser.text(".pending-continue-all") == "Continue all 6"
+    assert "6 files" in browser.text(".pending-group > .pending-main .pending-text")
+    assert not browser.visible(".pending-group .pending-item"), "its files are folded"
+    assert browser.visible(".pending-item[data-name='00.bin'] .pending-continue") is False
+    browser.screenshot("pending-folder")
+
+    browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+    browser.click(".pending-continue-all")
+    wait_until(lambda: browser.visible(".pending-dialog"), 5, "the page names the folder")
+    assert browser.text(".pending-dialog-title") == "Choose the folder album again"
+    browser.screenshot("pending-dialog")
+    browser.driver.find_element("css selector", ".pending input[webkitdirectory]").send_keys(str(tmp_path / "album"))
+    browser.wait_for_states(*["done"] * 6)
+    wait_until(lambda: not browser.visible(".pending-group"), 5, "the group is gone")
+    assert not browser.visible(".pending-dialog")
+    assert [name for name in server.finished_files()] == [f"{number:02}.bin" for number in range(6)]
+
+
+def test_the_dialog_names_the_file_that_has_to_be_chosen_again(server, browser, tmp_path):
+    [file] = make(tmp_path / "files", 1, 4 * MIB)
+    browser.open().slow_down(MIB)
+    browser.pick(file)
+    wait_until(lambda: len(browser.traffic.read().stored) >= 1 and browser.remembered() >= 0, 20, "it is under way")
+    browser.reload()
+    browser.wait_for_pending(file.name)
+    browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+    browser.click(".pending-continue")
+    wait_until(lambda: browser.visible(".pending-dialog"), 5, "the page names the file")
+    assert browser.text(".pending-dialog-title") == "Choose 00.bin again"
+    assert "4.19 MB" in browser.text(".pending-dialog-text")
+    browser.type(Keys.ESCAPE)
+    wait_until(lambda: not browser.visible(".pending-dialog"), 5, "Escape closes it")
+    assert browser.pending() == [file.name]
+    browser.click(".pending-continue")
+    browser.click(".pending-dialog-choose")
+    browser.full_speed()
+    browser.give_pending(file)
+    browser.wait_for_states("done")
+    assert (server.root / file.name).read_bytes() == file.read_bytes()
+
+
+def test_typed_details_survive_escape(browser, tmp_path):
+    files = make(tmp_path / "files", 2, 12 * MIB)
+    browser.open().slow_down(MIB // 2)
+    browser.pick(*files)
+
+    def title() -> str:
+        return browser.script("return document.querySelector('.file-edit-container [name=title]').value")
+
+    browser.press("edit", "00.bin")
+    browser.fill(".file-edit-container [name=title]", "A long title")
+    browser.type(Keys.ESCAPE)
+    wait_until(lambda: "Details not saved" in browser.rows()[0]["text"], 5, "the row tells that they are not saved")
+    browser.press("edit", "01.bin")
+    assert title() == "", "another file has its own details"
+    browser.fill(".file-edit-container [name=title]", "Another title")
+    browser.press("edit", "00.bin")
+    assert title() == "A long title"
+    browser.click(".uploader-edit-save")
+    wait_until(lambda: "A long title" in browser.rows()[0]["text"], 5, "they are saved")
+    assert "not saved" not in browser.rows()[0]["text"]
+    browser.press("edit", "01.bin")
+    assert title() == "Another title"
+    browser.click(".uploader-edit-cancel")
+    browser.press("edit", "01.bin")
+    assert title() == "", "Cancel drops them"
+
+
+OWN_PAGE = """<!doctype html><html lang="de"><head><meta charset="utf-8"><title>Own</title></head><body>
+<div class="drop">Drop <button class="browse resumable-browse" type="button">Browse</button></div>
+<div class="progress"><div class="progress-bar"></div><span class="progress-text"></span></div>
+<div class="list"></div><div class="edit"></div>
+<script src="/resources/um/script/resumable.js"></script>
+<script src="/resources/um/script/resumable-uploader.js"></script>
+<script>const uploader = new ResumableUploader('', {}, '.browse', '.drop', '.progress', '.list', '.edit', {
+  autoStart: false, language: 'de',
+  words: { queued: 'Wartet', done: 'Hochgeladen', start: 'Hochladen', editTitle: 'Angaben zu {name}' } });</script>
+</body></html>"""
+
+
+@pytest.fixture
+def own_page(server, browser, tmp_path):
+    (tmp_path / "own.html").write_text(OWN_PAGE)
+    pages.serve(server, {"/own": pages.file(tmp_path / "own.html", "text/html")})
+    return browser.open("/own")
+
+
+def test_without_auto_start_there_is_time_for_titles_and_the_page_has_its_own_words(server, own_page, tmp_path):
+    browser = own_page
+    files = make(tmp_path / "files", 2, 100_000)
+    browser.pick(files[0])
+    wait_until(lambda: browser.whole() == "ready", 5, "the upload waits for its start")
+    browser.pick(files[1])
+    browser.wait_for_states("queued", "queued")
+    time.sleep(1)
+    assert not browser.traffic.read().tests and not browser.traffic.uploads, "nothing was sent"
+    assert "Wartet" in browser.rows()[0]["text"] and "100 kB" in browser.rows()[0]["text"]
+    assert browser.text(".uploader-start") == "Hochladen"
+    browser.press("edit", "00.bin")
+    assert browser.text(".uploader-edit-title") == "Angaben zu 00.bin"
+    browser.fill("[name=title]", "Erster")
+    browser.click(".uploader-edit-save")
+    browser.click(".uploader-start")
+    browser.wait_for_states("done", "done")
+    assert "Hochgeladen" in browser.rows()[0]["text"]
+    assert not browser.visible(".uploader-start")
+    told = {sent["resumableFilename"]: sent.get("title") for sent in browser.traffic.read().uploads.values()}
+    assert told == {"00.bin": "Erster", "01.bin": None}
+    assert browser.script("return document.querySelector('.list').lang") == "de"
+
+    # The next files wait again.
+    third = tmp_path / "files" / "third.bin"
+    third.write_bytes(random_bytes(1000))
+    browser.pick(third)
+    wait_until(lambda: browser.whole() == "ready", 5, "the next upload waits for its start, too")
+    browser.click(".uploader-start")
+    browser.wait_for_states("done", "done", "done")
+    assert "third.bin" in server.finished_files()
