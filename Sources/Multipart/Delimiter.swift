@@ -11,6 +11,9 @@ import CLinux
 ///
 /// A CR occurs only at the start of a delimiter and before its last byte. So nothing has to be read again after a
 /// mismatch: another candidate can begin only at the byte that caused the mismatch.
+///
+/// A body whose first delimiter line ends in LF alone has LF in the place of every CR LF: some clients write it so, and
+/// Werkzeug accepts it. The same holds then with LF in the place of CR. One body never mixes the two line breaks.
 struct Delimiter {
     /// The result of judging a candidate.
     enum Verdict {
@@ -24,13 +27,26 @@ struct Delimiter {
         case overlong
     }
 
-    /// CR LF "--" boundary.
+    /// The line break of the body, "--" and the boundary.
     let bytes: [UInt8]
+    let lineBreak: LineBreak
     private let maximumPadding: Int
 
-    init(_ boundary: Boundary, limits: MultipartLimits) {
-        bytes = Array("\r\n--".utf8) + boundary.bytes
+    init(_ boundary: Boundary, lineBreak: LineBreak = .crlf, limits: MultipartLimits) {
+        self.lineBreak = lineBreak
+        bytes = lineBreak.bytes + Array("--".utf8) + boundary.bytes
         maximumPadding = limits.paddingBytes
+    }
+
+    /// True if the candidate is a delimiter line at the start of a body that ends in LF alone.
+    ///
+    /// - Parameters:
+    ///   - byte: the next byte.
+    ///   - count: how many bytes of the candidate match.
+    ///   - last: the last one of them.
+    func endsInLineFeed(_ byte: UInt8, after count: Int, last: UInt8) -> Bool {
+        let hasTail = count > bytes.count
+        return byte == ASCII.lineFeed && count >= bytes.count && (!hasTail || ASCII.isPadding(last))
     }
 
     /// Judges a candidate by its next byte. With `open` and `match` the byte belongs to the candidate.
@@ -43,6 +59,17 @@ struct Delimiter {
     func judge(_ byte: UInt8, after count: Int, last: UInt8) -> Verdict {
         if count < bytes.count { return byte == bytes[count] ? .open : .mismatch }
         let inTail = count > bytes.count
+        if lineBreak == .lf {
+            switch (inTail && last == ASCII.hyphen, byte) {
+            case (true, ASCII.hyphen): return .match(close: true)
+            case (true, _): return .mismatch
+            case (false, ASCII.lineFeed): return .match(close: false)
+            case (false, ASCII.hyphen): return inTail ? .mismatch : .open
+            case (false, ASCII.space), (false, ASCII.tab):
+                return count - bytes.count < maximumPadding ? .open : .overlong
+            default: return .mismatch
+            }
+        }
         switch (inTail, last, byte) {
         case (true, ASCII.carriageReturn, _): return byte == ASCII.lineFeed ? .match(close: false) : .mismatch
         case (true, ASCII.hyphen, _): return byte == ASCII.hyphen ? .match(close: true) : .mismatch
@@ -69,7 +96,7 @@ struct Delimiter {
         }
         // A candidate that the end of the input cuts off.
         for place in max(index, input.count - bytes.count + 1)..<input.count
-        where input[place] == ASCII.carriageReturn && bytes.starts(with: input[place...]) {
+        where input[place] == bytes[0] && bytes.starts(with: input[place...]) {
             return place
         }
         return input.count

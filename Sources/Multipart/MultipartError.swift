@@ -32,7 +32,7 @@ package enum MultipartError: Error, Equatable, Sendable {
     case headerTooLong(limit: Int)
     /// A header has a NUL byte.
     case nulInHeader
-    /// A header has a CR without LF or an LF without CR.
+    /// A header has a line break other than that of the body's first line.
     case bareLineBreak
     /// A header line has no colon, has no valid name before it, or continues a line that doesn't exist.
     case malformedHeaderLine
@@ -73,7 +73,7 @@ package enum MultipartError: Error, Equatable, Sendable {
         case .tooManyHeaderLines(let limit): "A part of the form has more than \(limit) header lines."
         case .headerTooLong(let limit): "A part of the form has a header of more than \(limit) bytes."
         case .nulInHeader: "A part of the form has a NUL byte in its header."
-        case .bareLineBreak: "A part of the form has a line break other than CR LF in its header."
+        case .bareLineBreak: "A part of the form has a mixed or bare line break in its header."
         case .malformedHeaderLine: "A part of the form has a header line that cannot be read."
         case .repeatedHeader: "A part of the form repeats a header."
         case .dispositionMissing: "A part of the form has no Content-Disposition."

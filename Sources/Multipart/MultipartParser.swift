@@ -35,7 +35,8 @@ package struct MultipartParser: Sendable {
     }
 
     private let limits: MultipartLimits
-    private let delimiter: Delimiter
+    private let boundary: Boundary
+    private var delimiter: Delimiter
     private var state = State.matching(.preamble, pretended: 2)
     private var candidate = Array("\r\n".utf8)
     private var header = HeaderBlock()
@@ -47,6 +48,7 @@ package struct MultipartParser: Sendable {
     /// A parser for one body.
     package init(boundary: Boundary, limits: MultipartLimits = MultipartLimits()) {
         self.limits = limits
+        self.boundary = boundary
         delimiter = Delimiter(boundary, limits: limits)
     }
 
@@ -146,6 +148,16 @@ package struct MultipartParser: Sendable {
     ) throws(MultipartError) -> MultipartEvent? {
         while offset < input.count {
             let byte = input[offset]
+            if section == .preamble, pretended > 0,
+                delimiter.endsInLineFeed(byte, after: candidate.count, last: candidate.last ?? 0)
+            {
+                // The body begins with a delimiter line that ends in LF: so does every line to come.
+                delimiter = Delimiter(boundary, lineBreak: .lf, limits: limits)
+                offset += 1
+                header.clear(.lf)
+                state = .header
+                return nil
+            }
             switch delimiter.judge(byte, after: candidate.count, last: candidate.last ?? 0) {
             case .open:
                 candidate.append(byte)
@@ -159,7 +171,7 @@ package struct MultipartParser: Sendable {
                 return section == .preamble ? nil : .heldData(held.prefix(count))
             case .match(let close):
                 offset += 1
-                header.clear()
+                header.clear(delimiter.lineBreak)
                 state = close ? .closed : .header
                 return section == .preamble ? nil : .partEnded
             case .overlong:
@@ -182,8 +194,8 @@ package struct MultipartParser: Sendable {
             let part = try PartHeader(header, limits: limits)
             fieldBytes = 0
             candidate.removeAll(keepingCapacity: true)
-            candidate += "\r\n".utf8
-            state = .matching(part.filename == nil ? .field : .file, pretended: 2)
+            candidate += delimiter.lineBreak.bytes
+            state = .matching(part.filename == nil ? .field : .file, pretended: delimiter.lineBreak.bytes.count)
             return .partBegan(part)
         }
         return nil

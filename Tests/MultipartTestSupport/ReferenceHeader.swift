@@ -2,10 +2,12 @@ import Multipart
 
 /// A simple reader for the header of a part. Each byte becomes the ISO-8859-1 character with that number.
 package enum ReferenceHeader {
-    package static func part(_ block: [UInt8]) -> Part? {
+    package static func part(_ block: [UInt8], lineBreak: [UInt8] = [0x0D, 0x0A]) -> Part? {
         let text = block.map { Unicode.Scalar($0) }
         for (index, scalar) in text.enumerated() {
             if scalar == "\0" { return nil }
+            if lineBreak.count == 1 && scalar == "\r" { return nil }
+            if lineBreak.count == 1 { continue }
             if scalar == "\r" && text.dropFirst(index + 1).first != "\n" { return nil }
             if scalar == "\n" && (index == 0 || text[index - 1] != "\r") { return nil }
         }

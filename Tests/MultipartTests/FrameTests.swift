@@ -87,7 +87,7 @@ struct FrameTests {
     }
 
     @Test(
-        "What only resembles a delimiter is data",
+        "Bytes that only resemble a delimiter are data",
         arguments: [
             "\r", "\n", "\r\n", "\r\r", "\r\n\r\n", "-", "--", "--bX", "\r\n--", "\r\n--X", "\r\n--bX", "\r\n--b2",
             "\r\n--b-", "\r\n--b-\r\n", "\r\n--b -- ", "\r\n--b \tX", "\r\n--b\r", "\r\n--b \rX", "\r\n--b\nX", "\0",
@@ -116,9 +116,46 @@ struct FrameTests {
         #expect(outcome.error == .truncated && !outcome.ended && outcome.parts.isEmpty)
     }
 
-    @Test("Bare line feeds delimit nothing")
-    func bareLineFeeds() {
-        #expect(parse("--b\n\(Self.a)x\n--b--\n").error == .truncated)
+    private static let lf = "Content-Disposition: form-data; name=a\n\n"
+
+    @Test(
+        "A body whose first delimiter line ends in LF has LF for every line break, and is otherwise read alike",
+        arguments: [
+            "--b\n\(lf)x\n--b--\n", "--b\n\(lf)x\n--b--", "--b \t\n\(lf)x\n--b-- \t\n", "--b\n\(lf)x\n--b--\nepilogue",
+            "--b\nX: y\n\(lf)x\n--b--",
+        ])
+    func lineFeeds(_ body: String) {
+        #expect(parts(body) == [Part("a", data: "x")])
+        for cut in 0...body.utf8.count { #expect(parse(body, cuts: [cut]) == parse(body), "cut at \(cut)") }
+        #expect(parse(body, cuts: Array(0...body.utf8.count)) == parse(body))
+    }
+
+    @Test(
+        "In such a body, too, only a whole delimiter line is no data",
+        arguments: [
+            "\r", "\r\n", "\n", "\n\n", "\n--", "\n--b2", "\n--b-", "\n--b -- ", "\n--b\r", "\n--b \tX", "x--b--",
+        ])
+    func lineFeedData(_ data: String) {
+        for value in [data, "x\(data)", "\(data)x", "x\(data)\(data)x"] {
+            #expect(parts("--b\n\(Self.lf)\(value)\n--b--") == [Part("a", data: value)])
+        }
+        #expect(parts("--b\n\(Self.lf)\n--b\n\(Self.lf)y\n--b--") == [Part("a", data: ""), Part("a", data: "y")])
+        #expect(parts("--b\n\(Self.lf)--b--") == [Part("a", data: "")])
+        #expect(parts("--b--\n") == [])
+    }
+
+    @Test("One body never mixes the two line breaks")
+    func mixedLineBreaks() {
+        #expect(parse("--b\n\(Self.a)x\n--b--\n").error == .bareLineBreak)
+        // A delimiter line that ends in CR LF is data here.
+        #expect(
+            parts("--b\n\(Self.lf)x\r\n--b\r\ny\r\n--b--") == [Part("a", data: "x\r\n--b\r\ny\r")])
+        #expect(parts("--b\n\(Self.lf)x\r\n--b--") == [Part("a", data: "x\r")])
+        #expect(parse("--b\r\n\(Self.lf)x\r\n--b--").error == .bareLineBreak)
+        #expect(parse("--b\r\n\(Self.a)x\n--b--").error == .truncated)
+        // Only the first line of the body decides; LF in front of a delimiter is part of a preamble.
+        #expect(parse("\n--b\n\(Self.lf)x\n--b--").error == .truncated)
+        #expect(parse("\r\n--b\n\(Self.lf)x\n--b--").error == .truncated)
     }
 
     @Test("A parser that has failed repeats its error, also at the end")

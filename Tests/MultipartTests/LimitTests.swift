@@ -72,7 +72,7 @@ struct LimitTests {
             with: .fieldsTooLong(limit: 9))
     }
 
-    @Test("What a field may hold is handed out before its limit is told, also of data that were held")
+    @Test("The data within a field's limit are returned before the error, held data as well")
     func handedOut() {
         let data = "12\r\n--bX"
         for limit in 0..<data.utf8.count {

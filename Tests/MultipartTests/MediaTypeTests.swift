@@ -37,7 +37,7 @@ struct MediaTypeTests {
         }
     }
 
-    @Test("What is no form, or a form without a boundary, is told apart")
+    @Test("Another type and a form without a boundary have different errors")
     func errors() {
         #expect(throws: MultipartError.notFormData) { try boundary("application/octet-stream") }
         #expect(throws: MultipartError.notFormData) { try boundary("multipart/mixed; boundary=x") }
@@ -46,7 +46,7 @@ struct MediaTypeTests {
     }
 
     @Test(
-        "What is no media type is refused",
+        "An invalid media type is refused",
         arguments: [
             "", ";", "text", "text/", "/plain", "a/b/c", "text /plain", "text/plain x", "text/plain; a",
             "text/plain; a=",

@@ -57,7 +57,7 @@ struct PartHeaderTests {
         #expect(parts(form(header)) == [Part("a", filename: "x y", type: "text/plain", data: "x")])
     }
 
-    @Test("The media type is given with its parameters, and is nil where it is none")
+    @Test("The media type has its parameters, and is nil if it is invalid")
     func contentType() throws {
         let disposition = "Content-Disposition: form-data; name=a"
         let typed = form("Content-Type: Text/Plain;charset=UTF-8\r\n\(disposition)\r\nX-Unknown: y")
