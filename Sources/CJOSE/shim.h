@@ -1,2 +1,3 @@
 #include <cjose/cjose.h>
+#include <cjose/base64.h>
 #include <jansson.h>

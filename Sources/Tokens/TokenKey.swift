@@ -84,8 +84,19 @@ struct TokenKey: ~Copyable, Sendable {
     }
 
     /// A JSON Web Key (RFC 7517).
-    init(_ key: JSONValue) throws(TokenKeyError) {
-        if let use = key["use"]?.string, use != "sig" { throw .unsupported("a key for `\(use)`") }
+    ///
+    /// - Parameter purpose: what the key is needed for.
+    init(_ key: JSONValue, for purpose: TokenKeys.Purpose) throws(TokenKeyError) {
+        if let use = key["use"], use.string != "sig" {
+            throw .unsupported("a key for `\(use.string ?? "something else than sig")`")
+        }
+        // RFC 7517, section 4.3. Each algorithm verifies and signs, so a key is for both or for one of them.
+        if let list = key["key_ops"] {
+            let operations = list.elements.map { $0.map(\.string) } ?? []
+            guard operations.contains(purpose.rawValue) else {
+                throw .unsupported("a key whose key_ops lack `\(purpose.rawValue)`")
+            }
+        }
         guard let pointer = cjose_jwk_import_json(UnsafeMutablePointer<json_t>(key.pointer), nil) else {
             throw .unsupported("this kind of key")
         }

@@ -9,6 +9,12 @@ package struct TokenKeys: Sendable {
         init(_ key: consuming TokenKey) { self.key = key }
     }
 
+    /// What keys are needed for, as `key_ops` names it (RFC 7517, section 4.3).
+    package enum Purpose: String, Sendable {
+        case verifying = "verify"
+        case signing = "sign"
+    }
+
     /// The largest file with keys, in bytes.
     private static let maximumFile = 64 << 10
 
@@ -17,7 +23,7 @@ package struct TokenKeys: Sendable {
     /// Reads a file.
     ///
     /// - Throws: `TokenKeyError`, also if one key of several cannot be used.
-    package init(path: String) throws(TokenKeyError) {
+    package init(path: String, for purpose: Purpose = .verifying) throws(TokenKeyError) {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw .unreadable(path: path, cause: errorText(errno)) }
         let file = Descriptor(number)
@@ -32,18 +38,20 @@ package struct TokenKeys: Sendable {
             count += read
         }
         guard count <= TokenKeys.maximumFile else { throw .unreadable(path: path, cause: "it is too large for keys") }
-        try self.init(Array(bytes[..<count]))
+        try self.init(Array(bytes[..<count]), for: purpose)
     }
 
     /// Reads the content of such a file.
     ///
     /// - Throws: `TokenKeyError`.
-    package init(_ bytes: [UInt8]) throws(TokenKeyError) {
+    package init(_ bytes: [UInt8], for purpose: Purpose = .verifying) throws(TokenKeyError) {
         let text = bytes.drop { $0 <= 0x20 }
         if text.starts(with: "{".utf8) {
             guard let json = bytes.withUnsafeBytes({ JSONValue(object: $0) }) else { throw .noKeys }
             var keys: [Key] = []
-            for key in json["keys"].map({ $0.elements ?? [] }) ?? [json] { keys.append(Key(try TokenKey(key))) }
+            for key in json["keys"].map({ $0.elements ?? [] }) ?? [json] {
+                keys.append(Key(try TokenKey(key, for: purpose)))
+            }
             guard !keys.isEmpty else { throw .noKeys }
             self.keys = keys
         } else if text.starts(with: "-----BEGIN ".utf8) {

@@ -1,4 +1,5 @@
 import CJOSE
+import Glibc
 package import UploadModel
 
 /// Verifies upload tokens: JSON Web Tokens (RFC 7519) that are signed with one of the site's keys. PROTOCOL.md, Upload
@@ -57,10 +58,9 @@ package struct TokenVerifier: Sendable {
             let algorithm = cjose_header_get(header, "alg", nil).map({ String(cString: $0) })
         else { throw .malformed }
         // RFC 7515, section 4.1.11: a critical extension that is not understood makes the token invalid.
-        if let critical = cjose_header_get_raw(header, "crit", nil) {
-            free(critical)
-            throw .unsupported
-        }
+        // Also one that is null: cjose takes that for none.
+        guard let members = TokenVerifier.header(parts[0]) else { throw .malformed }
+        guard members["crit"] == nil else { throw .unsupported }
         guard TokenKey.Algorithm(rawValue: algorithm) != nil else { throw .unsupported }
         let id = cjose_header_get(header, "kid", nil).map { String(cString: $0) }
         let isRight = keys.first(id: id, algorithm: algorithm) { key in cjose_jws_verify(jws, key.pointer, nil) }
@@ -72,6 +72,16 @@ package struct TokenVerifier: Sendable {
             let claims = JSONValue(object: UnsafeRawBufferPointer(start: payload, count: count))
         else { throw .malformed }
         return claims
+    }
+
+    /// The members of a token's header.
+    private static func header(_ part: Substring.UTF8View) -> JSONValue? {
+        let text = part.map { CChar(bitPattern: $0) }
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var count = 0
+        guard cjose_base64url_decode(text, text.count, &bytes, &count, nil), let bytes else { return nil }
+        defer { free(bytes) }
+        return JSONValue(object: UnsafeRawBufferPointer(start: bytes, count: count))
     }
 
     private static func isBase64URL(_ byte: UInt8) -> Bool {

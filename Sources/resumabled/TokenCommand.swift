@@ -54,7 +54,7 @@ struct TokenCommand: ParsableCommand {
         }
         let permit = Permit(
             owner: owner, maximumFileSize: maxSize?.bytes, types: types, quota: quota, mayRemove: delete)
-        let keys = try TokenKeys(path: tokenKey)
+        let keys = try TokenKeys(path: tokenKey, for: .signing)
         print(
             try TokenSigner.token(
                 permit, audience: audience, expires: UInt64(time(nil)) + expires.seconds, keys: keys))

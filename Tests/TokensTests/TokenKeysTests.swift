@@ -33,7 +33,7 @@ struct TokenKeysTests {
         (try? TokenVerifier(keys: keys).permit(token, now: 0)) != nil
     }
 
-    @Test("What is minted with a key is read with it, claim by claim, and with no other")
+    @Test("A token that was signed with a key is verified with it, claim by claim, and with no other key")
     func roundTrip() throws {
         let owner = try #require(
             Owner(subject: "münchen", directory: RelativePath("a/b", parameter: "")))
@@ -52,7 +52,7 @@ struct TokenKeysTests {
         }
     }
 
-    @Test("Of a set, the key that the token names is taken, or any where it names none")
+    @Test("Of a set, the key that the token names is used, or any key if it names none")
     func set() throws {
         let old = try keys(jwk("o", #","kid":"old""#))
         let new = try keys(jwk("n", #","kid":"new""#))
@@ -74,7 +74,7 @@ struct TokenKeysTests {
     }
 
     @Test(
-        "What can't be used is told, and nothing is used instead",
+        "Keys that cannot be used are an error",
         arguments: [
             "", "\n", "short", String(repeating: "x", count: 31), "{}", "{", #"{"keys":[]}"#, #"{"keys":{}}"#,
             #"{"kty":"oct","k":"AAAA"}"#, #"{"kty":"oct"}"#, #"{"kty":"OKP","crv":"Ed25519","x":"AA"}"#,
@@ -89,9 +89,26 @@ struct TokenKeysTests {
         #expect(throws: TokenKeyError.self) { try keys(jwk("a", #","alg":"HS512""#)) }
         #expect(throws: TokenKeyError.self) { try keys(jwk("a", #","use":"enc""#)) }
         _ = try keys(jwk("a", #","alg":"HS256","use":"sig""#))
+        for use in ["5", "null", "[]", #"["sig"]"#, "\"\""] {
+            #expect(throws: TokenKeyError.self, "\(use)") { try keys(jwk("a", #","use":\#(use)"#)) }
+        }
     }
 
-    @Test("A file that isn't there is told by its name")
+    @Test(
+        "A key is used only for the operations that its key_ops name (RFC 7517, section 4.3)",
+        arguments: [
+            (#"["verify"]"#, true, false), (#"["sign"]"#, false, true), (#"["sign","verify"]"#, true, true),
+            (#"["encrypt"]"#, false, false), ("[]", false, false), ("null", false, false), (#""verify""#, false, false),
+            (#"[1,"verify"]"#, true, false),
+        ])
+    func operations(_ list: String, _ verifies: Bool, _ signs: Bool) {
+        for (purpose, isAllowed) in [(TokenKeys.Purpose.verifying, verifies), (.signing, signs)] {
+            let text = Array(jwk("a", #","key_ops":\#(list)"#).utf8)
+            #expect(((try? TokenKeys(text, for: purpose)) != nil) == isAllowed, "\(purpose)")
+        }
+    }
+
+    @Test("The error for a missing file has its name")
     func noFile() {
         #expect(throws: TokenKeyError.unreadable(path: "/nowhere/key", cause: "No such file or directory")) {
             try TokenKeys(path: "/nowhere/key")
