@@ -118,7 +118,8 @@ let package = Package(
         .testTarget(
             name: "EventsTests",
             dependencies: [
-                "Events", "UploadModel", "UploadStore", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "Events", "Linux", "UploadModel", "UploadStore", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

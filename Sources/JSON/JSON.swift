@@ -17,8 +17,9 @@ package indirect enum JSON: CustomStringConvertible {
         }
     }
 
-    /// A string in quotes. Besides the characters that RFC 8259, section 7, wants escaped, it escapes DEL and the C1
-    /// controls, which a terminal would obey, and the two line ends that only JavaScript knows.
+    /// A string in quotes. Besides the characters that RFC 8259, section 7, wants escaped, it escapes those that a
+    /// terminal obeys (DEL, the C1 controls, and the ones that change the direction of writing) and the two line ends
+    /// that only JavaScript knows.
     private static func quoted(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
@@ -27,7 +28,7 @@ package indirect enum JSON: CustomStringConvertible {
             case "\\": quoted += "\\\\"
             case _
             where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
-                || (0x2028...0x2029).contains(scalar.value):
+                || (0x2028...0x2029).contains(scalar.value) || scalar.properties.isBidiControl:
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: quoted.unicodeScalars.append(scalar)

@@ -58,9 +58,9 @@ struct EventOptions: ParsableArguments {
     }
 
     /// Returns the hook that decides about new uploads; nil if there is none.
-    func admissionHook(_ log: Logger) throws -> UploadAdmissionHook? {
+    func admissionHook(_ log: Logger, threads: Int) throws -> UploadAdmissionHook? {
         try site(onBeginUrl, "--on-begin-url", seconds: UploadAdmissionHook.seconds).map {
-            UploadAdmissionHook($0, log: log)
+            UploadAdmissionHook($0, maximumWaiting: max(1, threads / 2), log: log)
         }
     }
 

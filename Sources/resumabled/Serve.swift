@@ -176,11 +176,16 @@ struct Serve: ParsableCommand {
         _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher, _ metrics: ProgramMetrics, _ uploadLog: UploadLog,
         _ log: Logger
     ) throws -> any ManagedStore & EventStore {
-        let admissionHook = try events.admissionHook(log)
+        let admissionHook = try events.admissionHook(log, threads: threads)
         let limiter = UploadLimiter(limits.quota)
         // A thread that delivers events needs as many files as one that answers requests.
-        let openUploads = OpenFiles.uploads(
-            limit: OpenFiles.raiseLimit(), threads: threads + receivers.threads)
+        let (limit, working) = (OpenFiles.raiseLimit(), threads + receivers.threads)
+        guard limit >= OpenFiles.needed(threads: working) else {
+            throw ValidationError(
+                "The limit of \(limit) open files is too low: \(working) threads need "
+                    + "\(OpenFiles.needed(threads: working)). Raise it (LimitNOFILE, ulimit -n) or lower --threads.")
+        }
+        let openUploads = OpenFiles.uploads(limit: limit, threads: working)
         let store = try openStore(
             openUploads: openUploads, recipients: receivers.recipients,
             observe: { event in
@@ -244,7 +249,11 @@ struct Serve: ParsableCommand {
             }
             // Twice in the watchdog's time, as sd_watchdog_enabled(3) advises.
             let pulse = manager.watchdogSeconds.map { max(1, $0 / 2) } ?? 3600
-            if let signal = signals.wait(seconds: pulse) { return signal }
+            switch signals.wait(seconds: pulse) {
+            case .stop(let signal): return signal
+            case .ignored(let signal): log.warning("signal ignored", metadata: ["signal": "\(signal)"])
+            case nil: break
+            }
         }
     }
 

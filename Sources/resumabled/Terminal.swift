@@ -1,11 +1,16 @@
 import Glibc
 import UploadModel
 
-/// Makes a client's text safe for a terminal: control characters are replaced.
+/// A client's text for a terminal, without the characters that a terminal would obey: control characters, line breaks,
+/// and those that change the direction of writing, which make a name look like another one.
 func printable(_ text: String) -> String {
-    String(
-        String.UnicodeScalarView(
-            text.unicodeScalars.map { $0.isControl ? "\u{fffd}" : $0 }))
+    if text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) { return text }
+    let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
+        let isObeyed =
+            scalar.isControl || scalar.properties.isBidiControl || scalar.value == 0x2028 || scalar.value == 0x2029
+        return isObeyed ? "\u{fffd}" : scalar
+    }
+    return String(String.UnicodeScalarView(scalars))
 }
 
 /// The size of a terminal in characters.
