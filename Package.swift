@@ -60,7 +60,7 @@ let package = Package(
         .target(
             name: "UploadService",
             dependencies: [
-                "CCrypto", "CMagic", "HTTP", "Linux", "Multipart", "Tokens", "UploadModel", "UploadStore",
+                "CCrypto", "CMagic", "HTTP", "JSON", "Linux", "Multipart", "Tokens", "UploadModel", "UploadStore",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -8,6 +8,8 @@ package struct Request: Sendable {
     package var query: String
     /// The media type of the body with its parameters, as sent.
     package var contentType: String?
+    /// The encodings of the body, as sent (RFC 9110, section 8.4); nil if the header is missing or empty.
+    package var contentEncoding: String?
     /// The announced length of the body, in bytes (RFC 9110, section 8.6).
     package var contentLength: UInt64?
     /// The media types that the client accepts in the response, as sent (RFC 9110, section 12.5.1).
@@ -21,6 +23,9 @@ package struct Request: Sendable {
     package var host: String?
     /// The origin of the page that sends the request, as sent (RFC 6454, section 7).
     package var origin: String?
+    /// How the page that sends the request relates to this site, as sent (W3C Fetch Metadata Request Headers,
+    /// "Sec-Fetch-Site").
+    package var fetchSite: String?
     /// The headers that a preflight asks for, as sent (Fetch standard, "CORS protocol").
     package var requestedHeaders: String?
     /// The address of the client, as the web server sees it; empty if the web server doesn't pass it on.
@@ -34,12 +39,14 @@ package struct Request: Sendable {
         path: String,
         query: String = "",
         contentType: String? = nil,
+        contentEncoding: String? = nil,
         contentLength: UInt64? = nil,
         accept: String? = nil,
         contentDigest: String? = nil,
         authorization: String? = nil,
         host: String? = nil,
         origin: String? = nil,
+        fetchSite: String? = nil,
         requestedHeaders: String? = nil,
         remoteAddress: String = "",
         requestID: String = ""
@@ -48,12 +55,14 @@ package struct Request: Sendable {
         self.path = path
         self.query = query
         self.contentType = contentType
+        self.contentEncoding = contentEncoding
         self.contentLength = contentLength
         self.accept = accept
         self.contentDigest = contentDigest
         self.authorization = authorization
         self.host = host
         self.origin = origin
+        self.fetchSite = fetchSite
         self.requestedHeaders = requestedHeaders
         self.remoteAddress = remoteAddress
         self.requestID = requestID

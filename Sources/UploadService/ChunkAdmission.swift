@@ -1,4 +1,5 @@
 import HTTP
+import JSON
 import UploadModel
 import UploadStore
 
@@ -56,6 +57,17 @@ struct ChunkAdmission: Sendable {
     /// Opens a writer for a chunk that was admitted.
     func writer(for chunk: ChunkRequest, _ permit: Permit) throws(RequestFailure) -> SniffingWriter {
         try SniffingWriter(chunk, into: store, types: types(permit), sniffer: settings.sniffer)
+    }
+
+    /// The limits on files, chunks and request bodies that apply to the client (PROTOCOL.md, The JSON of a test).
+    func limits(_ permit: Permit) -> JSON {
+        .object([
+            ("maxFileSize", .number(min(settings.maximumFileSize, permit.maximumFileSize ?? .max))),
+            ("maxChunkSize", .number(settings.maximumChunkSize)),
+            ("maxBodySize", .number(settings.maximumBodySize)),
+            // A permit's types narrow the server's.
+            ("types", .string((permit.types ?? settings.types)?.description)),
+        ])
     }
 
     /// A file that is cut into larger chunks than are accepted is still accepted if this chunk of it is small.

@@ -1,8 +1,9 @@
+import JSON
 import UploadModel
 import UploadStore
 
 /// The JSON of a test (PROTOCOL.md, The JSON of a test):
-/// `{"size": 10485761, "held": [[0, 1048576], [3145728, 4194304]], "complete": false}`.
+/// `{"size": 10485761, "held": [[0, 1048576], [3145728, 4194304]], "complete": false, "limits": {...}}`.
 struct HeldRanges {
     /// The most ranges that are listed. A client sends the others again, which is safe and costs only time.
     static let maximumCount = 65_536
@@ -10,9 +11,11 @@ struct HeldRanges {
     private let size: UInt64?
     private let held: ArraySlice<ByteRange>
     private let complete: Bool
+    private let limits: JSON
 
     /// - Parameter status: nil if the store doesn't know the upload.
-    init(_ chunk: ChunkRequest, _ status: UploadStatus?) {
+    init(_ chunk: ChunkRequest, _ status: UploadStatus?, limits: JSON) {
+        self.limits = limits
         if case .sized(let total, _, _) = chunk.place { size = total } else { size = status?.size }
         complete = status?.complete ?? false
         if complete, let size, size > 0 {
@@ -37,7 +40,7 @@ struct HeldRanges {
             text.append(decimal: range.end)
             text.append(UInt8(ascii: "]"))
         }
-        text.append(contentsOf: #"], "complete": \#(complete)}"#.utf8)
+        text.append(contentsOf: #"], "complete": \#(complete), "limits": \#(limits)}"#.utf8)
         return text
     }
 }

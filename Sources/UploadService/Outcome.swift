@@ -1,4 +1,5 @@
 import HTTP
+import Linux
 import UploadStore
 
 /// Every answer of the upload service (PROTOCOL.md, Status codes), and the one table from outcomes to status codes. 200
@@ -44,6 +45,10 @@ enum Outcome {
         let row = row
         var response = Response(status: row.status, headers: [.init("X-Upload-Outcome", row.name.rawValue)])
         switch self {
+        case .stored(let receipt):
+            if case .completed(let path) = receipt.effect {
+                response.headers.append(.init("X-Upload-Path", percentEncoded(path)))
+            }
         case .allowed(let methods):
             response.headers.append(.init("Allow", methods))
             return response
@@ -61,6 +66,8 @@ enum Outcome {
 /// The name of an outcome, in the header `X-Upload-Outcome`, in logs and in metrics.
 package enum OutcomeName: String, Sendable, CaseIterable {
     case stored, held, removed, missing, malformed, refused, unsupported, retry, allowed
+    /// A page of the program's own, such as `/metrics`: not about an upload.
+    case served
 }
 
 /// Why a file will never be accepted.
@@ -85,8 +92,27 @@ package enum Refusal: String, Sendable, CaseIterable {
     case notAdmitted = "not_admitted"
     /// A failed sync lost the bytes that were held of it.
     case lost
+    /// Its body is compressed.
+    case encoding
     /// Anything else.
     case other
+}
+
+/// A path whose bytes are percent-encoded, except for unreserved characters and slashes (RFC 3986, sections 2.1 and
+/// 2.3).
+func percentEncoded(_ path: String) -> String {
+    var text = ""
+    for byte in path.utf8 {
+        let isPlain =
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "-._~/".utf8.contains(byte)
+            }
+        text += isPlain ? String(UnicodeScalar(byte)) : "%" + byte.hexDigits.uppercased()
+    }
+    return text
 }
 
 extension Response {

@@ -84,7 +84,10 @@ package struct UploadService: RequestHandler {
         guard wantsJSON else { return (outcome, outcome.response) }
         let response = Response(
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name.rawValue)])
-        return (outcome, response.with(HeldRanges(chunk, status).json, type: "application/json"))
+        return (
+            outcome,
+            response.with(HeldRanges(chunk, status, limits: admission.limits(permit)).json, type: "application/json")
+        )
     }
 
     /// The methods that the route supports, for the header `Allow` (RFC 9110, section 10.2.1).
@@ -111,26 +114,21 @@ package struct UploadService: RequestHandler {
         _ request: Request, _ body: inout some RequestBody, _ memory: UnsafeMutableRawBufferPointer
     ) throws(RequestFailure) -> Outcome {
         let parameters = try admission.queryParameters(of: request)
-        guard let contentType = request.contentType else {
-            throw RequestFailure(.unsupported("The request has no Content-Type; send multipart/form-data"))
+        // Bytes are stored as they come, so compressed ones would be taken for the file's.
+        if let encoding = request.contentEncoding, encoding.lowercased() != "identity" {
+            throw RequestFailure(.refused("Compressed requests are not accepted here", because: .encoding))
         }
-        let type = try step(
-            { RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try MediaType(contentType.utf8) })
         guard request.contentLength ?? 0 <= settings.maximumBodySize else { throw UploadService.tooLarge }
         let buffer = ChunkBuffer(memory)
-        switch type.essence {
-        case "multipart/form-data":
-            let boundary = try step(
-                { RequestFailure(Outcome($0)) }, { () throws(MultipartError) in try Boundary(type) })
+        switch try BodyKind(request.contentType, parameters) {
+        case .form(let boundary):
             var form = FormReceiver(
                 request, boundary: boundary, parameters: parameters, admission: admission, buffer: buffer)
             return .stored(try read(&body, of: request, into: &form))
-        case "application/octet-stream":
+        case .octets:
             var octets = try OctetReceiver(
                 request, parameters: parameters, admission: admission, buffer: buffer)
             return .stored(try read(&body, of: request, into: &octets))
-        default:
-            throw RequestFailure(.unsupported("This Content-Type is not supported; send multipart/form-data"))
         }
     }
 

@@ -4,6 +4,7 @@ import HTTP
 import JSON
 import Logging
 import Metrics
+import UploadService
 import UploadStore
 
 /// The endpoints for operators and their tools: health, readiness, metrics, and the list of unfinished uploads. They
@@ -68,8 +69,18 @@ struct OperationsEndpoints: Sendable {
     }
 
     private func response(_ status: Int, _ body: String, type: String) -> Response {
-        Response(
-            status: status, headers: [.init("Content-Type", type), .init("Cache-Control", "no-store")],
-            body: Array(body.utf8))
+        // Every answer of the program has an outcome, so that a client can tell it from one of a proxy's.
+        let outcome: OutcomeName =
+            switch status {
+            case 200: .served
+            case 501: .unsupported
+            default: .retry
+            }
+        var headers: [Response.Header] = [
+            .init("X-Upload-Outcome", outcome.rawValue), .init("Content-Type", type),
+            .init("Cache-Control", "no-store"),
+        ]
+        if outcome == .retry { headers.append(.init("Retry-After", "10")) }
+        return Response(status: status, headers: headers, body: Array(body.utf8))
     }
 }

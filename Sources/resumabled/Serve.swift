@@ -60,6 +60,11 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "The name of the form's part that holds the chunk (fileParameterName of Resumable.js).", valueName: "name"))
+    var fileParameter = "file"
+
+    @Option(
+        help: ArgumentHelp(
             "The status of a missing chunk. 204 is for clients that give up on 404.",
             valueName: "404|204"))
     var missingStatus = MissingStatus.notFound
@@ -105,8 +110,14 @@ struct Serve: ParsableCommand {
             throw ValidationError("--token-audience needs --token-key.")
         }
         guard !sniff || allowType != nil else { throw ValidationError("--sniff needs --allow-type.") }
-        if let wrong = allowOrigin.first(where: { !OriginPolicy.isOrigin($0) }) {
-            throw ValidationError("--allow-origin needs an origin such as https://app.example.org, not \(wrong).")
+        for origin in allowOrigin {
+            do throws(OriginError) { _ = try OriginPolicy(allowed: [origin]) } catch {
+                throw ValidationError(
+                    "--allow-origin needs an origin such as https://app.example.org, not \(origin): \(error).")
+            }
+        }
+        guard (1...255).contains(fileParameter.utf8.count) else {
+            throw ValidationError("--file-parameter must have 1 to 255 bytes.")
         }
         guard !root.isEmpty else { throw ValidationError("--root must not be empty.") }
     }
@@ -214,8 +225,8 @@ struct Serve: ParsableCommand {
     func uploadSettings() throws -> UploadSettings {
         UploadSettings(
             maximumFileSize: limits.maxFileSize.bytes, maximumChunkSize: limits.maxChunkSize.bytes,
-            usesPaths: store.layout == .tree,
-            parameters: limits.parameters, form: limits.form, origins: OriginPolicy(allowed: allowOrigin),
+            usesPaths: store.layout == .tree, fileParameter: fileParameter,
+            parameters: limits.parameters, form: limits.form, origins: try OriginPolicy(allowed: allowOrigin),
             types: allowType, sniffer: sniff ? try ContentSniffer() : nil, missingStatus: missingStatus,
             authorization: try authorization())
     }

@@ -6,7 +6,7 @@ final class Client {
     private static let patience = 15
     private var socket: Int32
 
-    /// What a request led to.
+    /// The response to a request.
     struct Answer {
         var output: [UInt8] = []
         var appStatus: UInt32?

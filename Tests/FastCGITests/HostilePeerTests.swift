@@ -3,8 +3,8 @@ import HTTP
 import TestSupport
 import Testing
 
-// Peers that no web server is, straight on the socket (FastCGI specification 1.0, sections 3 to 5). Whatever they do, the
-// one thread serves the next one.
+// Peers that no web server is, straight on the socket (FastCGI specification 1.0, sections 3 to 5). Whatever they do,
+// the one thread serves the next one.
 
 @Suite("Peers that break the protocol")
 struct HostilePeerTests {
@@ -39,7 +39,8 @@ struct HostilePeerTests {
     ]
 
     @Test(
-        "who breaks the protocol in front of the body is hung up on at once, and nobody is asked", arguments: attempts)
+        "a connection that breaks the protocol before the body is closed at once, without calling the handler",
+        arguments: attempts)
     func refused(_ attempt: (name: String, bytes: [UInt8])) throws {
         let echo = Echo()
         try withResponder(threads: 1, echo) { _, path in
@@ -58,7 +59,7 @@ struct HostilePeerTests {
         ("noise", [UInt8](repeating: 0x41, count: 5000)),
     ]
 
-    @Test("what is no body in a body's place cuts it short, and the thread serves the next one", arguments: bodies)
+    @Test("other records in place of the body cut it short, and the thread serves the next request", arguments: bodies)
     func cutShort(_ attempt: (name: String, bytes: [UInt8])) throws {
         let echo = Echo()
         try withResponder(threads: 1, echo) { _, path in
@@ -134,7 +135,7 @@ struct HostilePeerTests {
         }
     }
 
-    @Test("who says nothing, or stops in mid-request, holds the thread for seconds only")
+    @Test("a silent or stalled connection holds its thread for a few seconds only")
     func silent() throws {
         try withResponder(threads: 1, Echo()) { _, path in
             for bytes in [[], Self.begin, Self.begin + Self.parameters] {
@@ -146,12 +147,12 @@ struct HostilePeerTests {
         }
     }
 
-    @Test("who stops in the middle of the parameters doesn't keep the responder from stopping")
+    @Test("a peer that stalls in the parameters doesn't keep the responder from stopping")
     func stopInRequestHead() throws {
         try withResponder(threads: 1, Echo()) { responder, path in
             let client = try Client(path)
             try client.send(Self.begin)
-            // One thread: it is at this connection when it has served nobody else for a moment.
+            // One thread: it is at this connection when it serves no other for a moment.
             #expect(!wait(seconds: 0.3) { client.isHungUpOn(within: 0) })
             let duration = seconds { #expect(responder.stop(within: 20) == 0) }
             #expect(duration < 3)

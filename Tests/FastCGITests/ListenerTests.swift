@@ -6,7 +6,7 @@ import Testing
 extension FastCGIDoor {
     @Suite("The socket")
     struct ListenerTests {
-        /// What stands at a path; nil if nothing does. A link is not followed.
+        /// The kind of file at a path; nil if there is none. A link is not followed.
         private func look(_ path: String) -> stat? {
             var status = stat()
             return lstat(path, &status) == 0 ? status : nil
@@ -22,7 +22,7 @@ extension FastCGIDoor {
             }
         }
 
-        /// A socket that somebody left behind who died.
+        /// A socket of a process that was killed.
         private func leaveSocket(at path: String) throws {
             let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
             defer { close(number) }
@@ -42,7 +42,7 @@ extension FastCGIDoor {
             #expect(look(folder.socket) == nil)
         }
 
-        @Test("a socket on which somebody listens is left to him")
+        @Test("a socket that another process listens on is left alone")
         func inUse() throws {
             let folder = try TemporaryFolder()
             let listener = try Listener(path: folder.socket)
@@ -54,7 +54,7 @@ extension FastCGIDoor {
             _ = consume listener
         }
 
-        @Test("a socket that somebody left behind is replaced")
+        @Test("a socket that no process listens on is replaced")
         func stale() throws {
             let folder = try TemporaryFolder()
             try leaveSocket(at: folder.socket)
@@ -64,7 +64,7 @@ extension FastCGIDoor {
             #expect(look(folder.socket) == nil)
         }
 
-        @Test("what is no socket is not removed")
+        @Test("a file that is not a socket is not removed")
         func notASocket() throws {
             let folder = try TemporaryFolder()
             let number = open(folder.socket, O_CREAT | O_WRONLY, 0o600)

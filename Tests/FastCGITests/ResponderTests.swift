@@ -7,7 +7,7 @@ import Testing
 /// The real responder on a real socket, and a web server's side of the protocol written out in the test.
 @Suite("The FastCGI door", .serialized)
 struct FastCGIDoor {
-    /// What nginx sets of CGI's meta-variables (RFC 3875, section 4.1), as far as it counts here.
+    /// The meta-variables (RFC 3875, section 4.1) that nginx sets and this program reads.
     private func post(_ path: String = "/resumable_upload", length: Int) -> KeyValuePairs<String, String> {
         [
             "REQUEST_METHOD": "POST", "DOCUMENT_URI": path, "QUERY_STRING": "a=1&b=%20",
@@ -91,7 +91,7 @@ struct FastCGIDoor {
         }
     }
 
-    @Test("a method that is none of the known ones arrives by its name")
+    @Test("an unknown method arrives by its name")
     func otherMethod() throws {
         try withResponder(threads: 1, Echo()) { _, path in
             let client = try Client(path)
@@ -100,7 +100,7 @@ struct FastCGIDoor {
         }
     }
 
-    @Test("a body that the web server breaks off by going away is told as cut short")
+    @Test("a body is cut short if the web server goes away")
     func brokenOff() throws {
         let echo = Echo()
         try withResponder(threads: 1, echo) { _, path in
@@ -116,7 +116,7 @@ struct FastCGIDoor {
         #expect(echo.bodies == [bytes(300)])
     }
 
-    @Test("a body that is broken off is cut short also where nobody announced its length")
+    @Test("a body that breaks off is cut short even without an announced length")
     func brokenOffUnannounced() throws {
         let echo = Echo()
         try withResponder(threads: 1, echo) { _, path in
@@ -131,7 +131,7 @@ struct FastCGIDoor {
         #expect(echo.errors == [.cutShort(received: 300, announced: nil)])
     }
 
-    @Test("a body that ends in the middle of a record is told as cut short")
+    @Test("a body that ends in the middle of a record is cut short")
     func brokenRecord() throws {
         let echo = Echo()
         try withResponder(threads: 1, echo) { _, path in
@@ -147,7 +147,7 @@ struct FastCGIDoor {
         #expect(echo.errors == [.cutShort(received: 200, announced: 1000)])
     }
 
-    @Test("a body that ends as if it were whole, but has fewer bytes than announced, is told as cut short")
+    @Test("a body that ends properly with fewer bytes than announced is cut short")
     func tooFew() throws {
         let echo = Echo()
         try withResponder(threads: 1, echo) { _, path in
@@ -191,7 +191,7 @@ struct FastCGIDoor {
     @Test("a body that the handler doesn't want doesn't keep the answer back")
     func ignoredBody() throws {
         try withResponder(threads: 1, Echo()) { _, path in
-            // Made before the call: who connects and says nothing for seconds is hung up on.
+            // Made before the call: a connection without a request for seconds is closed.
             let body = bytes(2_000_000)
             let client = try Client(path)
             try client.request(post("/ignore", length: 2_000_000), body: body)
@@ -203,7 +203,7 @@ struct FastCGIDoor {
     func manyConnections() throws {
         try withResponder(threads: 2, Echo()) { _, path in
             let clients = try (0..<40).map { _ in try Client(path) }
-            // The last to connect asks first, so nobody is served just because he is next.
+            // The last connection asks first, so that the order of the queue doesn't matter.
             for (index, client) in clients.enumerated().reversed() {
                 try client.request(["REQUEST_METHOD": "GET", "DOCUMENT_URI": "/\(index)"])
             }
@@ -213,7 +213,7 @@ struct FastCGIDoor {
         }
     }
 
-    @Test("who asks to keep the connection is answered and hung up on, so that he holds no thread")
+    @Test("a request to keep the connection is answered, and the connection is closed, so that it holds no thread")
     func keepConnection() throws {
         try withResponder(threads: 2, Echo()) { _, path in
             var kept: [Client] = []
@@ -262,7 +262,7 @@ struct FastCGIDoor {
         }
     }
 
-    @Test("stop waits for the request in flight, and its sender gets his answer")
+    @Test("stop waits for the request in flight, and its client gets the response")
     func stopBusy() throws {
         let echo = Echo()
         try withBusyResponder(threads: 3, echo) { responder, client throws in
@@ -276,7 +276,7 @@ struct FastCGIDoor {
         }
     }
 
-    @Test("stop gives up in time on a request that doesn't end, and says so")
+    @Test("stop doesn't wait longer than it may for a request that doesn't end, and reports it")
     func stopImpatient() throws {
         let echo = Echo()
         try withBusyResponder(threads: 1, echo) { responder, client throws in
@@ -305,7 +305,7 @@ final class Background<Value: Sendable>: Sendable {
     private let value = Lock<Value?>(nil)
     private let work: @Sendable () -> Value
 
-    /// What the work gave; nil until it is over.
+    /// The result of the work; nil until it is over.
     var result: Value? { value.withLock { $0 } }
 
     init(_ work: @escaping @Sendable () -> Value) {

@@ -2,8 +2,8 @@ import HTTP
 import TestSupport
 import Testing
 
-/// The decoding rules are those of `application/x-www-form-urlencoded` parsing (WHATWG URL, section 5.1); that bytes
-/// which are no UTF-8 are an error, and that there is a limit, is the contract ("Requests", "Promises" 6).
+/// The decoding rules are those of `application/x-www-form-urlencoded` parsing (WHATWG URL, section 5.1). Bytes that
+/// are not UTF-8 are an error, and there is a limit (PROTOCOL.md, Parameters).
 @Suite("Query strings")
 struct QueryStringTests {
     typealias Pair = (name: String, value: String)
@@ -49,7 +49,7 @@ struct QueryStringTests {
         try check("n=%%41&m=%4%41", [("n", "%A"), ("m", "%4A")])
     }
 
-    @Test("what is decoded is not decoded again")
+    @Test("nothing is decoded twice")
     func once() throws {
         try check("n=%2541%2B%26%3D", [("n", "%41+&=")])
     }

@@ -53,7 +53,7 @@ struct RequestTests {
         for quality in ["q=0.001", "q=1", "q=0.5;v=0"] { #expect(accepts("application/json;\(quality)")) }
     }
 
-    @Test("each status code of the contract has its phrase (RFC 9110, section 15)")
+    @Test("each status code of PROTOCOL.md has its reason phrase (RFC 9110, section 15)")
     func reasons() {
         let phrases = [
             200: "OK", 204: "No Content", 404: "Not Found", 415: "Unsupported Media Type",

@@ -1,7 +1,7 @@
 import Testing
 import UploadModel
 
-/// The two ways of cutting, chunk by chunk, as the contract ("Requests") and the clients' documentation have them.
+/// The two ways of cutting, chunk by chunk (PROTOCOL.md, Parameters, "Where a chunk lies").
 /// With chunks of 10 bytes; each row is one file with all its chunks as (offset, length).
 @Suite("Where chunks lie")
 struct ChunkLayoutTests {
@@ -70,7 +70,7 @@ struct ChunkLayoutTests {
         }
     }
 
-    @Test("there is no chunk behind the last one, and none before the first", arguments: forcedChunkSize)
+    @Test("there is no chunk after the last one or before the first", arguments: forcedChunkSize)
     func outside(_ row: Row) {
         #expect(ChunkLayout(number: 0, chunkSize: 10, total: row.total) == nil)
         for more in [1, 2, 1000] as [UInt64] {
@@ -79,7 +79,7 @@ struct ChunkLayoutTests {
         #expect(ChunkLayout(number: .max, chunkSize: 10, total: row.total) == nil)
     }
 
-    @Test("a chunk size of zero is none")
+    @Test("a chunk size of zero is invalid")
     func zeroChunkSize() {
         #expect(ChunkLayout(number: 1, chunkSize: 0, total: 10) == nil)
         #expect(ChunkLayout(number: 1, chunkSize: 0, total: 0) == nil)

@@ -1,8 +1,8 @@
 import Testing
 import UploadModel
 
-/// The parameter table of the contract ("Requests"), row by row.
-@Suite("What a request says about its chunk")
+/// The table of PROTOCOL.md, Parameters, row by row.
+@Suite("Parameters of a request")
 struct ChunkRequestTests {
     /// A file of 25 bytes in chunks of 10; the second chunk.
     private static let whole = [
@@ -41,7 +41,7 @@ struct ChunkRequestTests {
         }
     }
 
-    @Test("all of it, read into values", arguments: [ChunkRequest.Purpose.test, .upload])
+    @Test("all parameters are read into values", arguments: [ChunkRequest.Purpose.test, .upload])
     func whole(_ purpose: ChunkRequest.Purpose) throws {
         let chunk = try read(for: purpose)
         #expect(chunk.upload.identifier == "25-clip.mp4")
@@ -52,7 +52,7 @@ struct ChunkRequestTests {
     }
 
     @Test(
-        "what every request needs is missed by its name, and an empty value is not enough",
+        "a required parameter that is missing or empty is an error with its name",
         arguments: ["resumableIdentifier", "resumableFilename", "resumableTotalSize", "resumableChunkSize"])
     func missing(_ name: String) {
         for purpose in [ChunkRequest.Purpose.test, .upload] {
@@ -61,7 +61,7 @@ struct ChunkRequestTests {
         }
     }
 
-    @Test("a test without a chunk number is an error, an upload without one is of chunk 1")
+    @Test("a test without a chunk number is an error; an upload without one is chunk 1")
     func defaultNumber() throws {
         let none = ["resumableChunkNumber": nil as String?]
         #expect(throws: ParameterError.missing("resumableChunkNumber")) { try read(none, for: .test) }
@@ -174,7 +174,7 @@ struct ChunkRequestTests {
         }
     }
 
-    @Test("what the protocol doesn't use is kept as metadata, without the token")
+    @Test("parameters that the protocol doesn't use are metadata, except for the token")
     func metadata() throws {
         let chunk = try read(["title": "A day", "about": "", "upload_token": "secret", "resumableType": "video/mp4"])
         #expect(
@@ -233,7 +233,7 @@ struct ChunkRequestTests {
     }
 
     @Test(
-        "a time of modification that is no whole number since 1970 is as good as none",
+        "a time of modification that is not a whole number since 1970 counts as not given",
         arguments: ["", "-1", "1.5", "NaN", "0x10", "9223372036854775808", "99999999999999999999999", "yesterday"])
     func noTime(_ text: String) throws {
         let chunk = try read(["resumableLastModified": text])
@@ -305,7 +305,7 @@ struct ChunkRequestTests {
         expectUnusable("resumableRelativePath", path)
     }
 
-    @Test("an unusable path is ignored where the layout uses none")
+    @Test("an unusable path is ignored if the layout uses no paths")
     func ignoredPath() throws {
         for path in Self.unusablePaths + [Array(repeating: "d", count: 300).joined(separator: "/")] {
             var parameters = Parameters(limits: ParameterLimits())
@@ -330,7 +330,7 @@ struct ChunkRequestTests {
         expectUnusable("resumableRelativePath", "a/" + String(repeating: "n", count: 4095))
     }
 
-    @Test("errors say what to mend, in one line, without the client's values")
+    @Test("errors are one line without the client's values")
     func descriptions() {
         for changes in [
             ["resumableFilename": "secret/value"], ["resumableTotalSize": "secret"], ["resumableChunkNumber": "777777"],

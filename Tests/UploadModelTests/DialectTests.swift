@@ -69,7 +69,7 @@ struct DialectTests {
         #expect(chunk.dialect.givesUpOnNotFound == ["flow.js", "simple-uploader.js"].contains(request.client))
     }
 
-    @Test("what names the upload and its place is not kept as metadata", arguments: requests.indices)
+    @Test("the parameters that name the upload and place the chunk are not metadata", arguments: requests.indices)
     func noMetadata(index: Int) throws {
         let chunk = try read(DialectTests.requests[index].parameters + [("title", "Holiday")])
         #expect(chunk.metadata.pairs.map(\.name).filter { !$0.hasSuffix("Type") } == ["title"])
@@ -93,7 +93,7 @@ struct DialectTests {
         #expect(chunk.metadata["dzuuid"] == "y")
     }
 
-    @Test("a lone `identifier` is no dialect: what is missed is Resumable.js' parameter")
+    @Test("a lone `identifier` selects no dialect, so the error names Resumable.js' parameter")
     func identifierAlone() throws {
         #expect(throws: ParameterError.missing("resumableFilename")) { try read([("identifier", "x")]) }
     }
@@ -106,7 +106,7 @@ struct DialectTests {
         #expect(try read(parameters).dialect.namespace == namespace)
     }
 
-    @Test("two namespaces are none")
+    @Test("parameters with two namespaces are those of no namespace")
     func twoNamespaces() throws {
         #expect(throws: ParameterError.missing("resumableFilename")) {
             try read([("a_resumableIdentifier", "x"), ("b_resumableIdentifier", "x")])

@@ -39,7 +39,7 @@ struct FileNameTests {
         #expect(!name.isUnchanged)
     }
 
-    @Test("paths, and texts that are no name at all, are refused with a line for the person who uploads")
+    @Test("paths and empty names are refused with a line for the person who uploads")
     func refused() {
         for text in [
             "", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "/\u{301}", String(repeating: "n", count: 4097),
@@ -146,7 +146,7 @@ struct FileNameTests {
         #expect(families.numbered(1) == String(repeating: family, count: 9) + " (1).mp4")
     }
 
-    @Test("what follows a dot but is too long for an extension is shortened like the rest")
+    @Test("text after a dot that is too long for an extension is shortened like the rest")
     func longExtension() throws {
         let text = "a." + String(repeating: "x", count: 253)
         #expect(try name(text).numbered(1) == String(text.prefix(251)) + " (1)")

@@ -1,11 +1,11 @@
 import Testing
 import UploadModel
 
-/// The contract, "Requests": parameters may come in the query string, in multipart fields, or both; fields win, and a
-/// parameter given twice with different values is a parameter error.
+/// PROTOCOL.md, Parameters: parameters may be in the query string, in form fields, or in both; a field takes
+/// precedence.
 @Suite("Parameters")
 struct ParametersTests {
-    @Test("fields win over the query, whichever is read first", arguments: [true, false])
+    @Test("a field takes precedence over the query, whichever is read first", arguments: [true, false])
     func fieldsWin(_ queryFirst: Bool) throws {
         var parameters = Parameters(limits: ParameterLimits())
         for place in queryFirst ? [Parameters.Place.query, .fields] : [.fields, .query] {
@@ -17,7 +17,7 @@ struct ParametersTests {
         #expect(parameters["none"] == nil)
     }
 
-    @Test("what stands in fields can be seen alone")
+    @Test("the fields can be read alone")
     func fieldsOnly() throws {
         var parameters = Parameters(limits: ParameterLimits())
         try parameters.add("q", "1", from: .query)
@@ -104,7 +104,7 @@ struct ParametersTests {
         }
     }
 
-    @Test("an empty value in a field wins over the query too")
+    @Test("an empty field takes precedence over the query, too")
     func empty() throws {
         var parameters = Parameters(limits: ParameterLimits())
         try parameters.add("n", "query", from: .query)

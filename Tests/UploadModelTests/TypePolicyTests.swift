@@ -39,7 +39,7 @@ struct TypePolicyTests {
         #expect(try judge("video/*,image/png,.pdf", "a.txt", "text/plain") == .refused)
     }
 
-    @Test("who declares nothing can be judged by the content alone, if types of content are accepted at all")
+    @Test("a file without a declared type is judged by its content, if media types are accepted")
     func undeclared() throws {
         for type in [nil, "", "application/octet-stream", "nonsense"] {
             #expect(try judge("video/*", "a.mp4", type) == .undecided)
@@ -48,7 +48,7 @@ struct TypePolicyTests {
     }
 
     @Test(
-        "what is no list of patterns is none",
+        "an invalid list of patterns is rejected",
         arguments: [
             "", ",", "video", "video/", "/mp4", "*/*", "video/mp4/x", ".", "pdf", ".a/b", "video/*,", "vi deo/*",
         ])

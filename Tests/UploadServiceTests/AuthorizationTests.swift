@@ -66,7 +66,7 @@ struct AuthorizationTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
-    @Test("a token behind the file comes too late")
+    @Test("a token after the file is too late")
     func late() throws {
         let late = UploadServiceTests.form(
             sample.fields(1) + [.file(sample.chunk(1)), .field("upload_token", try token())])
@@ -80,7 +80,7 @@ struct AuthorizationTests {
         site.test(.missing, sample.query(1) + "&upload_token=" + (try token()))
     }
 
-    @Test("an expired token is told from a wrong one")
+    @Test("an expired token has another answer than an invalid one")
     func lines() throws {
         let expired = try token(expires: Self.now - 31)
         #expect(text(site.test(.refused, sample.query(1) + "&upload_token=" + expired)).contains("expired"))
@@ -136,7 +136,21 @@ struct AuthorizationTests {
         site.post(.stored, form(2, try token(Permit(types: TypePolicy(".pdf,.mp4")))))
     }
 
-    @Test("a token is good for so many files, also after a restart, and not for another owner's")
+    @Test("the limits in the JSON of a test are the token's where they are tighter")
+    func toldLimits() throws {
+        let answer = { (permit: Permit) throws -> String in
+            var request = Request(
+                method: .get, path: Site.route, query: Sample(size: 100).query(1) + "&resumableType=a/b")
+            request.accept = "application/json"
+            request.authorization = "Bearer " + (try token(permit))
+            return text(site.send(request))
+        }
+        let tight = try answer(Permit(maximumFileSize: 500, types: TypePolicy("a/b,.x")))
+        #expect(tight.contains(#""maxFileSize": 500,"#) && tight.contains(#""types": "a/b,.x""#))
+        #expect(try answer(Permit(maximumFileSize: 1 << 50)).contains(#""maxFileSize": 1099511627776,"#))
+    }
+
+    @Test("a token's number of files holds after a restart, and counts for its owner only")
     func quota() throws {
         let folder = site.folder
         func again() throws -> Site {
@@ -163,7 +177,7 @@ struct AuthorizationTests {
         #expect(folder.files == ["1.mp4", "2.mp4"])
     }
 
-    @Test("of many who begin at once, a token lets in as many as it is good for")
+    @Test("of many uploads that begin at once, a token admits as many as it allows")
     func quotaTogether() throws {
         let permit = Permit(quota: TokenQuota(tokenID: "t", limit: 3))
         let token = try token(permit)
@@ -179,7 +193,7 @@ struct AuthorizationTests {
         #expect(stored.value == 3)
     }
 
-    @Test("an upload is given up by its owner, if the token says so")
+    @Test("the owner of an upload may remove it if the token allows that")
     func removal() throws {
         let mine = Permit(owner: try owner("one"))
         site.post(.stored, form(1, try token(mine)))

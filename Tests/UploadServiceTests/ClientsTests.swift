@@ -21,7 +21,7 @@ struct ClientsTests {
     }
 
     @Test(
-        "a file comes whole, and a chunk that is missing is told so that the client goes on",
+        "a file arrives whole, and a missing chunk is answered so that the client continues",
         arguments: [("resumable", 404), ("flow", 204), ("", 204), ("my-resumable", 404)])
     func whole(prefix: String, missing: Int) throws {
         let site = try Site()
@@ -58,7 +58,7 @@ struct ClientsTests {
         #expect(site.folder.bytes(of: "holiday.mp4") == sample.bytes)
     }
 
-    @Test("on request every client hears 204, but who asks for JSON, which 204 can't carry")
+    @Test("with the setting, every client gets 204, except one that asks for JSON, which 204 cannot carry")
     func noContent() throws {
         let site = try Site(UploadSettings(missingStatus: .noContent))
         let test = Request(method: .get, path: Site.route, query: sample.query(1))

@@ -5,7 +5,7 @@ import UploadModel
 import UploadService
 import UploadStore
 
-/// Giving an upload up (contract, "Requests": only where it is switched on, and with a token).
+/// Removing unfinished uploads (PROTOCOL.md, Requests and Upload tokens).
 @Suite("Deleting uploads")
 struct DeleteTests {
     private static let secret = "correct-horse-battery"
@@ -67,14 +67,14 @@ struct DeleteTests {
         site.test(.held, sample.query(1))
     }
 
-    @Test("who asks what is spoken is told of DELETE only where it is")
+    @Test("OPTIONS lists DELETE only where it is enabled")
     func options() throws {
         let request = Request(method: .options, path: Site.route)
         #expect(site.send(request).header("Allow")?.contains("DELETE") == true)
         #expect(try Site().send(request).header("Allow")?.contains("DELETE") == false)
     }
 
-    @Test("a token that could be guessed, or can't travel in a header, is none")
+    @Test("a token that could be guessed, or that a header cannot carry, is invalid")
     func weakTokens() {
         for text in ["", "short", "0123456789abcde", "0123456789 abcdef", "0123456789abcdé", "0123456789abcdef\n"] {
             #expect(DeleteToken(text) == nil)

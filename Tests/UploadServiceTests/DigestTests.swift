@@ -3,7 +3,7 @@ import Testing
 import UploadModel
 import UploadService
 
-/// Chunks whose digest the client states (RFC 9530): what was damaged on its way is never counted (contract, promise 1).
+/// Chunks whose digest the client states (RFC 9530): damaged bytes never count (PROTOCOL.md, Promises 1).
 @Suite("Digests of chunks")
 struct DigestTests {
     let site: Site
@@ -68,7 +68,7 @@ struct DigestTests {
     }
 
     @Test(
-        "what can't be a SHA-256 is an error",
+        "a value that cannot be a SHA-256 is an error",
         arguments: [
             "sha-256=", "sha-256=::", "sha-256=:AAAA:", "sha-256=\"abc\"",
             "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=",

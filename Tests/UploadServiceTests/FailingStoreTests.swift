@@ -68,7 +68,7 @@ private final class FailingStore: ChunkStore {
     }
 }
 
-/// What the contract ("Status codes") makes of what a store can't do.
+/// The outcomes of a store's errors (PROTOCOL.md, Status codes).
 @Suite("When the store fails")
 struct FailingStoreTests {
     private static func file(_ code: Int32) -> StoreCause {
@@ -119,7 +119,7 @@ struct FailingStoreTests {
         }
     }
 
-    @Test("a question gets the error's outcome", arguments: rows)
+    @Test("a test gets the error's outcome", arguments: rows)
     func questions(_ row: Row) throws {
         try check(row, at: .status) {
             $0.send(Request(method: .get, path: Site.route, query: Sample(size: 3).query(1)))
@@ -138,7 +138,7 @@ struct FailingStoreTests {
         try check(row, at: .spool) { $0.send(request, Pieces(fileFirst)) }
     }
 
-    @Test("who gives an upload up gets the error's outcome", arguments: rows)
+    @Test("a removal gets the error's outcome", arguments: rows)
     func removals(_ row: Row) throws {
         let token = DeleteToken("0123456789abcdef")
         let store = FailingStore(row.error, at: .remove)

@@ -8,7 +8,7 @@ import UploadModel
 import UploadService
 import UploadStore
 
-/// A body that comes in odd pieces, and breaks off where it is told to.
+/// A body that arrives in odd pieces, and may be cut short.
 struct Pieces: RequestBody {
     private static let sizes = [1, 2, 3, 61, 5, 1021, 7, 4093, 65_521]
 
@@ -18,7 +18,7 @@ struct Pieces: RequestBody {
     private var turn = 0
 
     /// - Parameters:
-    ///   - cutAt: after how many bytes the sender goes away; nil if he stays.
+    ///   - cutAt: after how many bytes the client goes away; nil if it doesn't.
     init(_ bytes: [UInt8], cutAt: Int? = nil) {
         rest = bytes.prefix(cutAt ?? bytes.count)
         length = bytes.count
@@ -74,7 +74,7 @@ func form(_ parts: [FormPart]) -> [UInt8] {
     return body + Array("--\(boundary)--\r\n".utf8)
 }
 
-/// A file and how a client cuts it (the seed's parameters).
+/// A file and how a client cuts it, with the parameters of Resumable.js.
 struct Sample {
     var name = "clip.mp4"
     var identifier = "id-clip"
@@ -117,7 +117,7 @@ struct Sample {
     }
 }
 
-/// What the contract ("Status codes") says that an outcome looks like on the wire.
+/// An outcome and its status code (PROTOCOL.md, Status codes).
 enum Expected: String {
     case stored, held, removed, missing, malformed, refused, unsupported, retry
 
@@ -133,7 +133,7 @@ enum Expected: String {
     }
 }
 
-/// A service, spoken to as the door does it. Every answer that it gives is held against the rules that all must obey.
+/// A service on a real store. Every answer is checked against the rules that hold for all of them.
 struct Site {
     static let route = "/resumable_upload"
 
@@ -154,7 +154,7 @@ struct Site {
         service = UploadService(store: store, settings: settings, log: log)
     }
 
-    /// Sends a request and checks what the contract says of every answer.
+    /// Sends a request and checks the rules that PROTOCOL.md (Status codes) has for every answer.
     func send(_ request: Request, _ body: Pieces = Pieces([]), _ location: SourceLocation = #_sourceLocation)
         -> Response
     {

@@ -5,8 +5,8 @@ import UploadModel
 import UploadService
 import UploadStore
 
-/// The questions: GET and HEAD, JSON, and the methods that are neither questions nor chunks.
-@Suite("Asking for chunks")
+/// Tests of chunks by GET and HEAD, with and without JSON, and the methods that are neither tests nor uploads.
+@Suite("Tests of chunks")
 struct TestRequestTests {
     let site: Site
 
@@ -26,7 +26,7 @@ struct TestRequestTests {
         site.test(.missing, sample.query(3))
     }
 
-    @Test("asking makes nothing")
+    @Test("a test creates nothing")
     func nothingMade() {
         site.test(.missing, Sample(size: 3000).query(1))
         #expect(site.folder.names(in: LocalStore.stateFolder).isEmpty)
@@ -60,7 +60,7 @@ struct TestRequestTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
-    @Test("a question that lacks a parameter, or breaks its rule, is malformed")
+    @Test("a test with a missing or invalid parameter is malformed")
     func malformed() {
         let sample = Sample(size: 3000)
         for parameter in sample.parameters(1) {
@@ -74,15 +74,33 @@ struct TestRequestTests {
         site.test(.malformed, sample.query(1).replacing("resumableChunkSize=1000", with: "resumableChunkSize=many"))
     }
 
+    /// The JSON without spaces and without its limits, which are always the same.
     private func held(_ query: String, _ outcome: Expected) -> String {
         let answer = site.test(outcome, query, accept: "application/json")
         #expect(answer.header("Content-Type") == "application/json")
-        return text(answer).replacing(" ", with: "")
+        let limits =
+            #","limits":{"maxFileSize":1099511627776,"maxChunkSize":268435456,"maxBodySize":536936448,"types":null}"#
+        let json = text(answer).replacing(" ", with: "")
+        #expect(json.hasSuffix(limits + "}"))
+        return json.replacing(limits, with: "")
     }
 
-    @Test("who asks for JSON is told all that is held, with the same status")
+    @Test("the JSON has the limits that apply to the client")
+    func limits() throws {
+        let sample = Sample(size: 100)
+        let settings = UploadSettings(
+            maximumFileSize: 5000, maximumChunkSize: 1000, types: TypePolicy(".pdf, video/*"), sniffer: nil)
+        let answer = try Site(settings).test(
+            .missing, sample.query(1) + "&resumableType=video/mp4", accept: "application/json")
+        #expect(
+            text(answer).hasSuffix(
+                #""limits": {"maxFileSize": 5000, "maxChunkSize": 1000, "maxBodySize": 67536, "types": ".pdf, video/*"}}"#
+            ))
+    }
+
+    @Test("a client that asks for JSON gets all held ranges, with the same status")
     func json() {
-        // The contract's own example.
+        // The example in PROTOCOL.md.
         let sample = Sample(size: 10_485_761, chunkSize: 1_048_576)
         #expect(held(sample.query(1), .missing) == #"{"size":10485761,"held":[],"complete":false}"#)
         site.post(.stored, sample.form(4))
@@ -111,7 +129,9 @@ struct TestRequestTests {
         #expect(held(query, .held) == #"{"size":0,"held":[],"complete":true}"#)
     }
 
-    @Test("who doesn't name JSON gets the plain line", arguments: [nil, "*/*", "text/html, */*;q=0.8", "text/plain"])
+    @Test(
+        "a client that doesn't name JSON gets the line of text",
+        arguments: [nil, "*/*", "text/html, */*;q=0.8", "text/plain"])
     func noJSON(_ accept: String?) {
         let sample = Sample(size: 3000)
         #expect(text(site.test(.missing, sample.query(1), accept: accept)) == "Not found")

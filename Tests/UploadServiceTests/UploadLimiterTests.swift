@@ -12,9 +12,9 @@ private func key(_ name: String) throws -> UploadKey {
     UploadKey(try UploadID(identifier: name, filename: FileName(name, parameter: ""), parameter: ""))
 }
 
-@Suite("The book of uploads under way")
+@Suite("Counts of unfinished uploads")
 struct UploadLedgerTests {
-    @Test("has room for so many in all, and again when one has ended")
+    @Test("admit up to the limit in all, and another one when one has ended")
     func total() throws {
         var counts = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
         try counts.admit(key("a"), from: "x", at: 0)
@@ -25,7 +25,7 @@ struct UploadLedgerTests {
         #expect(counts.count == 2)
     }
 
-    @Test("has room for so many of one sender, whatever the others have")
+    @Test("admit up to the limit of one client, whatever other clients have")
     func perSender() throws {
         var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 2))
         try counts.admit(key("a"), from: "x", at: 0)
@@ -36,7 +36,7 @@ struct UploadLedgerTests {
         try counts.admit(key("c"), from: "x", at: 0)
     }
 
-    @Test("admits again what it has admitted, as often as it is asked")
+    @Test("admit a known upload as often as it is asked for")
     func again() throws {
         var counts = UploadCounts(UploadLimits(uploads: 1, uploadsPerClient: 1, newPerMinute: 1))
         for _ in 0..<3 { try counts.admit(key("a"), from: "x", at: 0) }
@@ -45,7 +45,7 @@ struct UploadLedgerTests {
         #expect(counts.count == 1)
     }
 
-    @Test("strikes out what was admitted and never begun, after a minute and not before")
+    @Test("forget an upload that was admitted and never begun after a minute, and not before")
     func neverBegun() throws {
         var counts = UploadCounts(UploadLimits(uploads: 2, uploadsPerClient: 0))
         try counts.admit(key("begun"), from: "x", at: 100)
@@ -56,7 +56,7 @@ struct UploadLedgerTests {
         #expect(throws: UploadLimitReached.tooManyUploads) { try counts.admit(key("d"), from: "x", at: 161) }
     }
 
-    @Test("lets a sender begin so many at once, and then evenly as many in a minute")
+    @Test("admit a minute's uploads of one client at once, and then at an even rate")
     func rate() throws {
         var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 3))
         for name in ["a", "b", "c"] { try counts.admit(key(name), from: "x", at: 1000) }
@@ -71,14 +71,14 @@ struct UploadLedgerTests {
         try counts.admit(key("h"), from: "y", at: 5000)
     }
 
-    @Test("doesn't count what nobody is known to have sent against anybody")
+    @Test("uploads without a known client count against no client")
     func unknownSender() throws {
         var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1, newPerMinute: 1))
         for name in ["a", "b", "c"] { try counts.admit(key(name), from: "", at: 0) }
         #expect(counts.count == 3)
     }
 
-    @Test("agrees with the store after it was looked at, and keeps what came meanwhile")
+    @Test("agree with a listing of the store, and keep the uploads that came since")
     func settling() throws {
         var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1))
         for name in ["stays", "gone", "about to begin"] { try counts.admit(key(name), from: name, at: 0) }
@@ -90,12 +90,12 @@ struct UploadLedgerTests {
         try counts.reconcile(unfinished: [key("stays"), key("another's")], known: known)
         let expected = try Set(["stays", "about to begin", "meanwhile", "another's"].map(key))
         #expect(counts.keys == expected)
-        // Whose place is free again may begin another one.
+        // A client whose upload has ended may begin another one.
         try counts.admit(key("next"), from: "gone", at: 0)
         #expect(throws: UploadLimitReached.tooManyOfClient) { try counts.admit(key("more"), from: "stays", at: 0) }
     }
 
-    @Test("doesn't grow with the number of senders that come by")
+    @Test("need bounded memory, however many clients there are")
     func manySenders() throws {
         var counts = UploadCounts(UploadLimits(uploads: 10, uploadsPerClient: 0, newPerMinute: 60))
         for number in 0..<(UploadCounts.maximumBuckets + 10) {
@@ -107,13 +107,13 @@ struct UploadLedgerTests {
     }
 }
 
-@Suite("Who is one sender")
+@Suite("One client")
 struct SenderTests {
     private func name(_ address: String) -> String {
         ClientKey(Request(method: .get, path: "/", remoteAddress: address), Permit()).name
     }
 
-    @Test("an IPv4 address, in either guise, is one; of an IPv6 address the network is")
+    @Test("an IPv4 address, also a mapped one, is one client; of an IPv6 address the network is")
     func addresses() {
         #expect(name("192.0.2.1") != name("192.0.2.2"))
         #expect(name("::ffff:192.0.2.1") != name("::ffff:192.0.2.2"))
@@ -122,7 +122,7 @@ struct SenderTests {
         #expect(name("") == "")
     }
 
-    @Test("whoever has a subject is that one, wherever he is")
+    @Test("requests with the same token subject are one client's, whatever their address")
     func subjects() throws {
         func name(_ subject: String, _ address: String) throws -> String {
             let permit = Permit(owner: try #require(Owner(subject: subject)))
@@ -130,7 +130,7 @@ struct SenderTests {
         }
         #expect(try name("anna", "192.0.2.1") == name("anna", "192.0.2.2"))
         #expect(try name("anna", "192.0.2.1") != name("ben", "192.0.2.1"))
-        // Nobody gets another's name by an address.
+        // No address gives a client the key of a subject.
         #expect(try name("192.0.2.1", "192.0.2.9") != self.name("192.0.2.1"))
     }
 }
@@ -167,7 +167,7 @@ struct QuotaTests {
         return site.expect(expected, request, Pieces(body), location)
     }
 
-    @Test("too many under way are told to come again, and can when one is finished; a known upload always goes on")
+    @Test("too many unfinished uploads get retry until one is finished; a known upload always continues")
     func total() throws {
         let (site, store) = try site(UploadLimits(uploads: 2, uploadsPerClient: 0))
         _ = send(.stored, 1, of: "a", to: site)
@@ -183,7 +183,7 @@ struct QuotaTests {
         _ = send(.stored, 1, of: "c", to: site)
     }
 
-    @Test("one client's uploads don't take another's place")
+    @Test("one client's uploads don't count against another client")
     func perClient() throws {
         let (site, _) = try site(UploadLimits(uploads: 0, uploadsPerClient: 1))
         _ = send(.stored, 1, of: "a", from: "192.0.2.1", to: site)
@@ -191,7 +191,7 @@ struct QuotaTests {
         _ = send(.stored, 1, of: "b", from: "192.0.2.2", to: site)
     }
 
-    @Test("so many may be begun in a minute, and the next is told when")
+    @Test("the limit per minute holds, and Retry-After says when the next upload may begin")
     func rate() throws {
         let (site, _) = try site(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 2))
         for name in ["a", "b"] {
@@ -202,7 +202,7 @@ struct QuotaTests {
         #expect(text(refused) == "You have begun too many uploads in a short time")
     }
 
-    @Test("a raw chunk, and one whose fields stand behind the file, are held against them too")
+    @Test("they hold for octet bodies, too, and for forms whose fields come after the file")
     func otherForms() throws {
         let (site, _) = try site(UploadLimits(uploads: 1, uploadsPerClient: 0))
         _ = send(.stored, 1, of: "a", to: site)
@@ -214,7 +214,7 @@ struct QuotaTests {
         site.expect(.retry, raw, Pieces(sample.chunk(1)))
     }
 
-    @Test("what was given up or was there before the start is counted right")
+    @Test("removed uploads, and those from before the start, are counted correctly")
     func othersActs() throws {
         let (site, store) = try site(UploadLimits(uploads: 1, uploadsPerClient: 0))
         _ = send(.stored, 1, of: "a", to: site)
@@ -232,7 +232,7 @@ struct QuotaTests {
         }
     }
 
-    @Test("what another process has finished makes room, once the store is counted again")
+    @Test("uploads that another process has finished no longer count once the store is listed again")
     func anotherProcess() throws {
         let folder = try TemporaryFolder()
         let clock = Lock<UInt64>(1_700_000_000)
@@ -257,7 +257,7 @@ struct QuotaTests {
 struct SizeLimitTests {
     private let settings = UploadSettings(maximumChunkSize: 1000)
 
-    @Test("larger chunks than are accepted are refused, in a test already")
+    @Test("chunks above the limit are refused, tests of them as well")
     func chunkSize() throws {
         let site = try Site(settings)
         let large = Sample(size: 5000, chunkSize: 1001)
@@ -269,7 +269,7 @@ struct SizeLimitTests {
         site.post(.stored, fitting.form(1))
     }
 
-    @Test("a file that is smaller than that may say any chunk size")
+    @Test("a file smaller than the limit may have any chunk size")
     func smallFile() throws {
         let site = try Site(settings)
         site.post(.stored, Sample(size: 1000, chunkSize: 1 << 20).form(1))
@@ -287,7 +287,7 @@ struct SizeLimitTests {
                     contentLength: announced ? UInt64(bytes.count) : nil), Pieces(bytes))
         }
         let sample = Sample(size: 1000)
-        // Another file, in a part that nobody asked for, fills it up.
+        // A file in a part of another name makes it larger.
         func body(of size: Int) -> [UInt8] {
             let parts = { (filling: Int) -> [UInt8] in
                 let filler = FormPart.file([UInt8](repeating: 0, count: filling), name: "extra")

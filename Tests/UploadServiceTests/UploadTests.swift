@@ -5,7 +5,7 @@ import UploadModel
 import UploadService
 import UploadStore
 
-/// Chunks on their way into a real store, by the contract ("Requests", "Status codes", "Promises").
+/// Uploads of chunks into a real store (PROTOCOL.md, Requests, Status codes and Promises).
 @Suite("Sending chunks")
 struct UploadTests {
     let site: Site
@@ -14,7 +14,7 @@ struct UploadTests {
         site = try Site()
     }
 
-    @Test("a file comes chunk by chunk, and is there when the last has come")
+    @Test("a file arrives chunk by chunk, and appears when the last one has arrived")
     func wholeFile() {
         let sample = Sample(size: 3500)
         for number in [3, 1, 2] {
@@ -54,7 +54,7 @@ struct UploadTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
-    @Test("both routes of the seed, and all three methods, take chunks", arguments: UploadService.routes.sorted())
+    @Test("both routes and all three methods accept chunks", arguments: UploadService.routes.sorted())
     func routes(_ route: String) {
         #expect(["/resumable_upload", "/api/photo/redeem-upload-token"].contains(route))
         let sample = Sample(size: 3000)
@@ -95,7 +95,7 @@ struct UploadTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
-    @Test("fields win over the query, wherever the file stands", arguments: [true, false])
+    @Test("a field takes precedence over the query, wherever the file is", arguments: [true, false])
     func fieldsWin(_ fileFirst: Bool) {
         let sample = Sample(size: 3000)
         let file = [FormPart.file(sample.chunk(2))]
@@ -105,7 +105,7 @@ struct UploadTests {
         site.test(.missing, sample.query(1))
     }
 
-    @Test("one field behind the file wins over the query too")
+    @Test("a field after the file takes precedence over the query, too")
     func lateField() {
         let sample = Sample(size: 3000)
         site.post(
@@ -123,7 +123,7 @@ struct UploadTests {
         site.test(.missing, sample.query(2))
     }
 
-    @Test("a parameter that stands twice with different values is an error, with the same value it is none")
+    @Test("a parameter that places the chunk may be repeated with the same value, not with another")
     func repeated() {
         let sample = Sample(size: 3000)
         let again = { (value: String) in
@@ -182,16 +182,68 @@ struct UploadTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
-    @Test("a body of another type, or of none, is not supported")
-    func contentTypes() {
+    @Test(
+        "a body that is no form is the chunk, whatever its type, if the query names the upload",
+        arguments: [
+            nil, "video/mp4", "text/plain", "application/json; charset=utf-8", "multipart/related", "video", "",
+            "message/rfc822", "*/*",
+        ])
+    func ownTypes(_ type: String?) {
         let sample = Sample(size: 1000)
-        for type in [
-            nil, "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x",
-        ] {
+        let request = Request(method: .post, path: Site.route, query: sample.query(1), contentType: type)
+        site.expect(.stored, request, Pieces(sample.bytes))
+        #expect(site.folder.bytes(of: sample.name) == sample.bytes)
+        // Without a query it is nothing that the route knows.
+        site.expect(
+            .unsupported, Request(method: .post, path: Site.route, query: "x=1", contentType: type),
+            Pieces(sample.bytes))
+    }
+
+    @Test("a form of another type is not supported, and one that cannot be read is malformed")
+    func otherForms() {
+        let sample = Sample(size: 1000)
+        for type in ["application/x-www-form-urlencoded", "multipart/mixed; boundary=x"] {
             let request = Request(method: .post, path: Site.route, query: sample.query(1), contentType: type)
             site.expect(.unsupported, request, Pieces(sample.bytes))
         }
+        for type in [
+            "multipart/form-data", "multipart/form-data; boundary", "Multipart/Form-Data; boundary=\"x", "multipart/",
+        ] {
+            let request = Request(method: .post, path: Site.route, query: sample.query(1), contentType: type)
+            site.expect(.malformed, request, Pieces(sample.bytes))
+        }
         site.test(.missing, sample.query(1))
+    }
+
+    @Test("a compressed body is refused and never stored", arguments: ["gzip", "br", "deflate, gzip", "zstd", "x"])
+    func contentEncoding(_ encoding: String) {
+        let sample = Sample(size: 1000)
+        for (type, body) in [("application/octet-stream", sample.bytes), (formType, sample.form(1))] {
+            let request = Request(
+                method: .post, path: Site.route, query: sample.query(1), contentType: type, contentEncoding: encoding)
+            site.expect(.refused, request, Pieces(body))
+        }
+        site.test(.missing, sample.query(1))
+        let plain = Request(
+            method: .post, path: Site.route, query: sample.query(1), contentType: formType, contentEncoding: "Identity")
+        site.expect(.stored, plain, Pieces(sample.form(1)))
+    }
+
+    @Test("the answer that completes a file has its path, percent-encoded, and no other answer has")
+    func path() {
+        var sample = Sample(size: 2500)
+        sample.name = "100% 影片~(1).mp4"
+        #expect(site.post(.stored, sample.form(1)).header("X-Upload-Path") == nil)
+        let last = site.post(.stored, sample.form(2))
+        #expect(last.header("X-Upload-Path") == "100%25%20%E5%BD%B1%E7%89%87~%281%29.mp4")
+        #expect(site.post(.stored, sample.form(2)).header("X-Upload-Path") == nil)
+        var other = sample
+        other.identifier = "another"
+        other.bytes.reverse()
+        _ = site.post(.stored, other.form(1))
+        #expect(
+            site.post(.stored, other.form(2)).header("X-Upload-Path")
+                == "100%25%20%E5%BD%B1%E7%89%87~%281%29%20%281%29.mp4")
     }
 
     @Test("a form that can't be taken apart is an error")
@@ -267,7 +319,7 @@ struct UploadTests {
         #expect(site.folder.bytes(of: "clip.mp4") == sample.bytes)
     }
 
-    @Test("an upload has one size: who says another makes an error")
+    @Test("an upload has one size; another one is an error")
     func otherSize() {
         let sample = Sample(size: 3000)
         var other = Sample(size: 4000)
@@ -402,7 +454,7 @@ struct UploadTests {
         #expect(uploads.map { $0.metadata.lists.map(\.values) } == [[["red", "blue"]]])
     }
 
-    @Test("an identifier may look like a path: it is none")
+    @Test("an identifier that looks like a path is not used as one")
     func hostileIdentifiers() {
         for (index, identifier) in ["../../../tmp/x", "/", ".", "..", "a/b"].enumerated() {
             var sample = Sample(size: 2000)

@@ -26,6 +26,6 @@ def expect_readable(headers, outcome: str) -> None:
     """Checks that a script on the other origin can read the answer: each header is there, and exactly once."""
     assert headers.get_all("Access-Control-Allow-Origin") == [APP]
     assert headers.get_all("Access-Control-Allow-Credentials") == ["true"]
-    assert headers.get_all("Access-Control-Expose-Headers") == ["X-Upload-Outcome, Retry-After"]
+    assert headers.get_all("Access-Control-Expose-Headers") == ["X-Upload-Outcome, Retry-After, X-Upload-Path"]
     assert headers.get_all("Vary") == ["Origin"]
     assert headers.get_all("X-Upload-Outcome") == [outcome]
