@@ -191,7 +191,7 @@ extension LocalStore {
         guard found.header.uploadID == id else {
             throw .failed(StoreCause("\(key.journal) belongs to another upload"))
         }
-        let files = UploadFiles(key: key, nonce: found.header.nonce)
+        var files = UploadFiles(key: key, nonce: found.header.nonce)
         let destination = try Destination(id, relativePath: found.header.relativePath, layout: settings.layout)
         let journal = try onDisk { () throws(FileError) -> Journal? in
             var journal = found
@@ -199,8 +199,9 @@ extension LocalStore {
                 if journal.boot == boot {
                     try journal.checkSyncs()
                     if journal.isSyncAbandoned, try state.status(files.data) != nil {
-                        try giveUpAbandoned(&journal, files)
-                        return nil
+                        guard let salvaged = try salvage(journal, files, key) else { return nil }
+                        journal = salvaged
+                        files = UploadFiles(key: key, nonce: salvaged.header.nonce)
                     }
                 }
                 if case .announced = journal.publication {
@@ -226,17 +227,6 @@ extension LocalStore {
         return journal.map {
             Upload(
                 id: id, key: key, files: files, destination: destination, state: state, journal: $0, observe: observe)
-        }
-    }
-
-    /// Removes an upload in whose sync a process has died.
-    private func giveUpAbandoned(_ journal: inout Journal, _ files: UploadFiles) throws(FileError) {
-        try journal.locked { journal throws(FileError) in
-            // If another process has removed them, these names may belong to a new upload.
-            guard try journal.file.status().names > 0 else { return }
-            try state.remove(files.data)
-            try state.remove(files.journal)
-            tell(journal) { .removed($0, .lost) }
         }
     }
 

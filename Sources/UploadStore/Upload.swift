@@ -68,10 +68,7 @@ final class Upload: Sendable {
             if !journal.isUpToDate(status) {
                 try onDisk { () throws(FileError) in try journal.refresh() }
             }
-            if try onDisk({ () throws(FileError) in try isUntrusted(&journal) }) {
-                try remove(&journal)
-                return nil
-            }
+            if try onDisk({ () throws(FileError) in try isUntrusted(&journal) }) { return nil }
             return question(journal, status)
         }
     }
@@ -83,30 +80,25 @@ final class Upload: Sendable {
     func change(_ work: (inout Journal) throws(FileError) -> Void) throws(StoreError) -> Bool {
         try journal.withLock { journal throws(StoreError) in
             if journal.isBroken { try remove(&journal) }
-            var isUntrusted = false
             do throws(FileError) {
-                let isDone = try journal.locked { journal throws(FileError) in
+                return try journal.locked { journal throws(FileError) in
                     let status = try journal.file.status()
                     guard status.names > 0 else { return false }
                     if !journal.isUpToDate(status) { try journal.refresh() }
-                    isUntrusted = try self.isUntrusted(&journal)
-                    if isUntrusted { return false }
+                    if try isUntrusted(&journal) { return false }
                     try work(&journal)
                     return true
                 }
-                if !isUntrusted { return isDone }
             } catch {
                 guard journal.isBroken else { throw StoreError(error) }
                 giveUp(&journal)
                 throw .untrusted(StoreCause(error))
             }
-            try remove(&journal)
-            return false
         }
     }
 
-    /// True if another process died in a sync, unless the data file has got its final name by then: what to do about
-    /// that, `LocalStore.settle` knows.
+    /// True if another process died in a sync: then the upload is opened anew, and salvaged (`LocalStore.salvage`).
+    /// False if the data file has got its final name by then, which `LocalStore.settle` handles.
     private func isUntrusted(_ journal: inout Journal) throws(FileError) -> Bool {
         guard !journal.openSyncs.isEmpty else { return false }
         let (own, holdsLock) = syncs.withLock { ($0.numbers, $0.count > 0) }

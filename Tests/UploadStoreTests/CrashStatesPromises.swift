@@ -67,18 +67,6 @@ struct Aftermath {
         crashes += 1
         if isTold { print(state.story, journals(), separator: "\n") }
         ledger.crash(crash, isDurable: plan.settings.durability == .chunk && !ledger.syncFailed)
-        if crash == .kill { giveUpSyncing() }
-    }
-
-    /// Uploads in whose sync a process was killed are not trusted any more: a later process removes them.
-    private mutating func giveUpSyncing() {
-        guard let folder = try? MemoryDisk(state).root.folder(LocalStore.stateFolder) else { return }
-        for client in plan.clients.indices where ledger.uploads[client].completed == nil {
-            guard let file = (try? folder.open(UploadKey(plan.clients[client].id).journal)) ?? nil,
-                let journal = (try? Journal.read(file)) ?? nil, !journal.openSyncs.isEmpty
-            else { continue }
-            ledger.giveUp(client)
-        }
     }
 
     /// A sync has failed, and the uploads that depended on it were removed: only complete files are promised.

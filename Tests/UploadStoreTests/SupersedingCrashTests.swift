@@ -46,11 +46,13 @@ import UploadModel
             let before = try store(disk, boot: 1, recipients: Recipients(rawValue: 1))
             for chunk in chunks { try send(chunk, of: Self.first, modified: 1, to: before) }
             disk.die(after: call)
+            var acknowledged: Set<Int> = []
             for chunk in chunks {
                 do { try send(chunk, of: Self.second, modified: 2, to: before) } catch {
                     guard disk.isDead else { throw error }
                     break
                 }
+                acknowledged.insert(chunk.number)
             }
             let isOver = !disk.isDead
 
@@ -59,7 +61,9 @@ import UploadModel
             let after = try store(next, boot: crash == .kill ? 1 : 2, recipients: Recipients(rawValue: 1))
             #expect(after.recover().isEmpty)
             for chunk in chunks {
-                if try after.status(of: request(chunk, modified: 2))?.receipt != nil { continue }
+                // Only after a power cut a client has to ask again for what was acknowledged.
+                if crash == .kill && acknowledged.contains(chunk.number) { continue }
+                if crash == .powerCut, try after.status(of: request(chunk, modified: 2))?.receipt != nil { continue }
                 try send(chunk, of: Self.second, modified: 2, to: after)
             }
             next.wait(seconds: LocalStore.provisionalSeconds)

@@ -1,0 +1,104 @@
+import Linux
+import UploadModel
+
+// Salvages an upload in whose sync a process was killed. If that sync failed, the kernel has dropped pages that it could
+// not write, and no later sync of the same file writes them. So every held range is read, compared with its checksum and
+// written to a new data file, and a new journal takes the place of the old one. Nothing that was acknowledged is lost
+// unless it cannot be read any more.
+
+extension LocalStore {
+    /// Salvages an upload.
+    ///
+    /// - Parameter found: its journal, for which `checkSyncs` has found that a sync was abandoned.
+    /// - Returns: the new journal; nil if another process has changed the upload meanwhile.
+    func salvage(_ found: Journal, _ files: UploadFiles, _ key: UploadKey) throws(FileError) -> Journal? {
+        var journal = found
+        return try journal.locked { journal throws(FileError) -> Journal? in
+            guard try journal.file.status().names > 0 else { return nil }
+            try journal.checkSyncs()
+            guard journal.isSyncAbandoned, let source = try state.open(files.data) else { return nil }
+            var header = journal.header
+            header.nonce = .random(in: 0 ... .max)
+            let newFiles = UploadFiles(key: key, nonce: header.nonce)
+            let draft = newFiles.data + ".draft"
+            do throws(FileError) {
+                let data = try state.create(newFiles.data)
+                if let size = header.size { _ = try data.reserve(size) }
+                var records = journal.facts
+                for record in try Journal.heldRecords(in: journal.file) where try data.copy(record, from: source) {
+                    records.append(
+                        record.checksum.map { .held(record.range, checksum: $0) } ?? .adopted(record.range))
+                }
+                let file = try state.create(draft)
+                var successor = try Journal.begin(file, header: header, boot: boot)
+                try successor.append(records)
+                // What was synced before must survive a power cut now, too.
+                try data.sync()
+                try successor.append([.durable(records: UInt64(successor.records))])
+                try successor.sync()
+                try state.sync()
+                _ = try state.rename(draft, to: state, as: files.journal, replacing: true)
+                try state.sync()
+                try state.remove(files.data)
+                return successor
+            } catch {
+                try? state.remove(draft)
+                try? state.remove(newFiles.data)
+                throw error
+            }
+        }
+    }
+}
+
+/// A held range. The checksum is nil if its bytes were synced before they were recorded.
+private struct SalvagedRange {
+    let range: ByteRange
+    let checksum: UInt64?
+}
+
+extension Journal {
+    /// What the records say of the upload beside its held ranges.
+    fileprivate var facts: [JournalRecord] {
+        var facts: [JournalRecord] = []
+        if let chunkSize, header.chunkSize == nil { facts.append(.chunkSize(chunkSize)) }
+        if let size, header.size == nil { facts.append(.size(size)) }
+        if let tail { facts.append(.tail(tail)) }
+        if !metadata.isEmpty { facts.append(.described(metadata)) }
+        return facts + provisional.map { .held($0.range, checksum: $0.checksum, isProvisional: true) }
+    }
+
+    /// The ranges that the journal in `file` records as held, in order, without those that were lost since.
+    fileprivate static func heldRecords(in file: any File) throws(FileError) -> [SalvagedRange] {
+        var records: [SalvagedRange] = []
+        _ = try read(file) { record in
+            switch record {
+            case .held(let range, let checksum, _): records.append(SalvagedRange(range: range, checksum: checksum))
+            case .adopted(let range): records.append(SalvagedRange(range: range, checksum: nil))
+            case .lost(let lost): records.removeAll { $0.range.overlaps(lost) }
+            default: break
+            }
+        }
+        return records
+    }
+}
+
+extension File {
+    /// Writes the bytes of a range of another file to the same place in this one. Never shares its blocks.
+    ///
+    /// - Returns: false if the other file does not have the bytes any more.
+    fileprivate func copy(_ record: SalvagedRange, from source: any File) throws(FileError) -> Bool {
+        guard let checksum = Checksum() else { return false }
+        return try withCopyBuffer { buffer throws(FileError) in
+            var position = record.range.start
+            while position < record.range.end {
+                let wanted = Int(min(UInt64(buffer.count), record.range.end - position))
+                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
+                guard (try? source.read(into: piece, at: position)) == wanted else { return false }
+                checksum.update(UnsafeRawBufferPointer(piece))
+                try write(UnsafeRawBufferPointer(piece), at: position)
+                position += UInt64(wanted)
+            }
+            return record.checksum == nil || record.checksum == checksum.value
+        }
+    }
+}
