@@ -48,7 +48,7 @@ def random_bytes(size: int, seed: int = 1) -> bytes:
 def parameters(
     chunk: Chunk, *, identifier: str, filename: str, size: int, chunk_size: int, **more: str | bytes | int | None
 ) -> dict[str, str | bytes]:
-    """All parameters that Resumable.js sends. A keyword argument replaces the parameter of that name; None omits it."""
+    """All parameters that the browser library sends. A keyword argument replaces the parameter of that name; None omits it."""
     fields: dict[str, str | bytes | int | None] = {
         "resumableChunkNumber": chunk.number,
         "resumableChunkSize": chunk_size,
@@ -59,6 +59,8 @@ def parameters(
         "resumableFilename": filename,
         "resumableRelativePath": filename,
         "resumableTotalChunks": chunk.total,
+        # Stated, a finished file of one chunk is also known to a test.
+        "resumableLastModified": 1_700_000_000_000,
         **more,
     }
     return {
