@@ -45,7 +45,6 @@
       this.folderInput = /** @type {HTMLInputElement} */ (this.input.cloneNode());
       this.folderInput.setAttribute('webkitdirectory', '');
       this.input.after(this.folderInput);
-      this.dialog = this.makeDialog();
       /**
        * The groups by the name of their folder.
        * @type {Map<string, { entries: Map<string, Entry>, row: HTMLElement, list: HTMLElement }>}
@@ -58,6 +57,7 @@
       this.uploader = uploader;
       this.recovery = recovery;
       this.words = words;
+      this.dialog = this.makeDialog();
       /**
        * The rows by their uploads' identifiers.
        * @type {Map<string, HTMLElement>}

@@ -106,12 +106,3 @@ def test_a_failed_file_that_is_picked_again_is_tried_again(server, browser, tmp_
     browser.wait_for_states("done")
     assert notices(browser) == []
     assert (server.root / file.name).read_bytes() == file.read_bytes()
-
-
-def test_a_dropped_file_that_cannot_be_read_is_told(browser, tmp_path):
-    browser.open().drop(tmp_path / "nowhere.bin")
-    wait_until(
-        lambda: browser.states() == ["failed"] or notices(browser), 30, "a row or a message tells that it failed"
-    )
-    told = " ".join(notices(browser)) + "".join(row["message"] for row in browser.rows())
-    assert "cannot" in told and "read" in told

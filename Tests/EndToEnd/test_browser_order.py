@@ -137,6 +137,7 @@ def test_the_dialog_names_the_file_that_has_to_be_chosen_again(server, browser, 
 
 def test_typed_details_survive_escape(browser, tmp_path):
     files = make(tmp_path / "files", 2, 12 * MIB)
+    browser.driver.set_window_size(1000, 1500)
     browser.open().slow_down(MIB // 2)
     browser.pick(*files)
 
