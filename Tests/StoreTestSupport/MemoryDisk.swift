@@ -27,6 +27,8 @@ package final class MemoryDisk: Sendable {
 
     package struct Opening {
         package var node: UInt64
+        /// The process that it belongs to.
+        package var process: Int
         /// How many failed syncs it has reported.
         package var failedSyncs: Int
     }
@@ -61,6 +63,10 @@ package final class MemoryDisk: Sendable {
         package var changes = 0
         package var calls = 0
         package var failing: (call: Int, code: Int32)?
+        /// True if the process whose call fails dies in it, while the others live on.
+        package var failureKills = false
+        /// The processes that have died: none of their calls reaches the disk any more.
+        package var deadProcesses: Set<Int> = []
         /// How many syncs succeed before one fails.
         package var syncsToGo: Int?
         /// The number of the last call that reaches the disk.
@@ -79,9 +85,9 @@ package final class MemoryDisk: Sendable {
             return number
         }
 
-        package mutating func open(_ node: UInt64) -> UInt64 {
+        package mutating func open(_ node: UInt64, _ process: Int) -> UInt64 {
             lastOpening += 1
-            openings[lastOpening] = Opening(node: node, failedSyncs: nodes[node]?.failedSyncs ?? 0)
+            openings[lastOpening] = Opening(node: node, process: process, failedSyncs: nodes[node]?.failedSyncs ?? 0)
             return lastOpening
         }
 
@@ -106,11 +112,19 @@ package final class MemoryDisk: Sendable {
     }
 
     /// The root folder.
-    package var root: MemoryFolder { MemoryFolder(self, 1) }
+    package var root: MemoryFolder { root(of: 0) }
+
+    /// The root folder, as a process opens it.
+    package func root(of process: Int) -> MemoryFolder { MemoryFolder(self, 1, process: process) }
 
     /// Makes one call fail with that errno, after `count` more calls.
-    package func fail(after count: Int, code: Int32) {
-        state.withLock { $0.failing = ($0.calls + count, code) }
+    ///
+    /// - Parameter kills: true if the process that makes the call dies in it.
+    package func fail(after count: Int, code: Int32, kills: Bool = false) {
+        state.withLock { state in
+            state.failing = (state.calls + count, code)
+            state.failureKills = kills
+        }
     }
 
     /// Makes one sync fail with EIO, after `count` more syncs.
@@ -179,14 +193,16 @@ package final class MemoryDisk: Sendable {
 
     /// One disk call. If it fails it changes nothing, except for what `torn` does.
     fileprivate func call<Result: Sendable>(
-        _ operation: String, _ name: String, torn: ((inout State) -> Void)? = nil,
+        _ process: Int, _ operation: String, _ name: String, torn: ((inout State) -> Void)? = nil,
         _ work: (inout State) throws(FileError) -> Result
     ) throws(FileError) -> Result {
         letGuestWork()
         let observer = observer.withLock { $0 }
         return try state.withLock { state throws(FileError) in
             state.calls += 1
-            if state.isDead { throw FileError(operation: operation, name: name, code: EIO) }
+            if state.isDead || state.deadProcesses.contains(process) {
+                throw FileError(operation: operation, name: name, code: EIO)
+            }
             observer?(Moment(operation: operation, name: name, state: state))
             if let torn, operation == "write", let observer {
                 var half = state
@@ -197,6 +213,7 @@ package final class MemoryDisk: Sendable {
             if let code = state.failure(of: operation) {
                 state.failures.append(Failure(operation: operation, name: name, code: code))
                 torn?(&state)
+                if state.failureKills { state.kill(process) }
                 state.changes += 1
                 throw FileError(operation: operation, name: name, code: code)
             }
@@ -221,6 +238,12 @@ extension MemoryDisk.State {
         guard let failing, calls > failing.call else { return nil }
         self.failing = nil
         return failing.code
+    }
+
+    /// Ends a process: its locks are gone, and none of its calls reaches the disk any more.
+    fileprivate mutating func kill(_ process: Int) {
+        deadProcesses.insert(process)
+        locks.removeAll { openings[$0.opening]?.process == process }
     }
 
     fileprivate func status(_ node: UInt64) -> FileStatus {
@@ -265,17 +288,19 @@ package final class MemoryFolder: Directory {
     private let disk: MemoryDisk
     private let number: UInt64
     private let opening: UInt64
+    private let process: Int
 
-    fileprivate init(_ disk: MemoryDisk, _ number: UInt64, opening: UInt64) {
+    fileprivate init(_ disk: MemoryDisk, _ number: UInt64, opening: UInt64, process: Int) {
+        self.process = process
         self.disk = disk
         self.number = number
         self.opening = opening
     }
 
-    fileprivate convenience init(_ disk: MemoryDisk, _ number: UInt64) {
+    fileprivate convenience init(_ disk: MemoryDisk, _ number: UInt64, process: Int) {
         var opening: UInt64 = 0
-        disk.change { opening = $0.open(number) }
-        self.init(disk, number, opening: opening)
+        disk.change { opening = $0.open(number, process) }
+        self.init(disk, number, opening: opening, process: process)
     }
 
     deinit { disk.change { [opening] in $0.close(opening) } }
@@ -285,11 +310,11 @@ package final class MemoryFolder: Directory {
     }
 
     private func file(_ node: UInt64, _ name: String, _ state: inout MemoryDisk.State) -> MemoryFile {
-        MemoryFile(disk, node, opening: state.open(node), name: name)
+        MemoryFile(disk, node, opening: state.open(node, self.process), process: self.process, name: name)
     }
 
     package func open(_ name: String) throws(FileError) -> (any File)? {
-        try disk.call("open", name) { state in
+        try disk.call(process, "open", name) { state in
             guard let node = self.entry(name, state) else { return nil }
             return self.file(node, name, &state)
         }
@@ -297,23 +322,30 @@ package final class MemoryFolder: Directory {
 
     package func openForReading(_ name: String) throws(FileError) -> (any File)? { try open(name) }
 
-    package func create(_ name: String) throws(FileError) -> any File {
-        try disk.call("create", name) { state in
-            if let node = self.entry(name, state) { return self.file(node, name, &state) }
-            let node = state.newNode()
-            state.setName(name, in: self.number, to: node)
-            return self.file(node, name, &state)
+    package func create(_ name: String) throws(FileError) -> any File { try create(name, appends: false) }
+
+    private func create(_ name: String, appends: Bool) throws(FileError) -> any File {
+        try disk.call(process, "create", name) { state in
+            let node = self.entry(name, state) ?? state.newNode()
+            if self.entry(name, state) == nil { state.setName(name, in: self.number, to: node) }
+            return MemoryFile(
+                self.disk, node, opening: state.open(node, self.process), process: self.process, name: name,
+                appends: appends)
         }
     }
 
+    package func createForAppending(_ name: String) throws(FileError) -> any File {
+        try create(name, appends: true)
+    }
+
     package func createNameless() throws(FileError) -> any File {
-        try disk.call("create", "a nameless file") { state in
+        try disk.call(process, "create", "a nameless file") { state in
             self.file(state.newNode(), "a nameless file", &state)
         }
     }
 
     package func status(_ name: String) throws(FileError) -> FileStatus? {
-        try disk.call("look at", name) { state in
+        try disk.call(process, "look at", name) { state in
             self.entry(name, state).map { state.status($0) }
         }
     }
@@ -324,7 +356,7 @@ package final class MemoryFolder: Directory {
         guard let target = (directory as? MemoryFolder)?.number else {
             throw FileError(operation: "rename", name: name, code: EXDEV)
         }
-        return try disk.call("rename", name) { state throws(FileError) in
+        return try disk.call(process, "rename", name) { state throws(FileError) in
             guard let node = self.entry(name, state) else {
                 throw FileError(operation: "rename", name: name, code: ENOENT)
             }
@@ -341,49 +373,49 @@ package final class MemoryFolder: Directory {
 
     package func remove(_ name: String) throws(FileError) {
         // The bytes stay for openings of the file.
-        try disk.call("remove", name) { state in state.setName(name, in: self.number, to: nil) }
+        try disk.call(process, "remove", name) { state in state.setName(name, in: self.number, to: nil) }
     }
 
     package func removeFolder(_ name: String) throws(FileError) {
-        try disk.call("remove", name) { state in
+        try disk.call(process, "remove", name) { state in
             guard let node = self.entry(name, state), state.nodes[node]?.folder.names.isEmpty == true else { return }
             state.setName(name, in: self.number, to: nil)
         }
     }
 
     package func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {
-        try disk.call("open", name) { state throws(FileError) in
+        try disk.call(process, "open", name) { state throws(FileError) in
             guard let node = self.entry(name, state) else { return nil }
             guard state.nodes[node]?.isFolder == true else {
                 throw FileError(operation: "open", name: name, code: ENOTDIR)
             }
-            return MemoryFolder(self.disk, node, opening: state.open(node))
+            return MemoryFolder(self.disk, node, opening: state.open(node, self.process), process: self.process)
         }
     }
 
     package func space() throws(FileError) -> Space {
-        try disk.call("ask for the free space of", "a folder") { _ in Space(free: 1 << 40, total: 1 << 41) }
+        try disk.call(process, "ask for the free space of", "a folder") { _ in Space(free: 1 << 40, total: 1 << 41) }
     }
 
     package func names() throws(FileError) -> [String] {
-        try disk.call("list", "a folder") { state in
+        try disk.call(process, "list", "a folder") { state in
             // In the same order in each run.
             (state.nodes[self.number]?.folder.names ?? [:]).sorted { $0.value < $1.value }.map(\.key)
         }
     }
 
     package func folder(_ name: String) throws(FileError) -> any Directory {
-        try disk.call("open", name) { state in
+        try disk.call(process, "open", name) { state in
             if self.entry(name, state) == nil {
                 state.setName(name, in: self.number, to: state.newNode(isFolder: true))
             }
             let node = self.entry(name, state) ?? 0
-            return MemoryFolder(self.disk, node, opening: state.open(node))
+            return MemoryFolder(self.disk, node, opening: state.open(node, self.process), process: self.process)
         }
     }
 
     package func sync() throws(FileError) {
-        try disk.call("sync", "a folder", torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
+        try disk.call(process, "sync", "a folder", torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
             try state.report(to: self.opening, "a folder")
             state.syncFolder(self.number)
         }
@@ -394,9 +426,15 @@ package final class MemoryFile: File {
     private let disk: MemoryDisk
     private let node: UInt64
     private let opening: UInt64
+    private let process: Int
     private let name: String
+    private let appends: Bool
 
-    fileprivate init(_ disk: MemoryDisk, _ node: UInt64, opening: UInt64, name: String) {
+    fileprivate init(
+        _ disk: MemoryDisk, _ node: UInt64, opening: UInt64, process: Int, name: String, appends: Bool = false
+    ) {
+        self.process = process
+        self.appends = appends
         self.disk = disk
         self.node = node
         self.opening = opening
@@ -407,7 +445,7 @@ package final class MemoryFile: File {
 
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
         let count = buffer.count
-        let bytes = try disk.call("read", name) { state in
+        let bytes = try disk.call(process, "read", name) { state in
             state.nodes[self.node]?.file.read(at: offset, atMost: count) ?? []
         }
         buffer.copyBytes(from: bytes)
@@ -418,21 +456,22 @@ package final class MemoryFile: File {
         let bytes = Array(bytes)
         guard !bytes.isEmpty else { return }
         let half = bytes.prefix(bytes.count / 2)
-        try disk.call("write", name, torn: { $0.put(half, in: self.node, at: offset) }) { state in
-            state.put(bytes[...], in: self.node, at: offset)
+        func put(_ bytes: ArraySlice<UInt8>, _ state: inout MemoryDisk.State) {
+            state.put(bytes, in: self.node, at: appends ? state.status(node).size : offset)
         }
+        try disk.call(process, "write", name, torn: { put(half, &$0) }) { state in put(bytes[...], &state) }
     }
 
     package func status() throws(FileError) -> FileStatus {
-        try disk.call("look at", name) { state in state.status(self.node) }
+        try disk.call(process, "look at", name) { state in state.status(self.node) }
     }
 
     package func truncate(to size: UInt64) throws(FileError) {
-        try disk.call("truncate", name) { state in state.resize(self.node, to: size) }
+        try disk.call(process, "truncate", name) { state in state.resize(self.node, to: size) }
     }
 
     package func reserve(_ size: UInt64) throws(FileError) -> Bool {
-        try disk.call("reserve the space of", name) { state in
+        try disk.call(process, "reserve the space of", name) { state in
             if state.status(self.node).size < size { state.resize(self.node, to: size) }
             return true
         }
@@ -442,7 +481,7 @@ package final class MemoryFile: File {
         from source: any File, at sourceOffset: UInt64, length: UInt64, to offset: UInt64
     ) throws(FileError) -> UInt64 {
         guard let source = source as? MemoryFile else { throw FileError(operation: "copy", name: name, code: EXDEV) }
-        return try disk.call("copy to", name) { state in
+        return try disk.call(process, "copy to", name) { state in
             let bytes = state.nodes[source.node]?.file.read(at: sourceOffset, atMost: Int(length)) ?? []
             if !bytes.isEmpty { state.put(bytes[...], in: self.node, at: offset) }
             return UInt64(bytes.count)
@@ -453,21 +492,21 @@ package final class MemoryFile: File {
     package func startWriteBack() {}
 
     package func touch(_ time: UInt64) throws(FileError) {
-        try disk.call("touch", name) { state in
+        try disk.call(process, "touch", name) { state in
             state.nodes[self.node]?.modified = time
             state.changes += 1
         }
     }
 
     package func sync() throws(FileError) {
-        try disk.call("sync", name, torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
+        try disk.call(process, "sync", name, torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
             try state.report(to: self.opening, self.name)
             state.syncFile(self.node)
         }
     }
 
     package func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
-        try disk.call("lock", name) { state throws(FileError) in
+        try disk.call(process, "lock", name) { state throws(FileError) in
             let range = offset..<(length == 0 ? .max : offset + length)
             if state.locks.contains(where: {
                 $0.node == self.node && $0.opening != self.opening && $0.range.overlaps(range)

@@ -3,12 +3,15 @@ import Linux
 /// A folder, with every disk call that the store makes. `LinuxDirectory` is the real one; tests use one in memory that
 /// can lose power. Names are single path components.
 package protocol Directory: AnyObject, Sendable {
-    /// Opens a file; nil if there is none of that name. A symbolic link is never followed.
+    /// Opens a file; nil if there is none of that name. A symbolic link is never followed. A file that may only be read is
+    /// opened for reading: then writing and locking fail.
     func open(_ name: String) throws(FileError) -> (any File)?
     /// Opens a file that is only read, and may be one that this process cannot write; nil if there is none of that name.
     func openForReading(_ name: String) throws(FileError) -> (any File)?
     /// Opens a file; creates an empty one if there is none.
     func create(_ name: String) throws(FileError) -> any File
+    /// Opens a file so that each write goes to its end, whatever its offset; creates an empty one if there is none.
+    func createForAppending(_ name: String) throws(FileError) -> any File
     /// A file without a name, which is gone when it is closed.
     func createNameless() throws(FileError) -> any File
     /// The status of the entry with that name; nil if there is none. A symbolic link is not followed.

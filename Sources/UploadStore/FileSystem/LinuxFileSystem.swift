@@ -47,7 +47,11 @@ package final class LinuxDirectory: Directory {
     }
 
     package func open(_ name: String) throws(FileError) -> (any File)? {
-        try openFile(name, O_RDWR)
+        do { return try openFile(name, O_RDWR) } catch {
+            // On a read-only file system, or as another user, an operator's tools can still read it.
+            guard error.code == EROFS || error.code == EACCES || error.code == EPERM else { throw error }
+            return try openFile(name, O_RDONLY)
+        }
     }
 
     package func openForReading(_ name: String) throws(FileError) -> (any File)? {
@@ -56,6 +60,12 @@ package final class LinuxDirectory: Directory {
 
     package func create(_ name: String) throws(FileError) -> any File {
         if let file = try openFile(name, O_RDWR | O_CREAT) { return file }
+        throw FileError(operation: "create", name: name, code: ENOENT)
+    }
+
+    package func createForAppending(_ name: String) throws(FileError) -> any File {
+        // pwrite(2) on Linux: with O_APPEND, the offset is ignored.
+        if let file = try openFile(name, O_RDWR | O_CREAT | O_APPEND) { return file }
         throw FileError(operation: "create", name: name, code: ENOENT)
     }
 
@@ -172,11 +182,12 @@ package final class LinuxDirectory: Directory {
     }
 
     package func folder(_ name: String) throws(FileError) -> any Directory {
-        if mkdirat(descriptor.number, name, 0o777) < 0 && errno != EEXIST {
-            throw FileError(operation: "create", name: name, code: errno)
+        let failure = mkdirat(descriptor.number, name, 0o777) < 0 ? errno : EEXIST
+        if failure != EEXIST && failure != EROFS && failure != EACCES {
+            throw FileError(operation: "create", name: name, code: failure)
         }
         if let folder = try existingFolder(name) { return folder }
-        throw FileError(operation: "open", name: name, code: ENOENT)
+        throw FileError(operation: "create", name: name, code: failure)
     }
 
     package func existingFolder(_ name: String) throws(FileError) -> (any Directory)? {

@@ -26,10 +26,12 @@ extension LocalStore {
             for name in names
             where !name.hasSuffix(UploadFiles.journalSuffix) && !wanted.contains(name) && name != Outbox.folder
                 && name != LocalStore.tokenQuotaFile
+                && name != LocalStore.tokensFolder
             {
                 do throws(StoreError) { try clear(name) } catch { report.failures.append(error) }
             }
             try Outbox(self).sweep()
+            try sweepTokens()
             // Removed uploads must not come back with a power cut.
             if !report.removed.isEmpty { try onDisk { () throws(FileError) in try state.sync() } }
         } catch {
