@@ -2,14 +2,22 @@ import UploadModel
 
 extension LocalStore {
     package func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+        var failure: StoreError?
+        var isAnyRead = false
         for name in try journals() {
-            // `verify` reports a journal that cannot be read.
-            let summary = try? onDisk { () throws(FileError) -> UploadSummary? in
-                guard let file = try state.open(name), let journal = try Journal.read(file) else { return nil }
-                return UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
+            do throws(StoreError) {
+                let summary = try onDisk { () throws(FileError) -> UploadSummary? in
+                    guard let file = try state.open(name), let journal = try Journal.read(file) else { return nil }
+                    return UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
+                }
+                isAnyRead = true
+                if let summary { visit(summary) }
+            } catch {
+                failure = error
             }
-            if let summary = summary ?? nil { visit(summary) }
         }
+        // `verify` reports single journals that cannot be read. If none can, an empty list would be wrong.
+        if let failure, !isAnyRead { throw failure }
     }
 
     /// Counts the data files in the state folder: an upload has one until it ends.

@@ -91,7 +91,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
                 && !journal.coversFile
             return isAtRest && !isKeepAliveDue(journal, file) ? StatusView(journal) : nil
         }
-        return (view ?? nil)?.status(of: chunk, postponed: [])
+        guard let view = view ?? nil, try hasData(upload) else { return nil }
+        return view.status(of: chunk, postponed: [])
     }
 
     /// The request with the path that belongs to its upload's identity: none where the layout does not use it.

@@ -44,7 +44,9 @@ extension LocalStore {
 
     /// The upload that a test asks about; nil if there is none, or one that a chunk of the same request would replace.
     func known(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
-        guard let upload = try find(chunk.upload) else { return try hasParts(chunk) ? begin(chunk) : nil }
+        guard let upload = try find(chunk.upload), try hasData(upload) else {
+            return try hasParts(chunk) ? begin(chunk) : nil
+        }
         guard let contradiction = try learn(chunk, upload) else {
             return try answersTests(upload, of: chunk) ? upload : nil
         }
@@ -54,6 +56,20 @@ extension LocalStore {
             if settings.onSizeChange == .restart && touched + LocalStore.quietSeconds <= time { return nil }
             throw .sizeDiffers(known: size)
         }
+    }
+
+    /// True if the upload is finished, or its data file is there and undamaged. If not, the upload is gone afterwards.
+    func hasData(_ upload: Upload) throws(StoreError) -> Bool {
+        if try upload.look({ $0.isPublished }) == true { return true }
+        if let status = try onDisk({ () throws(FileError) in try state.status(upload.files.data) }) {
+            do { try upload.checkData(status) } catch {
+                guard case .untrusted = error else { throw error }
+                return false
+            }
+        } else {
+            _ = try openData(of: upload)
+        }
+        return try upload.look { _ in true } == true
     }
 
     /// The upload of a chunk, which may be finished. Begins it if there is none, or one that it replaces.
@@ -136,6 +152,13 @@ extension LocalStore {
         let key = UploadKey(id)
         let destination = try Destination(id, relativePath: chunk.relativePath, layout: settings.layout)
         try checkName(destination)
+        if case .sized(let total, let chunkSize, let layout) = chunk.place {
+            let length = max(chunkSize, layout.lengths[0])
+            let (limit, overflow) = length.multipliedReportingOverflow(by: Journal.maximumChunks)
+            if !overflow, total > limit, total <= (try onDisk { () throws(FileError) in try root.space() }).total {
+                throw .tooLarge(limit: limit)
+            }
+        }
         let header = JournalHeader(begun: time, chunk: chunk)
         let files = UploadFiles(key: key, nonce: header.nonce)
         let file = try onDisk { () throws(FileError) in try state.create(key.journal) }
@@ -256,7 +279,7 @@ private func onDiskLocked<Result>(
 
 extension Journal {
     /// The end of the last held range, without a last chunk whose offset is not known yet.
-    fileprivate var heldEnd: UInt64 { held.ranges.last { $0.start < Journal.tailOffset }?.end ?? 0 }
+    var heldEnd: UInt64 { held.ranges.last { $0.start < Journal.tailOffset }?.end ?? 0 }
 
     /// True if the file has its final name.
     var isPublished: Bool {

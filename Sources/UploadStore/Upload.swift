@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Synchronization
 import UploadModel
@@ -23,6 +24,11 @@ final class Upload: Sendable {
     /// The finished file, opened when a chunk of it was sent again. It stays readable if the application moves it away.
     let finishedFile = Lock<(any File)?>(nil)
     private let state: any Directory
+    /// The data file's inode, as this process knows it; 0 until it has opened the file.
+    private let dataInode = Atomic<UInt64>(0)
+    /// The whole file's size in bytes, if the data file has had that size since the upload was begun or opened, because
+    /// its space was allocated; else 0.
+    private let fullSize = Atomic<UInt64>(0)
     private let journal: Lock<Journal>
     /// The journal's file, for the lock on `Journal.syncLock`.
     private let syncFile: any File
@@ -151,10 +157,7 @@ final class Upload: Sendable {
     }
 
     private func close(_ number: UInt64, with records: [JournalRecord]) throws(StoreError) {
-        _ = try change { journal throws(FileError) in
-            let closing: [JournalRecord] = journal.openSyncs.contains(number) ? [.synced(number: number)] : []
-            if !(records + closing).isEmpty { try journal.append(records + closing) }
-        }
+        _ = try change { journal throws(FileError) in try journal.close(number, with: records) }
     }
 
     private func beginSync() throws(StoreError) {
@@ -190,6 +193,39 @@ final class Upload: Sendable {
             return ((), [.durable(records: number)])
         }
     }
+
+    // MARK: The data file
+
+    /// True unless another program has damaged the data file: it must be the same file as before, and not shorter than
+    /// the held ranges or, if its space was allocated, than the whole file. If it is damaged, none of its ranges can be
+    /// trusted, because bytes that were cut off read as zeros after the next chunk; so the upload is removed.
+    ///
+    /// - Throws: `StoreError.untrusted` if the upload was removed.
+    func checkData(_ status: FileStatus) throws(StoreError) {
+        let known = dataInode.compareExchange(expected: 0, desired: status.inode, ordering: .relaxed)
+        let full = fullSize.load(ordering: .relaxed)
+        let isSame = known.exchanged || known.original == status.inode
+        if isSame && status.size >= full && full > 0 { return }
+        guard let bounds = try look({ (held: $0.heldEnd, size: $0.size, isPublished: $0.isPublished) }),
+            !bounds.isPublished
+        else { return }
+        if isSame && status.size >= max(bounds.held, full) {
+            if known.exchanged, let size = bounds.size, size <= status.size {
+                fullSize.store(size, ordering: .relaxed)
+            }
+            return
+        }
+        try journal.withLock { journal throws(StoreError) in
+            // It may have got its final name meanwhile.
+            guard try onDisk({ () throws(FileError) in try state.status(files.data) }) != nil else { return }
+            try remove(&journal)
+        }
+        let error = FileError(operation: "use", name: "\(files.data), which another program has changed", code: EIO)
+        throw .untrusted(StoreCause(error))
+    }
+
+    /// True if a write up to `end` could hide that the data file was truncated: `checkData` has to come first.
+    func mayHideTruncation(writingTo end: UInt64) -> Bool { end >= fullSize.load(ordering: .relaxed) }
 
     /// True if a sync failed and the upload's files could not be removed. It must stay in the cache: nothing on disk
     /// says that the upload cannot be trusted.

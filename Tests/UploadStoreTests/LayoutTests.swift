@@ -1,3 +1,4 @@
+import StoreTestSupport
 import TestSupport
 import Testing
 import UploadModel
@@ -32,6 +33,20 @@ import UploadModel
             effect = try writer.commit().effect
         }
         return effect
+    }
+
+    @Test("On a file system that ignores case, a path does not lead into the store's own folder")
+    func otherCase() throws {
+        let disk = MemoryDisk()
+        let store = try LocalStore(
+            root: disk.root, boot: BootID(low: 1, high: 0), settings: StoreSettings(minimumFree: 0, layout: .tree)
+        ) { 100 }
+        let own = try #require(disk.number(of: LocalStore.stateFolder))
+        disk.change { $0.setName(".RESUMABLED", in: 1, to: own) }
+        let chunk = Chunk.all(of: 30, size: 10)[0]
+        #expect(throws: StoreError.nameTaken) {
+            try store.receive(try request(chunk, path: ".RESUMABLED/name.bin"))
+        }
     }
 
     @Test("In the tree layout, a file is at its path, also after a restart, and duplicates are recognized")

@@ -115,6 +115,19 @@ import UploadModel
         #expect(site.files.isEmpty)
     }
 
+    @Test("An upload that the previous release has begun goes on where it was", arguments: [1, 2] as [UInt64])
+    func previousRelease(boot: UInt64) throws {
+        // That release wrote no `syncing` and no `synced`.
+        let held = try heldAll()
+        try write(records: [.boot(BootID(low: 1, high: 0)), held[0], .durable(records: 2), held[2]])
+        try site.folder.write(bytes, to: site.dataPath(id))
+        let store = try site.store(boot: boot)
+        #expect(try store.held(id) == [ByteRange(0..<10), ByteRange(20..<30)])
+        for index in [1, 3] { try store.send(chunks[index], of: bytes, as: id) }
+        #expect(try store.send(chunks[4], of: bytes, as: id) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
     // MARK: After a power cut
 
     @Test("Ranges whose bytes did not reach the disk are missing; the others are held")

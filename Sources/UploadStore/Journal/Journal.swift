@@ -36,9 +36,14 @@ struct Journal {
     private(set) var boot: BootID?
     /// Held ranges that no `durable` record covers, with their checksums: the ones that a power cut may have taken.
     /// Collected while a journal is read, and nil as soon as it is known that there was no power cut.
-    private(set) var doubtful: [HeldRecord]? = []
+    var doubtful: [HeldRecord]? { collected?.filter { $0.index >= durable } }
+    private var collected: [HeldRecord]? = []
+    /// The records before this number are covered by a `durable` record.
+    private var durable = 0
     /// The numbers of the `syncing` records that are open.
     private(set) var openSyncs: Set<UInt64> = []
+    /// Those of them that have succeeded, but whose `synced` could not be appended: the next `append` does that.
+    private var unclosed: Set<UInt64> = []
     /// True if a process has died in a sync, as `checkSyncs` has found.
     private(set) var isSyncAbandoned = false
     /// How many records there are.
@@ -48,6 +53,8 @@ struct Journal {
     private(set) var isBroken = false
 
     private let headerLength: Int
+    /// The bytes of all `described` records.
+    private var described = 0
     /// The seed for the check of the next record.
     private var seed: UInt64
 
@@ -66,6 +73,37 @@ struct Journal {
 
     /// The most records that a journal may have. If every second range is missing, each takes 16 bytes of memory.
     static let maximumRecords = 4 << 20
+    /// The most ranges that an upload may have held, apart from each other. A chunk that would add one has to wait until
+    /// others have closed gaps.
+    static let maximumRanges = 1 << 16
+    /// The most chunks that a file may be cut into: each needs a few records.
+    static let maximumChunks: UInt64 = 1 << 20
+    /// The most bytes of metadata in all `described` records of a journal.
+    static let maximumDescribed = 256 << 10
+
+    /// True if the journal has reached its limit in bytes, which grows with the file: chunks that are sent again with
+    /// other bytes, or that are far too small, must not fill the disk.
+    var isAtLimit: Bool { position > UInt64(1 << 20) + (size ?? heldEnd) }
+
+    /// True if holding `range` would pass the limit of ranges.
+    func isTooFragmented(for range: ByteRange) -> Bool {
+        guard held.ranges.count >= Journal.maximumRanges,
+            let around = ByteRange(from: max(range.start, 1) - 1, to: range.end + 1)
+        else { return false }
+        return held.intersection(around).isEmpty
+    }
+
+    /// The record for metadata that a client states now; nil if that is the same as before, in whichever order, or if
+    /// the journal has as much metadata as it may have.
+    func description(_ new: Metadata) -> JournalRecord? {
+        func sorted(_ metadata: Metadata) -> [Metadata.Pair] {
+            metadata.pairs.sorted { ($0.name, $0.value) < ($1.name, $1.value) }
+        }
+        guard !new.isEmpty, new != metadata, sorted(new) != sorted(metadata) else { return nil }
+        let length = new.pairs.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 8 }
+        return described + length <= Journal.maximumDescribed ? .described(new) : nil
+    }
+
     /// Where a last chunk is kept while its offset is not known: far behind any file, but within the limits of the
     /// usual file systems. On a file system with a lower limit the client has to send the chunk again.
     static let tailOffset: UInt64 = 1 << 42
@@ -111,6 +149,8 @@ struct Journal {
     mutating func refresh(visit: (JournalRecord) -> Void = { _ in }) throws(FileError) {
         // Long enough for any record with its payload.
         let window = JournalRecord.maximumPayload + 4096
+        var history = RangeHistory()
+        defer { add(history) }
         while true {
             let bytes = try file.bytes(from: position, atMost: window)
             var start = 0
@@ -118,7 +158,11 @@ struct Journal {
                 JournalRecord.decode(UnsafeRawBufferPointer(rebasing: bytes[start...]), seed: seed)
             }) {
                 visit(record)
-                apply(record, count: count)
+                if !collect(record, in: &history) { apply(record, count: count) }
+                if history.steps.count >= Journal.batch {
+                    add(history)
+                    history = RangeHistory()
+                }
                 seed = JournalRecord.seed(behind: bytes[start...], seed)
                 start += count * JournalRecord.length
             }
@@ -126,8 +170,82 @@ struct Journal {
         }
     }
 
+    /// How many ranges are worked out at once: each takes about 60 bytes meanwhile.
+    private static let batch = 1 << 19
+
+    /// Puts off what a record says of ranges, until `add` is called with all of them.
+    ///
+    /// - Returns: false if it says nothing of ranges.
+    private mutating func collect(_ record: JournalRecord, in history: inout RangeHistory) -> Bool {
+        switch record {
+        case .held(let range, let checksum, let isProvisional):
+            if isPublished || isProvisional { return false }
+            history.append(.init(range: range, isHeld: true, checksum: checksum, number: records))
+            replaceProvisional(range)
+        case .adopted(let range):
+            history.append(.init(range: range, isHeld: true, checksum: nil, number: records))
+        case .lost(let range):
+            history.append(.init(range: range, isHeld: false, checksum: nil, number: records))
+            replaceProvisional(range)
+            countLoss(of: range)
+        default:
+            return false
+        }
+        records += 1
+        return true
+    }
+
+    private mutating func add(_ history: RangeHistory) {
+        if history.steps.count < 32 {
+            for step in history.steps {
+                if step.isHeld {
+                    hold(step.range, checksum: step.checksum, number: step.number)
+                } else {
+                    lose(step.range)
+                }
+            }
+            return
+        }
+        var all = RangeHistory()
+        for range in held.ranges { all.append(.init(range: range, isHeld: true, checksum: nil, number: -1)) }
+        for record in doubtful ?? [] {
+            all.append(.init(range: record.range, isHeld: true, checksum: record.checksum, number: record.index))
+        }
+        for step in history.steps { all.append(step) }
+        let result = all.result()
+        held = result.held
+        if collected != nil {
+            collected = result.current.map {
+                HeldRecord(range: $0.range, checksum: $0.checksum ?? 0, index: $0.number)
+            }
+        }
+    }
+
+    private mutating func hold(_ range: ByteRange, checksum: UInt64?, number: Int) {
+        held.insert(range)
+        if let checksum { collected?.append(HeldRecord(range: range, checksum: checksum, index: number)) }
+    }
+
+    private mutating func lose(_ range: ByteRange) {
+        held.remove(range)
+        collected?.removeAll { $0.range.start >= range.start && $0.range.end <= range.end }
+    }
+
+    /// Removes the provisional ranges that a chunk has replaced.
+    private mutating func replaceProvisional(_ range: ByteRange) {
+        if !provisional.isEmpty { provisional.removeAll { $0.range.overlaps(range) } }
+    }
+
+    private mutating func countLoss(of range: ByteRange) {
+        losses += 1
+        mayForgetLoss = true
+        if let tail, Journal.tailOffset < range.end, range.start < Journal.tailOffset + tail.length {
+            self.tail = nil
+        }
+    }
+
     /// Stops collecting `doubtful` ranges: all held bytes are known to be in the data file.
-    mutating func trust() { doubtful = nil }
+    mutating func trust() { collected = nil }
 
     /// True if every byte of the file is held.
     var coversFile: Bool { size.map { held.contains(ByteRange(first: $0)) } ?? false }
@@ -148,7 +266,7 @@ struct Journal {
 
     /// Appends records in one write. The caller holds the journal's lock and has called `refresh`.
     mutating func append(_ new: [JournalRecord]) throws(FileError) {
-        let sealed = sealed(new)
+        let sealed = sealed(new + unclosed.sorted().map { .synced(number: $0) })
         guard records + sealed.bytes.count / JournalRecord.length <= Journal.maximumRecords else {
             throw FileError(operation: "append to", name: "a journal with too many records", code: FileError.tooBig)
         }
@@ -156,6 +274,7 @@ struct Journal {
         if try file.status().size > position { try file.truncate(to: position) }
         try sealed.bytes.withBytes { bytes throws(FileError) in try file.write(bytes, at: position) }
         apply(sealed)
+        unclosed = []
     }
 
     /// Records, encoded to follow those that were read.
@@ -198,6 +317,7 @@ struct Journal {
     ///   - own: the open records of this process.
     ///   - holdsLock: true if this opening of the journal has locked `syncLock`.
     mutating func checkSyncs(own: Set<UInt64> = [], holdsLock: Bool = false) throws(FileError) {
+        let own = own.union(unclosed)
         guard !openSyncs.isSubset(of: own) else { return isSyncAbandoned = false }
         if !holdsLock {
             guard try file.lock(offset: Journal.syncLock, length: 1, wait: false) else { return }
@@ -208,34 +328,34 @@ struct Journal {
         isSyncAbandoned = !openSyncs.isSubset(of: own)
     }
 
+    /// Appends records, and `synced` for a sync that has succeeded, unless another record has closed it. If that fails, the
+    /// next `append` closes the sync.
+    mutating func close(_ number: UInt64, with new: [JournalRecord] = []) throws(FileError) {
+        if openSyncs.contains(number) { unclosed.insert(number) }
+        if !new.isEmpty || !unclosed.isEmpty { try append(new) }
+    }
+
     /// Marks the journal as broken after a failed sync of the data file.
     mutating func distrust() { isBroken = true }
 
     private mutating func apply(_ record: JournalRecord, count: Int) {
         switch record {
         case .held(let range, let checksum, let isProvisional):
-            let record = HeldRecord(range: range, checksum: checksum, index: records)
             if isPublished {
-                confirmed.append(record)
+                confirmed.append(HeldRecord(range: range, checksum: checksum, index: records))
                 confirmedRanges.insert(range)
             } else if isProvisional {
-                provisional.append(record)
+                provisional.append(HeldRecord(range: range, checksum: checksum, index: records))
             } else {
-                held.insert(range)
-                provisional.removeAll { $0.range.overlaps(range) }
-                doubtful?.append(record)
+                hold(range, checksum: checksum, number: records)
+                replaceProvisional(range)
             }
         case .lost(let range):
-            held.remove(range)
-            provisional.removeAll { $0.range.overlaps(range) }
-            losses += 1
-            mayForgetLoss = true
-            if let tail, Journal.tailOffset < range.end, range.start < Journal.tailOffset + tail.length {
-                self.tail = nil
-            }
-            doubtful?.removeAll { $0.range.start >= range.start && $0.range.end <= range.end }
+            lose(range)
+            replaceProvisional(range)
+            countLoss(of: range)
         case .durable(let number):
-            doubtful?.removeAll { $0.index < number }
+            durable = max(durable, Int(min(number, UInt64(records))))
         case .boot(let id):
             boot = id
             openSyncs = []
@@ -245,9 +365,9 @@ struct Journal {
         case .published(let number, let inode, let time):
             publication = .done(number: number, inode: inode, time: time)
             openSyncs = []
-            if doubtful != nil { doubtful = [] }
+            durable = records
         case .adopted(let range):
-            held.insert(range)
+            hold(range, checksum: nil, number: records)
         case .chunkSize(let bytes):
             chunkSize = bytes
         case .tail(let tail):
@@ -257,6 +377,7 @@ struct Journal {
             tail = nil
         case .described(let metadata):
             self.metadata = metadata
+            described += (count - 1) * JournalRecord.length
         case .settled(let recipients, _, _):
             owed.subtract(recipients)
             attempts[recipients] = nil

@@ -31,7 +31,7 @@ extension LocalStore {
             try journal.append(lost + [.durable(records: records), .boot(boot), .syncing])
             let number = UInt64(journal.records - 1)
             try journal.sync()
-            try journal.append([.synced(number: number)])
+            try? journal.close(number)
             tell(journal) { .recovered($0, lostRanges: lost.count) }
             return true
         }

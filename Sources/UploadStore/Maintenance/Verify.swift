@@ -28,9 +28,14 @@ extension LocalStore {
         }
         for name in try onDisk({ () throws(FileError) in try state.names() }).sorted()
         where name.hasSuffix(UploadFiles.dataSuffix) && !wanted.contains(name) {
-            guard try onDisk({ () throws(FileError) in try isOrphan(name) }) else { continue }
-            report.findings.append(
-                .init(file: name, upload: nil, text: "belongs to no upload; a sweep removes it once it is an hour old"))
+            do throws(FileError) {
+                guard try isOrphan(name) else { continue }
+                let text = "belongs to no upload; a sweep removes it once it is an hour old"
+                report.findings.append(.init(object: name, upload: nil, text: text))
+            } catch {
+                let text = "cannot be compared with its journal: \(errorText(error.code))"
+                report.findings.append(.init(object: name, upload: nil, text: text))
+            }
         }
         return report
     }
@@ -53,7 +58,8 @@ extension LocalStore {
     ) throws(FileError) -> Journal? {
         if let journal = try Journal.read(file, visit: visit) { return journal }
         usleep(100_000)
-        _ = try file.lock(offset: 0, length: 1, wait: true)
+        // A file that may only be read cannot be locked.
+        _ = try? file.lock(offset: 0, length: 1, wait: true)
         defer { file.unlock(offset: 0, length: 1) }
         return try Journal.read(file, visit: visit)
     }
@@ -61,12 +67,13 @@ extension LocalStore {
     /// - Returns: the data file that belongs to the journal.
     private func verify(journal name: String, _ report: inout VerifyReport) throws(FileError) -> String? {
         guard let file = try state.open(name) else { return nil }
-        var records: [Journal.HeldRecord] = []
+        var steps: [RangeHistory.Step] = []
         let journal = try settledJournal(file) { record in
             switch record {
             case .held(let range, let checksum, _):
-                records.append(Journal.HeldRecord(range: range, checksum: checksum, index: 0))
-            case .lost(let lost): records.removeAll { $0.range.start < lost.end && lost.start < $0.range.end }
+                steps.append(.init(range: range, isHeld: true, checksum: checksum, number: steps.count))
+            case .lost(let range):
+                steps.append(.init(range: range, isHeld: false, checksum: nil, number: steps.count))
             default: break
             }
         }
@@ -99,7 +106,7 @@ extension LocalStore {
             found(files.data, "still exists although the upload is finished")
             return files.data
         }
-        for record in records {
+        for record in LocalStore.lasting(steps) {
             // The ranges of a forged journal may have more bytes than 64 bits can count.
             report.bytes &+= record.range.length
             if data.matches(record) { continue }
@@ -114,10 +121,24 @@ extension LocalStore {
         return files.data
     }
 
+    /// The held ranges of which no byte was removed later, in order.
+    private static func lasting(_ steps: [RangeHistory.Step]) -> [Journal.HeldRecord] {
+        var lost = ByteRangeSet()
+        var lasting: [Journal.HeldRecord] = []
+        for step in steps.reversed() {
+            if !step.isHeld {
+                lost.insert(step.range)
+            } else if lost.intersection(step.range).isEmpty {
+                lasting.append(.init(range: step.range, checksum: step.checksum ?? 0, index: step.number))
+            }
+        }
+        return lasting.reversed()
+    }
+
     /// True if an upload's data file is missing. Locks the journal, so that no other process is beginning or publishing
     /// the upload.
     private func isMissing(_ files: UploadFiles, _ file: any File, _ id: UploadID) throws(FileError) -> Bool {
-        _ = try file.lock(offset: 0, length: 1, wait: true)
+        _ = try? file.lock(offset: 0, length: 1, wait: true)
         defer { file.unlock(offset: 0, length: 1) }
         guard try file.status().names > 0, try state.status(files.data) == nil, let journal = try Journal.read(file),
             !journal.isPublished,

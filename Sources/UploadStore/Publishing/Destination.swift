@@ -29,7 +29,10 @@ struct Destination: Sendable, Equatable {
     func path(_ number: UInt64) -> String { (folders + [filename.numbered(number)]).joined(separator: "/") }
 
     /// Opens the folder, component by component so that no symbolic link is followed. Nil if there is none.
+    ///
+    /// - Throws: `FileError` that `isNotAFolder` also if it is the store's own folder.
     func open(from root: any Directory) throws(FileError) -> (any Directory)? {
+        try checkState(root)
         var folder = root
         for name in folders {
             guard let next = try folder.existingFolder(name) else { return nil }
@@ -40,11 +43,20 @@ struct Destination: Sendable, Equatable {
 
     /// Opens the folder, and creates the folders that are missing.
     func make(from root: any Directory) throws(FileError) -> any Directory {
+        try checkState(root)
         var folder = root
         for name in folders {
             folder = try folder.folder(name)
         }
         return folder
+    }
+
+    /// Fails if the first folder is the store's own one: a file system that ignores case finds that under other names.
+    private func checkState(_ root: any Directory) throws(FileError) {
+        guard let first = folders.first, let folder = try root.status(first), !folder.isRegular,
+            folder.inode == (try root.status(LocalStore.stateFolder))?.inode
+        else { return }
+        throw FileError(operation: "open", name: first, code: ENOTDIR)
     }
 
     /// Removes those of the folders that are empty.

@@ -52,6 +52,11 @@ extension LocalStore {
             try onDisk { () throws(FileError) in try file.truncate(to: size) }
         }
         let status = try onDisk { () throws(FileError) in try file.status() }
+        try upload.checkData(status)
+        // The rename is by name: it must be the name of the file that was synced.
+        guard try onDisk({ () throws(FileError) in try state.status(upload.files.data) })?.inode == status.inode,
+            status.size == size
+        else { throw .busy }
         try upload.sync { () throws(FileError) in
             try file.sync()
             try state.sync()
@@ -173,7 +178,10 @@ extension LocalStore {
 
     /// Opens the data file. Nil if it is gone; the journal then says why (`settle`), and the caller looks again.
     func openData(of upload: Upload) throws(StoreError) -> (any File)? {
-        if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) { return file }
+        if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) {
+            try upload.checkData(try onDisk { () throws(FileError) in try file.status() })
+            return file
+        }
         // The publisher is about to record that it has renamed the file, or failed to (the disk may be full); or
         // another program has removed the file.
         _ = try upload.change { journal throws(FileError) in

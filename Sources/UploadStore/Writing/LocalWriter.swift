@@ -90,6 +90,7 @@ final class LocalWriter: ChunkWriter {
                 try store.keepAlive(upload)
                 return .comparing(file, losses: view.losses)
             }
+            try checkJournal()
             if try claim(file) {
                 try store.checkFloor(beforeWriting: layout.range.length, isReserved: upload.isReserved)
                 // From here on no other writer changes the range: look again.
@@ -103,6 +104,26 @@ final class LocalWriter: ChunkWriter {
             }
         }
     }
+
+    /// Makes sure that the journal may record the chunk.
+    private func checkJournal() throws(StoreError) {
+        let limits = try upload.look { [range = layout.range] journal in
+            (
+                isAtLimit: journal.isAtLimit, isTooFragmented: journal.isTooFragmented(for: range),
+                isLarge: journal.position > LocalWriter.largeJournal
+            )
+        }
+        guard let limits else { throw .busy }
+        if limits.isTooFragmented { throw .busy }
+        if limits.isAtLimit {
+            let error = FileError(operation: "append to", name: upload.files.journal, code: FileError.tooBig)
+            throw StoreError(error)
+        }
+        if limits.isLarge { try store.checkFloor(beforeWriting: LocalWriter.largeJournal, isReserved: false) }
+    }
+
+    /// A journal of more bytes than that may no longer take space below the minimum that is left free.
+    private static let largeJournal: UInt64 = 64 << 10
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         let position = layout.offset + received
@@ -177,6 +198,7 @@ final class LocalWriter: ChunkWriter {
     ///
     /// - Returns: true if the file is complete.
     private func record(_ range: ByteRange, of file: any File, durable: UInt64?) throws(StoreError) -> Bool {
+        try check(file)
         var isThere = false
         var isComplete = false
         let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
@@ -185,7 +207,7 @@ final class LocalWriter: ChunkWriter {
             guard isThere else { return }
             var records: [JournalRecord] = durable.map { [.durable(records: $0)] } ?? []
             records += [.held(range, checksum: value)] + consequence.records(journal)
-            if !metadata.isEmpty && metadata != journal.metadata { records.append(.described(metadata)) }
+            if let description = journal.description(metadata) { records.append(description) }
             try journal.append(records)
             if durable != nil { try journal.sync() }
             isComplete = journal.coversFile
@@ -271,7 +293,15 @@ final class LocalWriter: ChunkWriter {
     }
 
     private func put(_ bytes: UnsafeRawBufferPointer, in file: any File, at position: UInt64) throws(StoreError) {
+        if upload.mayHideTruncation(writingTo: position + UInt64(bytes.count)) { try check(file) }
         try onDisk { () throws(FileError) in try file.write(bytes, at: position) }
+    }
+
+    /// Makes sure that no other program has changed the data file.
+    private func check(_ file: any File) throws(StoreError) {
+        let status = try onDisk { () throws(FileError) in try file.status() }
+        // A file without a name is found when the chunk is recorded.
+        if status.names > 0 { try upload.checkData(status) }
     }
 
     /// Writes missing parts and compares held ones. So a larger chunk that is broken off removes no acknowledged bytes,

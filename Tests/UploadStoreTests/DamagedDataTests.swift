@@ -1,0 +1,79 @@
+import TestSupport
+import Testing
+import UploadModel
+
+@testable import UploadStore
+
+// Another program deletes, truncates or replaces the data file of an upload under way.
+
+@Suite struct DamagedDataTests {
+    enum Damage: CaseIterable { case deleted, truncated, emptied, replaced }
+
+    private let site: Site
+    private let store: LocalStore
+    private let id: UploadID
+    private let bytes = content(50)
+    private let chunks = Chunk.all(of: 50, size: 10)
+
+    init() throws {
+        site = try Site()
+        store = try site.store()
+        id = try uploadID()
+    }
+
+    private func damage(_ damage: Damage) throws {
+        let path = try site.dataPath(id)
+        let data = try site.folder.read(path)
+        switch damage {
+        case .deleted: try site.folder.remove(path)
+        case .truncated: try site.folder.write(Array(data[..<12]), to: path)
+        case .emptied: try site.folder.write([], to: path)
+        case .replaced:
+            try site.folder.write([UInt8](repeating: 0, count: 50), to: "other")
+            try site.folder.move("other", to: path)
+        }
+    }
+
+    @Test("A test finds nothing held once the data file is damaged", arguments: Damage.allCases)
+    func tested(_ damage: Damage) throws {
+        for index in 0..<4 { try store.send(chunks[index], of: bytes, as: id) }
+        try #require(try store.isHeld(chunks[0], of: id))
+        try self.damage(damage)
+        for chunk in chunks { #expect(try !store.isHeld(chunk, of: id)) }
+        #expect(try store.sendAll(bytes, as: id, chunkSize: 10) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("The last chunk does not complete a damaged file", arguments: Damage.allCases, [true, false])
+    func completed(_ damage: Damage, whileSending: Bool) throws {
+        for index in 0..<4 { try store.send(chunks[index], of: bytes, as: id) }
+        if whileSending {
+            let writer = try store.receive(upload: id, size: 50, layout: chunks[4].layout())
+            try writer.write(bytes[40..<45])
+            try self.damage(damage)
+            #expect(throws: StoreError.self) {
+                try writer.write(bytes[45...])
+                _ = try writer.commit()
+            }
+        } else {
+            try self.damage(damage)
+            _ = try? store.send(chunks[4], of: bytes, as: id)
+        }
+        #expect(site.files == [])
+        // If the file was replaced while a chunk was being sent, the next chunk finds that.
+        _ = try? store.send(chunks[0], of: bytes, as: id)
+        try store.sendAll(bytes, as: id, chunkSize: 10)
+        #expect(site.files == ["name.bin"])
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("A process that starts later does not trust a file that is too short")
+    func afterRestart() throws {
+        for index in 0..<4 { try store.send(chunks[index], of: bytes, as: id) }
+        try damage(.truncated)
+        let next = try site.store()
+        #expect(try !next.isHeld(chunks[0], of: id))
+        #expect(try next.sendAll(bytes, as: id, chunkSize: 10) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+}
