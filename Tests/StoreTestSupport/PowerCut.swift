@@ -254,6 +254,8 @@ extension MemoryDisk.State {
         left.openings = [:]
         left.death = nil
         left.failing = nil
+        left.failureKills = false
+        left.deadProcesses = []
         left.syncsToGo = nil
         left.failures = []
         left.failedSyncs = 0

@@ -9,7 +9,7 @@ import Testing
 // store is opened again and recovers, the clients go on, and every promise is checked. PowerCut.swift describes the
 // disk after a crash.
 //
-//     CRASH_STATES=n        the number of crashes, of both tests together
+//     CRASH_STATES=n        the number of crashes; half of as many more for failed syncs
 //     CRASH_STATE=a.b.c     only one crash, with a trace: the seed of the workload, its failing call or 0, and the
 //     crash,
 //                           as a failure message names them
@@ -49,12 +49,24 @@ import Testing
         }
     }
 
+    @Test(
+        "If one of two processes dies in a failed sync, the other one trusts nothing that depends on it",
+        .disabled(if: isOne), arguments: 0..<shards)
+    func deathInSync(shard: Int) throws {
+        try explore(shard, of: Self.total / 4) { seed in
+            let syncs = try Workload(seed: seed).run().syncs
+            var generator = SplitMix64(seed: seed)
+            return syncs.shuffled(using: &generator).prefix(2).map { Workload(seed: seed, failing: $0, kills: true) }
+        }
+    }
+
     @Test("One crash alone", .enabled(if: isOne))
     func one() throws {
-        let numbers = (Self.environment("CRASH_STATE") ?? "").split(separator: ".").compactMap { Int($0) }
+        let name = Self.environment("CRASH_STATE") ?? ""
+        let numbers = name.filter { $0 != "k" }.split(separator: ".").compactMap { Int($0) }
         try #require(numbers.count == 3, "CRASH_STATE is three numbers")
         let failing = numbers[1] > 0 ? numbers[1] : nil
-        explore(Workload(seed: UInt64(numbers[0]), failing: failing), only: numbers[2])
+        explore(Workload(seed: UInt64(numbers[0]), failing: failing, kills: name.contains("k")), only: numbers[2])
     }
 
     /// Tries the crashes of workloads with different seeds, until there were enough crashes or failures.

@@ -22,10 +22,13 @@ struct Workload {
     let seed: UInt64
     /// The number of the call that fails.
     private let failing: Int?
+    /// True if the process whose call fails dies in it, while the other one lives on.
+    private let kills: Bool
     /// The name of this run.
-    var name: String { "\(seed).\(failing ?? 0)" }
+    var name: String { "\(seed).\(failing ?? 0)\(kills ? "k" : "")" }
 
-    init(seed: UInt64, failing: Int? = nil) {
+    init(seed: UInt64, failing: Int? = nil, kills: Bool = false) {
+        self.kills = kills
         plan = CrashPlan(seed: seed)
         self.seed = seed
         self.failing = failing
@@ -51,7 +54,7 @@ struct Workload {
             guard moment.state.calls >= failing ?? 0, last.differ(moment.state.changes, ledger.changes) else { return }
             pictures.add(Picture(operation: "\(moment.operation) \(moment.name)", state: moment.state, ledger: ledger))
         }
-        if let failing { disk.fail(after: failing - 1 - setUp, code: EIO) }
+        if let failing { disk.fail(after: failing - 1 - setUp, code: EIO, kills: kills) }
         var day = Day(Clients(plan: plan, disk: disk, diary: diary, generator: SplitMix64(seed: seed)))
         try day.run()
         pictures.add(Picture(operation: "the end", state: disk.inspect { $0 }, ledger: diary.now))
@@ -77,6 +80,9 @@ extension Diary {
 private struct Day {
     private var clients: Clients
     private var stores: [LocalStore] = []
+    /// The processes of the stores.
+    private var processes: [Int] = []
+    private var lastProcess = 0
     private var open: [Clients.Sending] = []
     /// The chunks that each client still has to send, in order.
     private var waiting: [[Int]]
@@ -102,20 +108,26 @@ private struct Day {
         elements.randomElement(using: &clients.generator)
     }
 
-    private func newStore() throws -> LocalStore {
+    private mutating func newStore() throws -> LocalStore {
         let disk = clients.disk
-        return try LocalStore(root: disk.root, boot: BootID(low: 1, high: 0), settings: plan.settings) { disk.time }
+        lastProcess += 1
+        return try LocalStore(root: disk.root(of: lastProcess), boot: BootID(low: 1, high: 0), settings: plan.settings)
+        { disk.time }
     }
 
     mutating func run() throws {
         while stores.count < 2 {
-            do { stores.append(try newStore()) } catch {
+            do {
+                stores.append(try newStore())
+                processes.append(lastProcess)
+            } catch {
                 if clients.disk.failures.isEmpty { throw error }
             }
         }
         for step in 0..<Day.maximumSteps {
             if step == jumpAt { try jump() }
             try work()
+            replaceDead()
             if isOver { return try expectAllComplete() }
         }
         throw Violation("the clients never come to an end")
@@ -145,8 +157,24 @@ private struct Day {
                 _ = store.recover()
                 stores[1] = stores[0]
                 stores[0] = store
+                processes = [lastProcess, processes[0]]
             }
         }
+    }
+
+    /// After the death of a process the other one takes all requests. Unfinished uploads may be gone.
+    private mutating func replaceDead() {
+        let dead = clients.disk.inspect { $0.deadProcesses }
+        guard let living = processes.firstIndex(where: { !dead.contains($0) }), !dead.isDisjoint(with: processes) else {
+            return
+        }
+        stores = [stores[living], stores[living]]
+        processes = [processes[living], processes[living]]
+        clients.diary.write { [plan] ledger in
+            ledger.syncFailed = true
+            for client in plan.clients.indices where ledger.uploads[client].completed == nil { ledger.giveUp(client) }
+        }
+        for client in plan.clients.indices where !plan.clients[client].isAbandoned { sendAgain(client) }
     }
 
     /// The file is completed by its own client: its rivals end before the last chunk is sent.
