@@ -116,8 +116,9 @@ struct Serve: ParsableCommand {
                     "--allow-origin needs an origin such as https://app.example.org, not \(origin): \(error).")
             }
         }
-        guard (1...255).contains(fileParameter.utf8.count) else {
-            throw ValidationError("--file-parameter must have 1 to 255 bytes.")
+        guard (1...255).contains(fileParameter.utf8.count), !fileParameter.unicodeScalars.contains(where: \.isControl)
+        else {
+            throw ValidationError("--file-parameter must have 1 to 255 bytes and no control characters.")
         }
         guard !root.isEmpty else { throw ValidationError("--root must not be empty.") }
     }

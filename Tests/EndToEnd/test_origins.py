@@ -36,7 +36,7 @@ def test_a_preflight_allows_everything_that_the_clients_send(visitor):
     assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-digest"
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "http://127.0.0.1:1", "capacitor://localhost"])
 def test_any_other_page_is_refused_and_can_read_nothing(visitor, origin):
     for method in ("GET", "POST", "OPTIONS"):
         answer = visitor.request(method, f"{visitor.route}?{query(fields('evil'))}", headers={"Origin": origin})

@@ -262,9 +262,20 @@ def test_unsupported_a_method_or_a_content_type(page_at):
     page = page_at()
     for method in ("PROPFIND", "BREW"):
         check(page.request(method, fields("u")), "unsupported")
-    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+    for kind in ("application/x-www-form-urlencoded", "multipart/mixed; boundary=b"):
         check(page.request("POST", fields("u"), bytes(CHUNK), {**ORIGIN, "Content-Type": kind}), "unsupported")
-    check(page.request("POST", fields("u"), bytes(CHUNK)), "unsupported")
+    # A body that is no form, and a query that names no upload.
+    for kind in ({}, {"Content-Type": "text/plain"}):
+        check(page.request("POST", {"title": "u"}, bytes(CHUNK), {**ORIGIN, **kind}), "unsupported")
+
+
+def test_an_octet_body_may_have_any_type_but_not_be_compressed(page_at):
+    page = page_at()
+    for kind in ({}, {"Content-Type": "video/mp4"}, {"Content-Type": "text/plain"}):
+        check(page.request("POST", fields("any"), bytes(CHUNK), {**ORIGIN, **kind}), "stored")
+    answer = page.request("POST", fields("gzip"), bytes(CHUNK), {**ORIGIN, "Content-Encoding": "gzip"})
+    check(answer, "refused", line="Compressed requests are not accepted here")
+    check(page.request("GET", fields("gzip")), "missing")
 
 
 # --- retry
