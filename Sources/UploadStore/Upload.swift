@@ -215,11 +215,15 @@ final class Upload: Sendable {
             }
             return
         }
-        try journal.withLock { journal throws(StoreError) in
-            // It may have got its final name meanwhile.
-            guard try onDisk({ () throws(FileError) in try state.status(files.data) }) != nil else { return }
+        let isRemoved = try journal.withLock { journal throws(StoreError) -> Bool in
+            // It may have got its final name meanwhile, or have grown since `status` was read.
+            guard let now = try onDisk({ () throws(FileError) in try state.status(files.data) }),
+                now.size < max(bounds.held, full) || !known.exchanged && known.original != now.inode
+            else { return false }
             try remove(&journal)
+            return true
         }
+        guard isRemoved else { return }
         let error = FileError(operation: "use", name: "\(files.data), which another program has changed", code: EIO)
         throw .untrusted(StoreCause(error))
     }

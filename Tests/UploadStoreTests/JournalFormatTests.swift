@@ -71,8 +71,12 @@ import UploadModel
                 .settled(Recipients(rawValue: 2), isDropped: true, time: 9),
                 [12, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]
             ),
-            (.syncing, [14, 0, 0, 0] + [UInt8](repeating: 0, count: 24)),
-            (.synced(number: 258), [15, 0, 0, 0, 2, 1] + [UInt8](repeating: 0, count: 22)),
+            (.syncing, [3] + [UInt8](repeating: 0, count: 11) + [1] + [UInt8](repeating: 0, count: 15)),
+            (
+                .synced(number: 258),
+                [3] + [UInt8](repeating: 0, count: 11) + [2] + [UInt8](repeating: 0, count: 7) + [2, 1]
+                    + [UInt8](repeating: 0, count: 6)
+            ),
         ]
     }
 
