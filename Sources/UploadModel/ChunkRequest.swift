@@ -31,6 +31,9 @@ package struct ChunkRequest: Sendable, Equatable {
         case counted(chunks: UInt64)
     }
 
+    /// True if the file has no other chunk, by the sizes or the number of chunks that the client states.
+    package var isOnlyChunk: Bool { isWholeFile || place == .counted(chunks: 1) }
+
     /// True if the chunk is the whole file, by the sizes that the client states.
     package var isWholeFile: Bool {
         if case .sized(let total, _, let layout) = place { layout.lengths == [total] } else { false }

@@ -260,7 +260,7 @@ extension LocalStore {
             guard case .done(_, _, let finished) = journal.publication else { return true }
             if let stated = chunk.lastModified, let known = journal.header.lastModified { return stated == known }
             // Sending a file of one chunk costs no more than asking for it.
-            if chunk.isWholeFile { return false }
+            if chunk.isOnlyChunk { return false }
             return time < finished + settings.finishedWindow
         }
         guard isPlausible == true else { return false }

@@ -221,7 +221,7 @@ final class MemoryStore: ManagedStore, EventStore {
         _ upload: MemoryUpload, _ published: (path: String, time: UInt64), of chunk: ChunkRequest
     ) -> Bool {
         if let stated = chunk.lastModified, let known = upload.lastModified { return stated == known }
-        return !chunk.isWholeFile && now() < published.time + settings.finishedWindow
+        return !chunk.isOnlyChunk && now() < published.time + settings.finishedWindow
     }
 
     private func isQuiet(_ upload: MemoryUpload) -> Bool {
