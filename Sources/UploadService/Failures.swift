@@ -63,7 +63,7 @@ extension Outcome {
                 .retry("The same part of the file is being sent by another request", after: 1)
             case .full:
                 .retry("The server has no space left", after: 30)
-            case .failed, .noMemory:
+            case .failed, .replaced, .noMemory:
                 .retry("The server cannot write at the moment", after: 10)
             case .untrusted:
                 // Sending this chunk again would not be enough: all of the file is needed.

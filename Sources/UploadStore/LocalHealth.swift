@@ -5,6 +5,7 @@ extension LocalStore {
     }
 
     package func checkWritable() throws(StoreError) {
+        try checkFolders()
         try checkFloor(beforeWriting: 1, isReserved: false)
         try onDisk { () throws(FileError) in
             let file = try state.createNameless()

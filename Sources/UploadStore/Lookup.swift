@@ -79,6 +79,7 @@ extension LocalStore {
                 guard let contradiction = try learn(chunk, upload) else { return upload }
                 try makeWay(upload, contradiction)
             }
+            try checkFolders()
             try admit(chunk)
             if let upload = try create(chunk) { return upload }
         }

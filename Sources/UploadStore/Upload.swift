@@ -235,6 +235,9 @@ final class Upload: Sendable {
     /// says that the upload cannot be trusted.
     var isBroken: Bool { broken.load(ordering: .relaxed) }
 
+    /// True if the file had no final name when the journal was read last.
+    var wasUnderWay: Bool { journal.withLock { !$0.isPublished } }
+
     private func giveUp(_ journal: inout Journal) {
         do throws(StoreError) { try remove(&journal) } catch { broken.store(true, ordering: .relaxed) }
     }

@@ -41,6 +41,9 @@ final class UploadCache: Sendable {
         }
     }
 
+    /// All of them.
+    var uploads: [Upload] { state.withLock { $0.uploads.values.map(\.upload) } }
+
     /// Removes an upload from the cache.
     func drop(_ upload: Upload) {
         state.withLock { state in

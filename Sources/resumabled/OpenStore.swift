@@ -18,10 +18,12 @@ extension Serve {
     func openStore(
         openUploads: Int, recipients: Recipients, observe: @escaping StoreObserver, admit: @escaping Admission
     ) throws -> any ManagedStore & EventStore {
-        try LocalStore(
-            root: LinuxDirectory.root(root), boot: .current,
-            settings: store.settings(openUploads: openUploads, recipients: recipients),
-            now: { UInt64(time(nil)) }, observe: observe, admit: admit)
+        let settings = store.settings(openUploads: openUploads, recipients: recipients)
+        return try ReopeningStore(path: root, observe: observe) { root throws(StoreError) in
+            try LocalStore(
+                root: root, boot: .current, settings: settings, now: { UInt64(time(nil)) }, observe: observe,
+                admit: admit)
+        }
     }
 
     /// Examines the place where the store is, or would be made.

@@ -36,7 +36,13 @@ struct OperationsEndpoints: Sendable {
         var troubles: [String] = []
         do throws(StoreError) { try store.checkWritable() } catch {
             log.warning("not ready", metadata: ["cause": "\(error)"])
-            troubles.append(error.fault == .full ? "there is too little free space" : "the store cannot be written")
+            let trouble =
+                switch error {
+                case .full: "there is too little free space"
+                case .replaced: "the root is missing, or not the folder that was opened"
+                default: "the store cannot be written"
+                }
+            troubles.append(trouble)
         }
         // This request occupies a worker too. If there is only one, that says nothing.
         if threads > 1 && metrics.busy.value >= threads { troubles.append("all workers are busy") }

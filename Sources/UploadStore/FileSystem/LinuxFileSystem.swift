@@ -20,10 +20,13 @@ func attempt<Result: SignedInteger>(
 package final class LinuxDirectory: Directory {
     let descriptor: Descriptor
     private let name: String
+    /// The folder that `name` is in; nil if `name` is a path.
+    private let parent: LinuxDirectory?
 
-    private init(_ descriptor: consuming Descriptor, name: String) {
+    private init(_ descriptor: consuming Descriptor, name: String, in parent: LinuxDirectory? = nil) {
         self.descriptor = descriptor
         self.name = name
+        self.parent = parent
     }
 
     /// Opens the store's root; creates it, and its parents, if there is none. Symbolic links in the path are followed:
@@ -195,11 +198,26 @@ package final class LinuxDirectory: Directory {
             let number = try attempt("open", name) {
                 openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
             }
-            return LinuxDirectory(Descriptor(number), name: name)
+            return LinuxDirectory(Descriptor(number), name: name, in: self)
         } catch {
             if error.code == ENOENT { return nil }
             throw error
         }
+    }
+
+    package func isCurrent() throws(FileError) -> Bool {
+        var (own, found) = (stat(), stat())
+        // The number of a removed folder is not used again while the folder is open.
+        try attempt("look at", name) { fstat(descriptor.number, &own) }
+        do {
+            try attempt("look at", name) {
+                fstatat(parent?.descriptor.number ?? AT_FDCWD, name, &found, parent == nil ? 0 : AT_SYMLINK_NOFOLLOW)
+            }
+        } catch {
+            if error.code == ENOENT || error.isNotAFolder { return false }
+            throw error
+        }
+        return own.st_dev == found.st_dev && own.st_ino == found.st_ino
     }
 
     package func space() throws(FileError) -> Space {

@@ -30,6 +30,8 @@ package enum StoreError: Error, Equatable {
     case full(StoreCause)
     /// The storage failed.
     case failed(StoreCause)
+    /// The storage's place is empty or taken by another one, such as a disk that was mounted there.
+    case replaced(StoreCause)
     /// The storage could not make bytes durable: nothing of the upload can be trusted, so it was removed.
     case untrusted(StoreCause)
     /// There is no memory.
@@ -63,7 +65,7 @@ extension StoreError {
     package var fault: StoreFault? {
         switch self {
         case .full: .full
-        case .failed: .failed
+        case .failed, .replaced: .failed
         case .untrusted: .sync
         case .noMemory: .memory
         default: nil
@@ -73,7 +75,7 @@ extension StoreError {
     /// The reason for the log; nil if the request is to blame, for which the case says everything.
     package var cause: StoreCause? {
         switch self {
-        case .full(let cause), .failed(let cause), .untrusted(let cause): cause
+        case .full(let cause), .failed(let cause), .replaced(let cause), .untrusted(let cause): cause
         case .noMemory: StoreCause("no memory")
         default: nil
         }
@@ -97,7 +99,7 @@ extension StoreError: CustomStringConvertible {
         case .notAdmitted(let reason), .postponed(let reason, _): reason
         case .undecided: "the admission hook could not decide"
         case .busy: "another request is using the upload"
-        case .full, .failed, .untrusted, .noMemory: "the storage failed"
+        case .full, .failed, .replaced, .untrusted, .noMemory: "the storage failed"
         }
     }
 }

@@ -14,7 +14,7 @@ package enum StoreEvent: Sendable, Equatable {
     /// After a power cut, the ranges in doubt were compared with their checksums. `lostRanges` of them were lost, and
     /// clients will send them again.
     case recovered(UploadSummary, lostRanges: Int)
-    /// Something an operator should know although no request fails; each text at most once.
+    /// Something an operator should know although no request fails; not repeated while it lasts.
     case notice(String)
 }
 

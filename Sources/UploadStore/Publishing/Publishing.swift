@@ -61,6 +61,8 @@ extension LocalStore {
             try file.sync()
             try state.sync()
         }
+        // The sync may have taken long, so this comes after it.
+        try checkFolders()
         if upload.mayHaveParts.exchange(false, ordering: .relaxed) { clearParts(of: upload.id) }
         let folder = try folder(for: upload.destination)
         let filename = upload.destination.filename

@@ -66,6 +66,7 @@ extension LocalStore {
             throw .busy
         }
         guard try upload.look({ $0.isPublished }) == true else { return }
+        try checkFolders()
         try admit(chunk)
         try withTokenQuota(of: chunk) { () throws(StoreError) in
             let destination = try Destination(

@@ -1,0 +1,20 @@
+extension LocalStore {
+    /// True if the paths of the root and of the state folder still lead to the open folders.
+    var hasItsFolders: Bool {
+        get throws(StoreError) {
+            try onDisk { () throws(FileError) in
+                guard try root.isCurrent() else { return false }
+                return try state.isCurrent()
+            }
+        }
+    }
+
+    /// Checks that what is stored now can be found by its path.
+    ///
+    /// - Throws: `StoreError.replaced` if a folder was removed or moved, or if something is mounted over it.
+    func checkFolders() throws(StoreError) {
+        guard try hasItsFolders else {
+            throw .replaced(StoreCause("the root or its state folder is not the folder that was opened"))
+        }
+    }
+}
