@@ -257,7 +257,10 @@ def test_the_admission_hook_is_asked_once_for_an_upload(site, key, tmp_path):
                 return client.send(fields, DATA[chunk.start : chunk.end]).status
 
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
-            assert set(pool.map(one, chunks)) == {200}
+            answers = list(pool.map(one, chunks))
+            # Half of the threads may wait for the hook at the same time. The other chunks are sent again.
+            assert 200 in answers and set(answers) <= {200, 503}
+            assert {one(chunk) for chunk, status in zip(chunks, answers) if status == 503} <= {200}
         assert server.finished_files() == ["a.bin"]
     [received] = site.received
     event = received.event

@@ -232,7 +232,10 @@ class BothServers(RuleBasedStateMachine):
     @rule(plan=plans, which=st.integers(0, 9), content=st.just(b"") | st.binary(max_size=14))
     def send_other_bytes(self, plan, which, content):
         chunk = plan.chunks[which % len(plan.chunks)]
-        self.exchange(plan, Request("POST", tuple(plan.fields(chunk).items()), (content,)))
+        request = Request("POST", tuple(plan.fields(chunk).items()), (content,))
+        # Other bytes for a finished file begin another file, which Flask knows nothing of.
+        if not self.world.is_over(request):
+            self.exchange(plan, request)
 
     @rule(plan=plans, which=st.integers(0, 9), change=CHANGES, other=st.none() | CHANGES, repeat=st.booleans())
     def send_odd_parameters(self, plan, which, change, other, repeat):

@@ -315,7 +315,8 @@ def test_without_sizes_any_number_of_chunks_arrives_in_any_order(shared_server, 
     for done, chunk in enumerate(order):
         assert film.held(shared_client) == numbers(order[:done])
         assert film.send(shared_client, [chunk, chunk]) == [200, 200]
-    assert film.held(shared_client) == numbers(order)
+    # A finished file of one chunk is sent again instead of asked for.
+    assert film.held(shared_client) == (numbers(order) if len(order) > 1 else [])
     assert (shared_server.root / film.name).read_bytes() == film.data
 
 

@@ -66,7 +66,7 @@ def test_a_client_that_begins_uploads_too_fast_gets_the_time_to_wait(tmp_path):
 
 
 def test_each_limit_on_a_request_is_a_setting(tmp_path):
-    options = ("--max-chunk-size", "1K", "--max-parameters", "16", "--max-parameter-size", "4K", "--max-header-lines", "4")
+    options = ("--max-chunk-size", "1K", "--max-parameters", "17", "--max-parameter-size", "4K", "--max-header-lines", "4")
     with Server(tmp_path / "root", options=options) as server, server.client() as client:
 
         def answer(**more):

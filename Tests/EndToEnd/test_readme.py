@@ -226,7 +226,8 @@ def test_the_outcomes_are_those_of_the_program():
     source = (REPOSITORY / "Sources/UploadService/Outcome.swift").read_text()
     rows = {name: status for name, status in re.findall(r'case \.\w+(?:\([^)]*\))?: \(\.(\w+), (\d+),', source)}
     assert len(rows) == 9
-    assert {row[0]: row[1] for row in table("outcome", PROTOCOL)} == rows
+    # The pages for operators are not about an upload.
+    assert {row[0]: row[1] for row in table("outcome", PROTOCOL)} == rows | {"served": "200"}
 
 
 def test_the_parameters_are_those_of_the_dialects():
@@ -260,7 +261,7 @@ def test_a_test_is_answered_with_the_json_that_is_shown(tmp_path):
             kind = {"Content-Type": "application/octet-stream"}
             assert client.request("POST", f"{client.route}?{told}", bytes(end - start), kind).status == 200
         answer = client.request("GET", f"{client.route}?{told}", headers={"Accept": "application/json"})
-    assert answer.body.decode() == shown
+    assert answer.body.decode() == shown.replace("\n", "")
 
 
 def test_the_event_and_its_receiver_are_as_shown(tmp_path):

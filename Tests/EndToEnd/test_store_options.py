@@ -70,8 +70,7 @@ def test_a_tree_has_files_under_their_relative_paths(serving):
 
 
 @pytest.mark.parametrize("path", [
-    "../film", "a/../../film", "//film", "a//film", "./film", "a/./film", "a/", "a\0b/film", "/".join(["d"] * 65),
-    f"{'n' * 256}/film"])
+    "../film", "a/../../film", "..", "/".join(["d"] * 257), f"{'n' * 4097}/film"])
 def test_a_relative_path_that_breaks_the_rules_is_malformed(serving, tmp_path, path):
     server, client = serving("--layout", "tree")
     answer = send(client, "film", resumableRelativePath=path)

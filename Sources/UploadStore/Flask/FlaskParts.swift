@@ -107,6 +107,8 @@ extension LocalStore {
         // Usually there are no parts, and one call tells.
         if try onDisk({ () throws(FileError) in try FlaskParts(of: upload.id, in: root) }) == nil {
             upload.mayHaveParts.store(false, ordering: .relaxed)
+            // A process may have died after it removed the last part, before it removed the folder.
+            if try upload.look({ $0.hasAdopted }) == true { try? root.removeFolder(upload.id.identifier) }
             return []
         }
         // One thread of one process at a time; the lock ends with the file.

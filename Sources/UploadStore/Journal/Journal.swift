@@ -26,6 +26,8 @@ struct Journal {
     private(set) var losses = 0
     /// True while a power cut could undo the last `lost` record: nothing may be written to its range yet.
     private(set) var mayForgetLoss = false
+    /// True if bytes were taken over from the Flask backend.
+    private(set) var hasAdopted = false
     /// The last step towards the final name.
     private(set) var publication = Publication.none
     /// The recipients that are still owed an event, once the upload is finished.
@@ -183,6 +185,7 @@ struct Journal {
             history.append(.init(range: range, isHeld: true, checksum: checksum, number: records))
             replaceProvisional(range)
         case .adopted(let range):
+            hasAdopted = true
             history.append(.init(range: range, isHeld: true, checksum: nil, number: records))
         case .lost(let range):
             history.append(.init(range: range, isHeld: false, checksum: nil, number: records))
@@ -367,6 +370,7 @@ struct Journal {
             openSyncs = []
             durable = records
         case .adopted(let range):
+            hasAdopted = true
             hold(range, checksum: nil, number: records)
         case .chunkSize(let bytes):
             chunkSize = bytes

@@ -531,11 +531,11 @@ DIFFERENCES = [
         ours=200,
     ),
     Difference(
-        "a test of a finished file of several chunks",
+        "a test of a finished file of several chunks, or with its modification time",
         "Flask has deleted its parts and asks for all of it again",
         lambda request, world: request.is_test
         and world.is_over(request)
-        and not request.is_only_chunk
+        and (not request.is_only_chunk or "resumableLastModified" in request.values)
         and "resumableChunkNumber" in request.values,
         flask={404},
         ours=200,
