@@ -1,6 +1,8 @@
 import ArgumentParser
+import Events
 import FastCGI
 import Glibc
+import Logging
 
 /// `resumabled check`: tells whether `serve` would work with these settings.
 struct Check: ParsableCommand {
@@ -47,7 +49,7 @@ extension Serve {
     /// The parser has checked the options. This checks the files that they name, and variables that name no option.
     fileprivate func checkSettings(_ report: inout CheckReport) {
         do {
-            _ = try uploadSettings()
+            try checkFiles()
             report.ok("settings")
         } catch {
             report.fail("settings: \(Check.message(for: error))")
@@ -58,6 +60,15 @@ extension Serve {
         if geteuid() == 0 {
             report.note("this check runs as root, which may do everything; run it as the server's user")
         }
+    }
+
+    /// Makes of the settings what the server would make of them at its start.
+    ///
+    /// - Throws: why the server would not start.
+    private func checkFiles() throws {
+        _ = try uploadSettings()
+        _ = try events.receivers()
+        _ = try events.admissionHook(Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }, threads: threads)
     }
 
     /// Makes the socket and removes it again. Nothing else shows whether the server can.
@@ -99,6 +110,8 @@ extension Serve {
 
     fileprivate func checkLimits(_ report: inout CheckReport) {
         let limit = OpenFiles.raiseLimit()
+        // Threads that deliver events count too; settings that cannot work have been reported.
+        let threads = threads + ((try? events.receivers().threads) ?? 0)
         let needed = OpenFiles.needed(threads: threads)
         if limit < needed {
             report.fail(

@@ -48,7 +48,10 @@ struct EventOptions: ParsableArguments {
     func receivers() throws -> Dispatcher.Receivers {
         var receivers = Dispatcher.Receivers()
         if let program = onCompleteExec {
-            guard program.hasPrefix("/"), access(program, X_OK) == 0 else {
+            var status = stat()
+            guard program.hasPrefix("/"), access(program, X_OK) == 0, stat(program, &status) == 0,
+                status.st_mode & S_IFMT == S_IFREG
+            else {
                 throw ValidationError("--on-complete-exec must be the absolute path of an executable program.")
             }
             receivers.program = (program, Int(eventTimeout.seconds))

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from support.server import PROGRAM, Server, wait_until
+from support.server import PROGRAM, Server, run_program, wait_until
 
 
 def definitions(command: str = "serve") -> list[dict]:
@@ -164,6 +164,13 @@ def test_a_check_creates_neither_root_nor_socket(tmp_path):
     (["--root", "/proc"], "its file system must be writable"),
     (["--min-free", "1000T"], "free some space"),
     (["--delete-token", "/no/such/file"], "/no/such/file"),
+    (["--on-complete-exec", "/nonexist"], "--on-complete-exec must be"),
+    (["--on-complete-exec", "/tmp"], "--on-complete-exec must be"),
+    (["--on-complete-exec", "true"], "--on-complete-exec must be"),
+    (["--on-complete-url", "ftp://127.0.0.1/"], "--on-complete-url must be"),
+    (["--on-begin-url", "127.0.0.1:1"], "--on-begin-url must be"),
+    (["--on-begin-url", "http://127.0.0.1:1/", "--event-key", "/no/such/file"], "/no/such/file"),
+    (["--on-complete-url", "http://127.0.0.1:1/", "--event-key", "/dev/null"], "needs one to"),
     (["--socket", "/nowhere/at/all/socket"], "make the folder"),
     (["--socket", "/dev/null"], "is not a socket"),
     (["--socket", "/tmp/" + 200 * "x"], "must have 1 to 107 bytes"),
@@ -172,6 +179,21 @@ def test_a_check_creates_neither_root_nor_socket(tmp_path):
 def test_a_check_reports_each_problem(tmp_path, arguments, words):
     root = [] if "--root" in arguments else ["--root", tmp_path]
     assert any(words in line for line in to_mend(check(*root, *arguments)))
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--on-complete-exec", "/nonexist"],
+    ["--on-complete-exec", "/tmp"],
+    ["--on-begin-url", "127.0.0.1:1"],
+    ["--on-begin-url", "http://127.0.0.1:1/", "--event-key", "/no/such/file"],
+    ["--token-key", "/no/such/file"],
+    ["--delete-token", "/no/such/file"],
+])
+def test_the_server_does_not_start_with_what_a_check_refuses(tmp_path, arguments):
+    serve = run_program("serve", "--root", tmp_path / "root", "--socket", tmp_path / "socket", *arguments)
+    failures = to_mend(check("--root", tmp_path, *arguments))
+    reason = serve.stderr.splitlines()[0].removeprefix("Error: ")
+    assert serve.returncode != 0 and any(reason in line for line in failures), (serve.stderr, failures)
 
 
 def test_a_check_counts_descriptors(tmp_path):
