@@ -3,8 +3,8 @@ extension LocalStore {
     var hasItsFolders: Bool {
         get throws(StoreError) {
             try onDisk { () throws(FileError) in
-                guard try root.isCurrent() else { return false }
-                return try state.isCurrent()
+                guard try root.isCurrent(in: nil) else { return false }
+                return try state.isCurrent(in: root)
             }
         }
     }

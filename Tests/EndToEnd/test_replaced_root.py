@@ -116,7 +116,7 @@ def test_a_client_is_told_that_its_upload_was_in_the_old_root(served, tmp_path):
     old = server.root.rename(tmp_path / "old")
     server.root.mkdir()
     # At the latest a second later the server has opened the new root, without a request that asks for it.
-    wait_until(lambda: (server.root / ".resumabled").exists(), 5, "the new root is open")
+    wait_until(lambda: "was replaced" in server.program_log(), 5, "the new root is open")
     answer = send(client, 3, "film")
     assert (answer.status, answer.outcome) == (415, "refused"), answer.body
     assert upload(client, "film") == [200] * 3

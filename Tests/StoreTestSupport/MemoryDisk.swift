@@ -393,7 +393,7 @@ package final class MemoryFolder: Directory {
         }
     }
 
-    package func isCurrent() -> Bool { true }
+    package func isCurrent(in parent: (any Directory)?) -> Bool { true }
 
     package func space() throws(FileError) -> Space {
         try disk.call(process, "ask for the free space of", "a folder") { _ in Space(free: 1 << 40, total: 1 << 41) }

@@ -32,9 +32,10 @@ package protocol Directory: AnyObject, Sendable {
     /// Opens a folder in this one; nil if there is none. A symbolic link is never followed.
     /// - Throws: `FileError` that `isNotAFolder` if the name belongs to something else.
     func existingFolder(_ name: String) throws(FileError) -> (any Directory)?
-    /// True if the path by which the folder was opened still leads to it: false if it was removed or renamed, or if
-    /// something is mounted over it. True for a folder without a path.
-    func isCurrent() throws(FileError) -> Bool
+    /// True if the name by which the folder was opened still leads to it: false if it was removed or renamed, or if
+    /// something is mounted over it.
+    /// - Parameter parent: the folder that it was opened in; nil if it was opened by a path.
+    func isCurrent(in parent: (any Directory)?) throws(FileError) -> Bool
     /// The space of the file system.
     func space() throws(FileError) -> Space
     /// Syncs the folder: its names, as they are now, survive a power cut.

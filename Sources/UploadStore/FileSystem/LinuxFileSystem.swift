@@ -20,13 +20,10 @@ func attempt<Result: SignedInteger>(
 package final class LinuxDirectory: Directory {
     let descriptor: Descriptor
     private let name: String
-    /// The folder that `name` is in; nil if `name` is a path.
-    private let parent: LinuxDirectory?
 
-    private init(_ descriptor: consuming Descriptor, name: String, in parent: LinuxDirectory? = nil) {
+    private init(_ descriptor: consuming Descriptor, name: String) {
         self.descriptor = descriptor
         self.name = name
-        self.parent = parent
     }
 
     /// Opens the store's root; creates it, and its parents, if there is none. Symbolic links in the path are followed:
@@ -198,14 +195,15 @@ package final class LinuxDirectory: Directory {
             let number = try attempt("open", name) {
                 openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
             }
-            return LinuxDirectory(Descriptor(number), name: name, in: self)
+            return LinuxDirectory(Descriptor(number), name: name)
         } catch {
             if error.code == ENOENT { return nil }
             throw error
         }
     }
 
-    package func isCurrent() throws(FileError) -> Bool {
+    package func isCurrent(in parent: (any Directory)?) throws(FileError) -> Bool {
+        let parent = parent as? LinuxDirectory
         var (own, found) = (stat(), stat())
         // The number of a removed folder is not used again while the folder is open.
         try attempt("look at", name) { fstat(descriptor.number, &own) }
