@@ -71,7 +71,7 @@ package struct Outbox: EventOutbox {
     }
 
     private func read(_ name: String, in folder: any Directory) -> OwedEvent? {
-        guard let file = try? folder.open(name), let journal = try? Journal.read(file) else { return nil }
+        guard let file = try? folder.openToInspect(name), let journal = try? Journal.read(file) else { return nil }
         return event(journal)
     }
 

@@ -12,3 +12,14 @@ extension FileError {
     /// True if the name of a folder belongs to something else, or to a symbolic link.
     var isNotAFolder: Bool { code == ENOTDIR || code == ELOOP }
 }
+
+extension Directory {
+    /// Opens a file to look at it, for an operator's tools: for reading alone on a read-only file system, or as another
+    /// user. Never for the server, which would keep a file that it cannot lock.
+    func openToInspect(_ name: String) throws(FileError) -> (any File)? {
+        do { return try open(name) } catch {
+            guard error.code == EROFS || error.code == EACCES || error.code == EPERM else { throw error }
+            return try openForReading(name)
+        }
+    }
+}

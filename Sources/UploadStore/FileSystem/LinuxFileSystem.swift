@@ -47,11 +47,7 @@ package final class LinuxDirectory: Directory {
     }
 
     package func open(_ name: String) throws(FileError) -> (any File)? {
-        do { return try openFile(name, O_RDWR) } catch {
-            // On a read-only file system, or as another user, an operator's tools can still read it.
-            guard error.code == EROFS || error.code == EACCES || error.code == EPERM else { throw error }
-            return try openFile(name, O_RDONLY)
-        }
+        try openFile(name, O_RDWR)
     }
 
     package func openForReading(_ name: String) throws(FileError) -> (any File)? {

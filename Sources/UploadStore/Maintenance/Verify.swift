@@ -43,7 +43,7 @@ extension LocalStore {
     /// True if the data file belongs to no journal, including those that were begun since the list was made.
     private func isOrphan(_ data: String) throws(FileError) -> Bool {
         let key = data.prefix { $0 != "-" }
-        if let file = try state.open(key + UploadFiles.journalSuffix), let journal = try settledJournal(file),
+        if let file = try state.openToInspect(key + UploadFiles.journalSuffix), let journal = try settledJournal(file),
             let id = journal.header.uploadID,
             UploadFiles(key: UploadKey(id), nonce: journal.header.nonce).data == data
         {
@@ -66,7 +66,7 @@ extension LocalStore {
 
     /// - Returns: the data file that belongs to the journal.
     private func verify(journal name: String, _ report: inout VerifyReport) throws(FileError) -> String? {
-        guard let file = try state.open(name) else { return nil }
+        guard let file = try state.openToInspect(name) else { return nil }
         var steps: [RangeHistory.Step] = []
         let journal = try settledJournal(file) { record in
             switch record {
@@ -96,7 +96,7 @@ extension LocalStore {
                 found(name, "has \(size - journal.position) bytes after its last valid record; they are ignored")
             }
         }
-        guard let data = try state.open(files.data) else {
+        guard let data = try state.openToInspect(files.data) else {
             if try isMissing(files, file, id) {
                 found(files.data, "is missing; the next chunk begins a new upload")
             }
