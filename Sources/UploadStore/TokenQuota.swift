@@ -52,12 +52,12 @@ extension LocalStore {
         }
     }
 
-    /// Records that a finished upload is forgotten, if it was begun with a token that has a limit.
-    func forgetToken(of journal: Journal, _ key: UploadKey) throws(FileError) {
-        guard let tokenID = journal.header.tokenID, let owner = journal.header.uploadID?.owner else { return }
+    /// Records that a finished upload is forgotten, or that another one is about to take its place, if it was begun with a token that has a limit.
+    func forgetToken(of header: JournalHeader, _ key: UploadKey) throws(FileError) {
+        guard let tokenID = header.tokenID, let owner = header.uploadID?.owner else { return }
         let file = try state.folder(LocalStore.tokensFolder)
             .createForAppending(LocalStore.tokenFile(owner, tokenID))
-        try file.append("finished \(key.text) \(journal.header.nonce.hexDigits)")
+        try file.append("finished \(key.text) \(header.nonce.hexDigits)")
     }
 
     /// Removes the files of tokens that were not used for a long time.

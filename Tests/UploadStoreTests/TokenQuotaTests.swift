@@ -21,7 +21,8 @@ import UploadModel
 
     @discardableResult
     private func send(
-        _ size: Int, as identifier: String = "id", limit: Int, token: String = "token", to other: LocalStore? = nil
+        _ size: Int, as identifier: String = "id", limit: Int, token: String = "token", to other: LocalStore? = nil,
+        seed: UInt64 = 1
     ) throws -> Receipt.Effect {
         let layout = ChunkLayout(offset: 0, length: UInt64(size))
         let request = ChunkRequest(
@@ -29,7 +30,7 @@ import UploadModel
             place: .sized(total: UInt64(size), chunkSize: UInt64(size), layout),
             quota: TokenQuota(tokenID: token, limit: limit))
         let writer = try (other ?? store).receive(request)
-        try writer.write(content(size))
+        try writer.write(content(size, seed: seed))
         return try writer.commit().effect
     }
 
@@ -39,6 +40,15 @@ import UploadModel
         for size in 2...11 { #expect(throws: StoreError.quotaUsedUp(limit: 1)) { try send(size, limit: 1) } }
         #expect(site.files == ["name.bin"])
         #expect(try send(2, limit: 1, token: "another") == .completed(path: "name (1).bin"))
+    }
+
+    @Test("A token for one file takes one file, whatever bytes of one size are sent")
+    func otherBytes() throws {
+        try send(20, limit: 1)
+        #expect(try send(20, limit: 1) == .duplicate)
+        #expect(throws: StoreError.quotaUsedUp(limit: 1)) { try send(20, limit: 1, seed: 2) }
+        #expect(try send(20, limit: 2, seed: 3) == .completed(path: "name (1).bin"))
+        #expect(site.files == ["name (1).bin", "name.bin"])
     }
 
     @Test("The count survives the expiry of the records, and a restart")

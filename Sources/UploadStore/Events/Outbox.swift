@@ -285,7 +285,7 @@ extension LocalStore {
     /// Removes the journal of a finished upload, and keeps the event that is still owed. The caller holds the journal's
     /// lock.
     func forget(_ journal: Journal, _ key: UploadKey) throws(FileError) {
-        try forgetToken(of: journal, key)
+        try forgetToken(of: journal.header, key)
         try keepEvents(of: journal, key)
         try state.remove(key.journal)
     }
