@@ -7,7 +7,9 @@ extension LocalStore {
         for name in try journals() {
             do throws(StoreError) {
                 let summary = try onDisk { () throws(FileError) -> UploadSummary? in
-                    guard let file = try state.openToInspect(name), let journal = try Journal.read(file) else { return nil }
+                    guard let file = try state.openToInspect(name), let journal = try Journal.read(file) else {
+                        return nil
+                    }
                     return UploadSummary(journal, touched: try file.status().modified, layout: settings.layout)
                 }
                 isAnyRead = true
