@@ -83,15 +83,15 @@ def test_the_drop_area_makes_room(browser, tmp_path):
 def test_unfinished_uploads_of_a_folder_are_one_row(server, browser, tmp_path):
     make(tmp_path / "album", 6, MIB)
     [single] = make(tmp_path / "other", 1, 2 * MIB)
-    browser.open().go_offline()
+    browser.open().slow_down(MIB // 16)
     browser.pick_folder(tmp_path / "album")
     browser.pick(single)
     wait_until(lambda: browser.remembered() >= 0, 10, "the browser remembers what is under way")
     wait_until(lambda: len(browser.rows()) == 7, 10, "all are on the list")
+    browser.script("uploader.pause()")
     time.sleep(1)
-    browser.full_speed()
-    browser.script("uploader.resumable.pause(); window.stop()")
     browser.reload()
+    browser.full_speed()
     wait_until(lambda: browser.visible(".pending-group"), 10, "the folder is one row")
     assert browser.text(".pending-group .pending-name") == "album"
     assert browser.text(".pending-continue-all") == "Continue all 6"
