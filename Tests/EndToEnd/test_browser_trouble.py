@@ -11,7 +11,7 @@ import pytest
 from support.client import MIB, random_bytes
 from support.server import wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.core]
+pytestmark = pytest.mark.browser
 
 SIZE = 8 * MIB
 SLOW = 2 * MIB
