@@ -1,3 +1,5 @@
+@testable import UploadStore
+
 // The responses that the clients of a crash test got, and so may rely on.
 
 /// For each upload, the chunks that were sent and acknowledged.
@@ -31,7 +33,8 @@ struct Ledger {
         var completed: Int?
         /// True if its name was taken.
         var isRefused = false
-        /// True if its record has expired: the next request begins a new upload.
+        /// True if the record of the finished upload has expired, or a chunk of another file may have ended it: the next
+        /// chunk begins a new upload.
         var isForgotten = false
         /// The events of it that a recipient has received.
         var told: Set<String> = []
@@ -61,10 +64,11 @@ struct Ledger {
 
     mutating func begin(_ client: Int, _ chunk: Int, _ version: Int) {
         changes += 1
-        // Chunks of a finished file change nothing.
         let isComplete = uploads[client].completed != nil
+        if isComplete && uploads[client].chunks[chunk].allowed != [version] { uploads[client].isForgotten = true }
         change(client, chunk) { chunk in
             chunk.sending.append(version)
+            // Chunks of a finished file do not change that file.
             if isComplete { return }
             chunk.begun.insert(version)
             if chunk.acknowledged != version {
@@ -97,12 +101,28 @@ struct Ledger {
         change(client, chunk) { $0 = Chunk(hasPart: $0.hasPart, begun: $0.begun, sending: $0.sending) }
     }
 
-    /// - Parameter isNow: true if the file got its name at this moment.
+    /// - Parameter isNow: true if the file got its name at this moment. That may be for the second time, if another
+    ///   upload's file had replaced the first.
     mutating func complete(_ client: Int, isNow: Bool) {
-        guard uploads[client].completed == nil else { return }
+        guard isNow || uploads[client].completed == nil else { return }
         changes += 1
         completions += 1
         uploads[client].completed = isNow ? completions : 0
+        // A chunk of another file that is on its way ends the record when it arrives.
+        let mayEnd = uploads[client].chunks.contains { chunk in chunk.sending.contains { chunk.allowed != [$0] } }
+        if mayEnd { uploads[client].isForgotten = true }
+    }
+
+    /// True if another upload's file may have replaced the client's file since. After a failed sync, that may also be an
+    /// upload that was complete before: it begins again with Flask's parts, whose removal was not synced.
+    func isReplaced(_ client: Int, _ plan: CrashPlan) -> Bool {
+        guard plan.settings.onConflict == .replace else { return false }
+        return plan.clients.indices.contains { other in
+            guard other != client, plan.path(other) == plan.path(client) else { return false }
+            if syncFailed { return true }
+            let (mine, theirs) = (uploads[client].completed ?? 0, uploads[other].completed ?? .max)
+            return mine == 0 || theirs == 0 || theirs > mine
+        }
     }
 
     /// A recipient has received that event.

@@ -72,6 +72,14 @@ struct CrashPlan {
         foreign = chance(50) ? ["one.bin": content(33, seed: seed), "other": content(20, seed: seed &+ 1)] : [:]
         expires = chance(35)
     }
+
+    /// The path of a client's finished file below the root.
+    ///
+    /// - Parameter number: of the name, if other files had that name before.
+    func path(_ client: Int, number: UInt64 = 0) -> String {
+        let uploader = clients[client]
+        return (uploader.folders(settings.layout) + [uploader.id.filename.numbered(number)]).joined(separator: "/")
+    }
 }
 
 extension CrashPlan.Client {

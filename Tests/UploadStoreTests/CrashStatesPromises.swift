@@ -130,7 +130,7 @@ struct Aftermath {
             guard let answer = try clients.test(client, index, store) else { continue }
             let upload = clients.diary.now.uploads[client]
             if before.completed != nil {
-                guard answer.isComplete || isReplaced(client, clients.diary.now) else {
+                guard answer.isComplete || clients.diary.now.isReplaced(client, plan) else {
                     throw Violation("\(name) was acknowledged as complete, and nobody knows of it")
                 }
             } else if !answer.isHeld {
@@ -163,28 +163,11 @@ struct Aftermath {
 
     // MARK: Files
 
-    /// True if another upload may have replaced its file since. After a failed sync, that may also be an upload that
-    /// was complete before: it begins again with Flask's parts, whose removal was not synced.
-    private func isReplaced(_ client: Int, _ ledger: Ledger) -> Bool {
-        guard plan.settings.onConflict == .replace else { return false }
-        return plan.clients.indices.contains { other in
-            guard other != client, path(other) == path(client) else { return false }
-            if ledger.syncFailed { return true }
-            let (mine, theirs) = (ledger.uploads[client].completed ?? 0, ledger.uploads[other].completed ?? .max)
-            return mine == 0 || theirs == 0 || theirs > mine
-        }
-    }
-
-    private func path(_ client: Int, number: UInt64 = 0) -> String {
-        let uploader = plan.clients[client]
-        return (uploader.folders(plan.settings.layout) + [uploader.id.filename.numbered(number)]).joined(separator: "/")
-    }
-
     /// Each file is a foreign one, unchanged, or one of Flask's parts, or the whole file of one upload.
     private func expectFiles(_ disk: MemoryDisk, _ ledger: Ledger) throws {
         var files = disk.inspect { $0.files }
         for (name, bytes) in plan.foreign {
-            let mayGo = plan.settings.onConflict == .replace && plan.clients.indices.contains { path($0) == name }
+            let mayGo = plan.settings.onConflict == .replace && plan.clients.indices.contains { plan.path($0) == name }
             if files[name] == bytes {
                 files[name] = nil
             } else if !mayGo {
@@ -200,14 +183,14 @@ struct Aftermath {
                     throw Violation("\(name) is changed")
                 }
             }
-            let paths = (0...UInt64(plan.clients.count + 1)).map { path(client, number: $0) }
+            let paths = (0...UInt64(plan.clients.count + 1)).map { plan.path(client, number: $0) }
             let found = paths.filter { files[$0].map { uploader.isFile($0, ledger.uploads[client]) } ?? false }
             // An upload whose record had expired may have begun again with a chunk that was still being sent.
             guard found.count <= 1 || ledger.uploads[client].isForgotten else {
                 throw Violation("\(uploader.id.identifier) is there twice: \(found)")
             }
-            if found.isEmpty && ledger.uploads[client].completed != nil && !isReplaced(client, ledger) {
-                throw Violation("\(path(client)) was acknowledged as complete, and is not there")
+            if found.isEmpty && ledger.uploads[client].completed != nil && !ledger.isReplaced(client, plan) {
+                throw Violation("\(plan.path(client)) was acknowledged as complete, and is not there")
             }
             for name in found { files[name] = nil }
         }
@@ -235,7 +218,7 @@ struct Aftermath {
                     throw Violation("\(plan.clients[client].id.identifier) has an event and no whole file")
                 }
             }
-            guard upload.completed != nil, !upload.isForgotten, !isReplaced(client, ledger) else { continue }
+            guard upload.completed != nil, !upload.isForgotten, !ledger.isReplaced(client, plan) else { continue }
             let ids = upload.told.union(owed.map(\.id))
             guard ids.count == 1 else {
                 throw Violation("\(plan.clients[client].id.identifier) is complete and has the events \(ids)")
@@ -253,7 +236,7 @@ struct Aftermath {
         let names = disk.inspect { $0.stateNames.filter { $0 != Outbox.folder } }
         // An upload whose file was replaced, or whose record had expired, may have begun again with Flask's parts.
         let mayBeUnfinished = plan.clients.indices.contains { client in
-            ledger.uploads[client].isRefused || ledger.uploads[client].isForgotten || isReplaced(client, ledger)
+            ledger.uploads[client].isRefused || ledger.uploads[client].isForgotten || ledger.isReplaced(client, plan)
         }
         guard mayBeUnfinished || names.allSatisfy({ $0.hasSuffix(UploadFiles.journalSuffix) }) else {
             throw Violation("left over: \(names)")
