@@ -141,6 +141,41 @@ import UploadModel
         Issue.record("recovery never ends")
     }
 
+    @Test(
+        "A finished file survives a power cut, a failed sync in the recovery and a second power cut", arguments: 1...40)
+    func recoveryOfFinished(seed: UInt64) throws {
+        let disk = MemoryDisk()
+        let settings = StoreSettings(layout: .tree)
+        func store(_ disk: MemoryDisk, boot: UInt64) throws -> LocalStore {
+            try LocalStore(root: disk.root, boot: BootID(low: boot, high: 0), settings: settings) { 1_700_000_000 }
+        }
+        // The disk before the last record, which says that the file is published.
+        let unrecorded = Collected<MemoryDisk.State>()
+        disk.observe { moment in
+            if moment.operation == "write" && moment.name.hasSuffix(".journal") { unrecorded.add(moment.state) }
+        }
+        let path = try RelativePath("a/b/name.bin", parameter: "path")
+        var id = try uploadID()
+        id.path = path
+        for chunk in Chunk.all(of: 10, size: 4) {
+            let layout = try chunk.layout(settled: true)
+            let place = ChunkRequest.Place.sized(total: 10, chunkSize: 4, layout)
+            let request = ChunkRequest(upload: id, number: UInt64(chunk.number), place: place, relativePath: path)
+            let writer = try store(disk, boot: 1).receive(request)
+            try Self.bytes[chunk.range].withUnsafeBytes { try writer.write($0) }
+            _ = try writer.commit()
+        }
+        let cut = MemoryDisk(try #require(unrecorded.all.last).afterPowerCut(seed: seed))
+        try #require(cut.inspect { $0.files } == ["a/b/name.bin": Self.bytes])
+        let second = try store(cut, boot: 2)
+        cut.failSync(after: 0)
+        #expect(second.recover().count == 1)
+        let end = MemoryDisk(cut.inspect { $0 }.afterPowerCut(seed: seed))
+        #expect(end.inspect { $0.files } == ["a/b/name.bin": Self.bytes])
+        #expect(try store(end, boot: 3).recover().isEmpty)
+        #expect(end.inspect { $0.files } == ["a/b/name.bin": Self.bytes])
+    }
+
     /// Does a step, and does it again if a call failed in it.
     private func attempt(
         _ what: String, _ run: inout Run, _ afterwards: Afterwards, _ step: (inout Run) throws -> Void

@@ -217,6 +217,9 @@ extension LocalStore {
                 else { throw FileError(operation: "rename", name: name, code: EIO) }
             }
             do { try destination.sync(from: root) } catch {
+                // A name that was found after a power cut is on the medium, and a second power cut could lose a file
+                // that is being moved.
+                if journal.boot != boot { throw error }
                 if let folder = try? destination.open(from: root), renameAgain(name, in: folder, files, destination) {
                     throw error
                 }
