@@ -29,7 +29,7 @@ struct DeliveryQueue {
     private var isMore = false
     var isStopping = false
 
-    /// What a thread does next.
+    /// The next step of a thread.
     enum Task: Equatable {
         /// Deliver the events of an upload.
         case deliver(UploadKey)

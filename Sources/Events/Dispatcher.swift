@@ -9,9 +9,9 @@ package import UploadStore
 //
 // Each receiver has a queue and a few threads that serve it. A thread takes an upload from the queue, takes its lease
 // in the outbox, delivers the upload's events, the oldest first, and records each result. A failed delivery holds back
-// the later events of the same upload and no others. The queue only tells which uploads to look at. What is owed is
-// always read from the outbox, so the next process, or another one that shares the store, finds what this process
-// leaves.
+// the later events of the same upload and no others. The queue only tells which uploads to look at. Owed events are
+// always read from the outbox, so the next process, or another one that shares the store, delivers those that this
+// process leaves.
 
 /// The results of deliveries, for counters.
 package enum DeliveryNews: Sendable, Equatable {

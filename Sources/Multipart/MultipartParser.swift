@@ -16,7 +16,7 @@
 /// Wherever the inputs are cut, the events and the final error are the same, except for how data are split. Time is
 /// linear in the body; memory is bounded by the limits.
 package struct MultipartParser: Sendable {
-    /// What the bytes between two delimiters belong to.
+    /// The element of the body that the bytes between two delimiters belong to.
     private enum Section { case preamble, field, file }
 
     private enum State {

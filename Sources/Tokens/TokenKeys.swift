@@ -9,7 +9,7 @@ package struct TokenKeys: Sendable {
         init(_ key: consuming TokenKey) { self.key = key }
     }
 
-    /// What keys are needed for, as `key_ops` names it (RFC 7517, section 4.3).
+    /// The use of a key, as `key_ops` names it (RFC 7517, section 4.3).
     package enum Purpose: String, Sendable {
         case verifying = "verify"
         case signing = "sign"

@@ -1,4 +1,4 @@
-/// What a client may do: what the server allows every client, or less if its token says so (PROTOCOL.md, Upload
+/// The rights of a client: those that the server gives every client, or fewer if its token says so (PROTOCOL.md, Upload
 /// tokens).
 package struct Permit: Sendable, Equatable {
     /// The owner of the client's uploads.

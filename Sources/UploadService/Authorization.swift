@@ -27,7 +27,7 @@ package struct Authorization: Sendable {
     /// True if there is any way to get permission to remove an upload.
     var allowsRemoval: Bool { tokens != nil || deleteToken != nil }
 
-    /// What the client that sent the request may do.
+    /// The permit of the client that sent the request.
     ///
     /// - Throws: `RequestFailure` with `refused` if a token is needed and the request has no valid one.
     func permit(for request: Request, _ parameters: Parameters) throws(RequestFailure) -> Permit {

@@ -1,7 +1,7 @@
 import Multipart
 import UploadModel
 
-/// What the body of an upload is (PROTOCOL.md, Requests): a form with the chunk in it, or the chunk itself.
+/// The kind of an upload's body (PROTOCOL.md, Requests): a form with the chunk in it, or the chunk itself.
 enum BodyKind {
     case form(Boundary)
     case octets

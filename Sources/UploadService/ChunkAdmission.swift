@@ -25,12 +25,12 @@ struct ChunkAdmission: Sendable {
         return parameters
     }
 
-    /// What the client may do.
+    /// The client's permit.
     func permit(for request: Request, _ parameters: Parameters) throws(RequestFailure) -> Permit {
         try settings.authorization.permit(for: request, parameters)
     }
 
-    /// What a request says about its chunk, if the settings and the permit allow such a chunk.
+    /// The chunk that a request describes, if the settings and the permit allow such a chunk.
     func chunk(
         _ parameters: Parameters, for purpose: ChunkRequest.Purpose, _ permit: Permit, of request: Request
     ) throws(RequestFailure) -> ChunkRequest {

@@ -46,7 +46,7 @@ package final class ContentSniffer: Sendable {
         }
     }
 
-    /// What libmagic answers for a type without known extensions.
+    /// libmagic's answer for a type without known extensions.
     private static let noEndings = "???"
 
     private func answer(_ bytes: [UInt8], _ kind: Int32, _ cookie: Cookie) -> String? {

@@ -32,7 +32,7 @@ struct FormReceiver: BodyReceiver {
     private var parameters: Parameters
     private let admission: ChunkAdmission
     private var file = File.none
-    /// What the client may do; known when the file begins.
+    /// The client's permit; known when the file begins.
     private var permit = Permit()
     /// The parameters that must stand before the file, as they were when it began.
     private var early: [String: String] = [:]

@@ -27,7 +27,7 @@ package struct OriginPolicy: Sendable {
         allowsAll = allowed.contains("*")
     }
 
-    /// What a request's origin means for its answer.
+    /// The effect of a request's origin on its answer.
     enum Verdict: Equatable {
         /// No page of another host: the answer needs no CORS headers.
         case same

@@ -6,9 +6,9 @@ package struct StoreSettings: Sendable {
     package var minimumFree: UInt64
     /// Where finished files are put.
     package var layout: Layout
-    /// What happens if the name of a finished file is taken.
+    /// The policy for a finished file whose name is taken.
     package var onConflict: ConflictPolicy
-    /// What happens if a client states another size for an upload that is under way.
+    /// The policy for a client that states another size for an upload that is under way.
     package var onSizeChange: SizeChangePolicy
     /// After how many seconds without a chunk or a test an unfinished upload is removed, and after how many the record
     /// of a finished one; 0: never.
@@ -58,7 +58,7 @@ package enum Layout: String, Sendable, CaseIterable {
     case identifier
 }
 
-/// What happens if the name of a finished file is taken.
+/// The policy for a finished file whose name is taken.
 package enum ConflictPolicy: String, Sendable, CaseIterable {
     /// The file gets a number: `name (1).ext`.
     case rename
@@ -68,7 +68,7 @@ package enum ConflictPolicy: String, Sendable, CaseIterable {
     case refuse
 }
 
-/// What happens if a client states another size for an upload that is under way.
+/// The policy for a client that states another size for an upload that is under way.
 package enum SizeChangePolicy: String, Sendable, CaseIterable {
     /// The request fails.
     case refuse

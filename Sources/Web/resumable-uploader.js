@@ -932,7 +932,7 @@
       if (this.item) this.close();
       this.item = item;
       if (this.heading) setText(this.heading, fill(this.words.editTitle, { name: item.file.fileName }));
-      // What was typed and neither saved nor cancelled is still there.
+      // Text that was typed and neither saved nor cancelled is still there.
       const values = item.draft || item.meta;
       for (const field of this.fields) field.value = values[field.name] || '';
       show(this.box);
@@ -1041,7 +1041,7 @@
       /** One line about the whole upload, for a title: `42%`. Empty while there are no files. */
       this.headline = '';
       /**
-       * What the server accepts, as it reported last (PROTOCOL.md, The JSON of a test), and when that was.
+       * The limits that the server reported last (PROTOCOL.md, The JSON of a test), and the time of that report.
        * @type {ServerLimits | null}
        */
       this.limits = null;

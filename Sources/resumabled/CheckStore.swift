@@ -62,7 +62,7 @@ extension Serve {
 }
 
 extension FileSystemAbility {
-    /// What the store's fallback costs.
+    /// The cost of the store's fallback.
     fileprivate var price: String {
         switch self {
         case .reserve: "an upload may fail in the middle when the disk is full"

@@ -22,7 +22,7 @@ ORIGIN = {"Origin": APP}
 OCTETS = {**ORIGIN, "Content-Type": "application/octet-stream"}
 # The longest body that nginx accepts, and its limit for the request line and the headers.
 BODY_LIMIT, HEAD_LIMIT = 2112 * 1024, 60 * 1024
-# What OpenServer sets: the requests of one address at a time.
+# The value that OpenServer sets: the requests of one address at a time.
 PARALLEL = 4
 
 

@@ -100,7 +100,7 @@ private func numberedIsWrong(_ filename: FileName, _ number: UInt64) -> String? 
     return numbered.suffix(original.count - dot).elementsEqual(original[dot...]) ? nil : "the extension is lost"
 }
 
-/// What stands behind the escapes of RFC 3986, section 2.1.
+/// The bytes behind the escapes of RFC 3986, section 2.1.
 private func percentDecoded(_ bytes: [UInt8]) -> [UInt8] {
     var decoded: [UInt8] = []
     var index = 0

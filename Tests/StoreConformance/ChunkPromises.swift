@@ -4,7 +4,7 @@ import UploadModel
 import UploadStore
 
 extension Promise {
-    /// What is held, and what each chunk does to it.
+    /// The effect of each chunk on the held ranges.
     static let chunks = [
         Promise("An unknown upload is reported as unknown, and a test does not begin it") { site in
             let store = try site.open()

@@ -3,7 +3,7 @@ import UploadModel
 import UploadStore
 
 extension Promise {
-    /// What operators see of a store, and how it is kept tidy.
+    /// Inventory, sweep, removal and verification, as operators see them.
     static let inventory = [
         Promise("Uploads are listed in the order of their beginning, and unfinished ones are counted") { site in
             let (store, other) = (try site.open(), try site.open())

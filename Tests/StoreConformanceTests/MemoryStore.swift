@@ -2,7 +2,7 @@ import Linux
 import UploadModel
 import UploadStore
 
-/// What a store in memory holds, shared by all `MemoryStore`s on it.
+/// The content of a store in memory, shared by all `MemoryStore`s on it.
 final class SharedMemory: Sendable {
     struct Contents {
         var uploads: [UploadKey: MemoryUpload] = [:]

@@ -1,6 +1,6 @@
 import TestSupport
 
-// What a crash leaves of a `MemoryDisk`.
+// The state of a `MemoryDisk` after a crash.
 //
 // The death of a process removes its locks and its nameless files. A power cut also loses any part of the changes that
 // were not synced, for each file and folder separately:

@@ -6,7 +6,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// What a sweep removes, and what it leaves.
+// The files that a sweep removes, and those that it leaves.
 
 @Suite struct SweepTests {
     let site: Site

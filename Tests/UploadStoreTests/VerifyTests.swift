@@ -4,7 +4,7 @@ import UploadModel
 
 @testable import UploadStore
 
-// What operators' tools say of files that cannot be read.
+// The reports of operators' tools on files that cannot be read.
 
 @Suite struct UnreadableTests {
     @Test("Verification goes on after a folder with the name of a journal")

@@ -1,4 +1,4 @@
-// What a page uses: events, adding files, identifiers, browsing, dropping, progress.
+// The interface for pages: events, adding files, identifiers, browsing, dropping, progress.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');
@@ -319,7 +319,7 @@ test('assignBrowse on buttons, inputs, lists and folders', () => {
   d.client.assignBrowse([button, named, link], true);
   d.client.assignBrowse(input);
   d.client.assignBrowse(null);
-  // What the keyboard reaches anyway is left as it is, and not clicked twice.
+  // Elements that the keyboard reaches anyway are left as they are, and not clicked twice.
   for (const node of [button, link]) {
     assert.deepEqual([node.hasAttribute('role'), node.hasAttribute('tabindex')], [false, false]);
     assert.equal(node.tell('keydown', { key: 'Enter' }).defaultPrevented, false);

@@ -1,4 +1,4 @@
-// What the library tells a page about trouble and its end: why a file waits, a retry by hand, the final path.
+// The library's reports to a page about trouble and its end: why a file waits, a retry by hand, the final path.
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert/strict');

@@ -1,6 +1,6 @@
 import Glibc
 
-// What `resumabled check` asks about a root, whether or not a store has been made there.
+// The questions of `resumabled check` about a root, whether or not a store has been made there.
 
 /// One thing that a diagnosis of a store's root has found.
 package enum RootFinding: Sendable {

@@ -32,7 +32,7 @@ extension LocalStore {
                 let file = try state.create(draft)
                 var successor = try Journal.begin(file, header: header, boot: boot)
                 try successor.append(records)
-                // What was synced before must survive a power cut now, too.
+                // Ranges that were synced before must survive a power cut now, too.
                 try data.sync()
                 try successor.append([.durable(records: UInt64(successor.records))])
                 try successor.sync()
@@ -57,7 +57,7 @@ private struct SalvagedRange {
 }
 
 extension Journal {
-    /// What the records say of the upload beside its held ranges.
+    /// The facts about the upload in its records, beside its held ranges.
     fileprivate var facts: [JournalRecord] {
         var facts: [JournalRecord] = []
         if let chunkSize, header.chunkSize == nil { facts.append(.chunkSize(chunkSize)) }

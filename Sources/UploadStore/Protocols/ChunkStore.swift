@@ -4,8 +4,8 @@ package import UploadModel
 ///
 /// The protocols in this folder are the seam between the program and its stores. They say nothing about files, so a
 /// store may keep its bytes elsewhere, such as in an object store. Every store conforms to the four protocols that
-/// `ManagedStore` joins. What only some stores can do is a protocol of its own (`EventStore`, `VerifiableStore`), which
-/// the program asks for with `as?`.
+/// `ManagedStore` joins. Optional abilities are protocols of their own (`EventStore`, `VerifiableStore`), which the
+/// program asks for with `as?`.
 ///
 /// All calls may come from any thread, and from several processes that share one store. They block. A store keeps the
 /// promises of PROTOCOL.md ("Promises"); `Tests/StoreConformance` checks them.
@@ -53,7 +53,7 @@ package protocol ChunkWriter: AnyObject {
 
 /// Proof that a chunk is held. Only a store makes one, and the service answers 200 only with one.
 package struct Receipt: Sendable, Equatable {
-    /// What the chunk did to its upload.
+    /// The chunk's effect on its upload.
     package enum Effect: Sendable, Equatable {
         /// The chunk is held, and others are missing.
         case stored
@@ -77,7 +77,7 @@ package struct Removal: Sendable {
     package init() {}
 }
 
-/// What a store knows of an upload, for a test of one of its chunks.
+/// The state of an upload, for a test of one of its chunks.
 package struct UploadStatus: Sendable, Equatable {
     /// The size of the whole file in bytes; nil while no client has stated it.
     package let size: UInt64?

@@ -38,7 +38,8 @@ package enum StoreError: Error, Equatable {
     case noMemory
 }
 
-/// What a store's storage answered, in words for the log. It may name internals of the store, so no client sees it.
+/// The cause of a failure as the store's storage reported it, in words for the log. It may name internals of the store,
+/// so no client sees it.
 package struct StoreCause: Sendable, Equatable, CustomStringConvertible {
     /// One line.
     package let description: String

@@ -1,4 +1,4 @@
-/// What happens to the uploads of a store, for logs, counters and the dispatcher of events.
+/// An event in the life of an upload, for logs, counters and the dispatcher of events.
 ///
 /// The process that caused an event reports it, once. Other processes that share the store do not hear of it, and if
 /// the process dies first, the event is lost. Deliveries to recipients, which must not be lost, come from the outbox.

@@ -21,11 +21,11 @@ extension StoreMaintenance {
     package func finishWaiting() {}
 }
 
-/// What a sweep did.
+/// The result of a sweep.
 package struct SweepReport: Sendable {
     /// The uploads that were removed: unfinished ones, and records of finished ones.
     package var removed: [UploadSummary] = []
-    /// What could not be swept.
+    /// The failures: each is one upload or file that could not be swept.
     package var failures: [StoreError] = []
 
     package init() {}
@@ -39,13 +39,13 @@ package protocol VerifiableStore: Sendable {
     func verify() throws(StoreError) -> VerifyReport
 }
 
-/// What a verification found.
+/// The result of a verification.
 package struct VerifyReport: Sendable {
     /// How many uploads were checked, finished ones included.
     package var uploads = 0
     /// How many bytes were compared with their checksums.
     package var bytes: UInt64 = 0
-    /// What is wrong.
+    /// The faults that were found.
     package var findings: [Finding] = []
 
     package init() {}
@@ -56,7 +56,7 @@ package struct VerifyReport: Sendable {
         package let object: String
         /// The upload that the object belongs to; nil if that is unknown.
         package let upload: UploadID?
-        /// What is wrong with it, and what the store will do about it.
+        /// The fault, and the store's next step.
         package let text: String
 
         package init(object: String, upload: UploadID?, text: String) {

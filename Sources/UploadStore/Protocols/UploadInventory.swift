@@ -30,7 +30,7 @@ extension UploadInventory {
     }
 }
 
-/// What an operator may want to know of one upload.
+/// A description of one upload for operators.
 package struct UploadSummary: Sendable, Equatable {
     /// Identifier, file name and owner.
     package let id: UploadID
@@ -46,7 +46,7 @@ package struct UploadSummary: Sendable, Equatable {
     package let finished: UInt64?
     /// The finished file's path below the store's root; nil while the upload is under way.
     package let path: String?
-    /// What else the client said of the file.
+    /// The client's metadata for the file.
     package let metadata: Metadata
 
     package init(

@@ -92,7 +92,7 @@ extension LocalStore {
         do throws(StoreError) {
             let data = try onDisk { () throws(FileError) in try state.create(files.data) }
             if let size = header.size { try reserve(size, for: data, isWritten: chunk.isWholeFile) }
-            // What there is to copy is copied without the journal's lock. What is confirmed meanwhile comes behind it.
+            // The ranges confirmed so far are copied without the journal's lock. Those confirmed meanwhile follow.
             let confirmed = try upload.look { $0.confirmed } ?? []
             try onDisk { () throws(FileError) in try inheritance.copy(confirmed, to: data) }
             let isDone = try upload.change { journal throws(FileError) in

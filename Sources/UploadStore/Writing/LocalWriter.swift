@@ -3,7 +3,7 @@ import Linux
 import Synchronization
 import UploadModel
 
-/// What a chunk adds to the journal, apart from its `held` record.
+/// The records that a chunk adds to the journal, apart from `held`.
 enum Consequence: Equatable {
     case none
     /// It is the last chunk, and its offset is not known yet.

@@ -89,7 +89,7 @@ class TLSServer(OpenServer):
 class Stream:
     """A request under way, and what has arrived of its response."""
 
-    # What is still to be sent of the request's body. None: nothing.
+    # The rest of the request's body. None: nothing is left to send.
     body: memoryview | None
     # Whether the end of the body ends the stream.
     finishes: bool
