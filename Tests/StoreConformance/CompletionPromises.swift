@@ -122,6 +122,34 @@ extension Promise {
                 #expect(try site.bytes(of: "\(round) (1)") == second.content, "\(differing)")
             }
         },
+        Promise("Duplicates behind the first difference count once only they are missing, and after a minute") { site in
+            let store = try site.open()
+            let client = try Client(of: content(30))
+            try client.sendAll(to: store)
+            let second = client.with(content(10, seed: 9) + client.content[10...])
+            for number in [3, 2] { #expect(try second.send(number, to: store) == .duplicate) }
+            #expect(try second.send(1, to: store) == .stored)
+            #expect(try second.held(in: store) == [[0, 10]])
+            store.finishWaiting()
+            #expect(try site.files() == ["name.bin"])
+            site.wait(seconds: 120)
+            store.finishWaiting()
+            #expect(try site.bytes(of: "name (1).bin") == second.content)
+            #expect(try site.bytes(of: "name.bin") == client.content)
+        },
+        Promise("A chunk takes the place of a duplicate that came before the first difference") { site in
+            let store = try site.open()
+            let client = try Client(of: content(30))
+            try client.sendAll(to: store)
+            #expect(try client.send(3, to: store) == .duplicate)
+            let second = client.with(content(30, seed: 9))
+            for number in [1, 3] { #expect(try second.send(number, to: store) == .stored) }
+            site.wait(seconds: 120)
+            store.finishWaiting()
+            #expect(try second.held(in: store) == [[0, 10], [20, 30]])
+            #expect(try second.send(2, to: store) == .completed(path: "name (1).bin"))
+            #expect(try site.bytes(of: "name (1).bin") == second.content)
+        },
         Promise("Other bytes that are being received when the file becomes complete are not lost") { site in
             let store = try site.open()
             let client = try Client(of: content(30))

@@ -10,15 +10,24 @@ import UploadStore
 private final class LocalStoreUnderTest: StoreUnderTest {
     private let folder: TemporaryFolder
     private let time = Atomic(UInt64(Glibc.time(nil)))
+    private let isReopening: Bool
 
-    init() throws { folder = try TemporaryFolder() }
+    /// - Parameter isReopening: true for the store of the server, which follows its folder's path.
+    init(isReopening: Bool = false) throws {
+        folder = try TemporaryFolder()
+        self.isReopening = isReopening
+    }
 
     func open(
         _ settings: StoreSettings, observe: @escaping StoreObserver, admit: @escaping Admission
     ) throws -> any ManagedStore & EventStore {
-        try LocalStore(
-            root: LinuxDirectory.root(folder.path), boot: BootID(low: 1, high: 0), settings: settings,
-            now: { [self] in time.load(ordering: .relaxed) }, observe: observe, admit: admit)
+        let open = { @Sendable [self] (root: LinuxDirectory) throws(StoreError) -> LocalStore in
+            try LocalStore(
+                root: root, boot: BootID(low: 1, high: 0), settings: settings,
+                now: { [self] in time.load(ordering: .relaxed) }, observe: observe, admit: admit)
+        }
+        if isReopening { return try ReopeningStore(path: folder.path, observe: observe, open: open) }
+        return try open(LinuxDirectory.root(folder.path))
     }
 
     func files() -> [String] { files(in: "").sorted() }
@@ -40,5 +49,10 @@ private final class LocalStoreUnderTest: StoreUnderTest {
     @Test("The local store keeps its promise", arguments: Promise.all)
     func keeps(_ promise: Promise) throws {
         try promise.check(LocalStoreUnderTest())
+    }
+
+    @Test("The local store that follows its folder's path keeps its promise", arguments: Promise.all)
+    func keepsReopening(_ promise: Promise) throws {
+        try promise.check(LocalStoreUnderTest(isReopening: true))
     }
 }

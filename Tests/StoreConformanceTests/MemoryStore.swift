@@ -49,6 +49,8 @@ struct MemoryUpload {
     var published: (path: String, time: UInt64)?
     /// The ranges that were sent again after that.
     var confirmed: [ByteRange] = []
+    /// Ranges of the finished upload before this one, which a client may have sent for this one.
+    var provisional: [(offset: UInt64, bytes: [UInt8])] = []
 
     var summary: UploadSummary {
         UploadSummary(
@@ -71,7 +73,19 @@ struct MemoryUpload {
         if held.contains(range) && bytes[start..<end].elementsEqual(new) { return false }
         bytes.replaceSubrange(start..<end, with: new)
         held.insert(range)
+        provisional.removeAll { ByteRange(from: $0.offset, length: UInt64($0.bytes.count))?.overlaps(range) == true }
         return true
+    }
+
+    /// Lets provisional ranges count, if they are all that is missing.
+    mutating func settleProvisional() {
+        guard let size, published == nil else { return }
+        var all = held
+        for piece in provisional {
+            ByteRange(from: piece.offset, length: UInt64(piece.bytes.count)).map { all.insert($0) }
+        }
+        guard all.contains(ByteRange(first: size)) else { return }
+        for piece in provisional { _ = put(piece.bytes, at: piece.offset) }
     }
 
     /// Moves the last chunk to its place, once that is known.
@@ -263,8 +277,8 @@ final class MemoryStore: ManagedStore, EventStore {
         }
     }
 
-    /// Begins a new upload in the place of a finished one, with the ranges that were confirmed before the first
-    /// difference.
+    /// Begins a new upload in the place of a finished one, with the ranges that were confirmed: those before the first
+    /// difference are held, the others provisional.
     private func successor(
         of upload: MemoryUpload, _ path: String, _ chunk: ChunkRequest, before offset: UInt64,
         _ contents: inout SharedMemory.Contents
@@ -275,8 +289,13 @@ final class MemoryStore: ManagedStore, EventStore {
             touched: now(), added: now(), lastModified: chunk.lastModified)
         next.learn(chunk.place)
         let file = contents.files[path] ?? []
-        for range in upload.confirmed where range.end <= offset {
-            _ = next.put(Array(file[Int(range.start)..<Int(range.end)]), at: range.start)
+        for range in upload.confirmed {
+            let bytes = Array(file[Int(range.start)..<Int(range.end)])
+            if range.end <= offset {
+                _ = next.put(bytes, at: range.start)
+            } else {
+                next.provisional.append((range.start, bytes))
+            }
         }
         observe(.begun(next.summary))
         return next
@@ -330,6 +349,16 @@ final class MemoryStore: ManagedStore, EventStore {
                 observe(upload.published == nil ? .removed(upload.summary, .expired) : .forgotten(upload.summary))
             }
             return report
+        }
+    }
+    func finishWaiting() {
+        memory.contents.withLock { contents in
+            for (key, upload) in contents.uploads where !upload.provisional.isEmpty && upload.added + 60 <= now() {
+                var upload = upload
+                upload.settleProvisional()
+                complete(&upload, &contents)
+                contents.uploads[key] = upload
+            }
         }
     }
 }

@@ -17,10 +17,6 @@ package protocol StoreMaintenance: Sendable {
     func finishWaiting()
 }
 
-extension StoreMaintenance {
-    package func finishWaiting() {}
-}
-
 /// The result of a sweep.
 package struct SweepReport: Sendable {
     /// The uploads that were removed: unfinished ones, and records of finished ones.
