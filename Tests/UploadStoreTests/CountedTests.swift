@@ -43,7 +43,8 @@ import UploadModel
         var completions = 0
         for chunk in (chunks + chunks).shuffled(using: &generator) {
             if case .completed = try send(chunk.number, of: chunks.count, bytes[chunk.range]) { completions += 1 }
-            #expect(try isHeld(chunk.number, of: chunks.count))
+            // A finished file of one chunk is sent again instead of asked for.
+            #expect(try isHeld(chunk.number, of: chunks.count) == (chunks.count > 1))
         }
         #expect(completions == 1)
         #expect(site.files == ["name.bin"])
