@@ -259,12 +259,18 @@ final class MemoryStore: ManagedStore, EventStore {
                 copy.held = ByteRangeSet()
                 copy.held.insert(ByteRange(first: UInt64(copy.bytes.count)))
                 let range = upload.range(of: chunk)
-                if try !change(&copy) {
+                if (try? change(&copy)) == false {
                     if let range { upload.confirmed.append(range) }
                     contents.uploads[key] = upload
                     return Receipt(.duplicate)
                 }
-                upload = successor(of: upload, published.path, chunk, before: range?.start ?? 0, &contents)
+                let finished = upload
+                upload = successor(of: finished, published.path, chunk, before: range?.start ?? 0, &contents)
+                // A chunk of another length is from a file that is cut in another way.
+                var copyOfSuccessor = upload
+                if (try? change(&copyOfSuccessor)) == nil {
+                    upload = successor(of: finished, published.path, chunk, before: nil, &contents)
+                }
             }
             let isNew = try change(&upload)
             upload.touched = now()
@@ -280,7 +286,7 @@ final class MemoryStore: ManagedStore, EventStore {
     /// Begins a new upload in the place of a finished one, with the ranges that were confirmed: those before the first
     /// difference are held, the others provisional.
     private func successor(
-        of upload: MemoryUpload, _ path: String, _ chunk: ChunkRequest, before offset: UInt64,
+        of upload: MemoryUpload, _ path: String, _ chunk: ChunkRequest, before offset: UInt64?,
         _ contents: inout SharedMemory.Contents
     ) -> MemoryUpload {
         contents.number += 1
@@ -288,6 +294,9 @@ final class MemoryStore: ManagedStore, EventStore {
             id: chunk.upload, number: contents.number, path: upload.path, tokenID: chunk.quota?.tokenID, begun: now(),
             touched: now(), added: now(), lastModified: chunk.lastModified)
         next.learn(chunk.place)
+        observe(.begun(next.summary))
+        guard let offset else { return next }
+        if next.chunkSize == nil { next.chunkSize = upload.chunkSize }
         let file = contents.files[path] ?? []
         for range in upload.confirmed {
             let bytes = Array(file[Int(range.start)..<Int(range.end)])
@@ -297,7 +306,6 @@ final class MemoryStore: ManagedStore, EventStore {
                 next.provisional.append((range.start, bytes))
             }
         }
-        observe(.begun(next.summary))
         return next
     }
 

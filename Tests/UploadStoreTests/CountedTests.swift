@@ -167,4 +167,51 @@ import UploadModel
         #expect(completed.all.count == 1)
         #expect(try site.folder.read("name.bin") == bytes)
     }
+
+    @Test(
+        "Other bytes for a finished file begin a new one, with the chunks that were the same", arguments: Cut.allCases)
+    func anotherFile(cut: Cut) throws {
+        let first = content(35)
+        let chunks = Chunk.all(of: 35, size: 10, cut)
+        for differing in chunks {
+            var second = first
+            second.replaceSubrange(differing.range, with: content(differing.range.count, seed: 9))
+            try remove()
+            for bytes in [first, second] {
+                var effects: [Receipt.Effect] = []
+                for chunk in chunks {
+                    effects.append(try send(chunk.number, of: chunks.count, bytes[chunk.range]))
+                    if bytes == second, chunk.number >= differing.number {
+                        #expect(try isHeld(chunk.number, of: chunks.count))
+                    }
+                }
+                #expect(effects.last == .completed(path: bytes == first ? "name.bin" : "name (1).bin"))
+            }
+            #expect(try site.folder.read("name.bin") == first)
+            #expect(try site.folder.read("name (1).bin") == second)
+        }
+    }
+
+    @Test("Nothing of a finished file gets into one that is cut in another way")
+    func cutInAnotherWay() throws {
+        let first = content(30)
+        for chunkSize in [5, 7, 13, 25] {
+            try remove()
+            for chunk in Chunk.all(of: 30, size: 10) { try send(chunk.number, of: 3, first[chunk.range]) }
+            // A late duplicate.
+            #expect(try send(3, of: 3, first[20...]) == .duplicate)
+            let second = content(50, seed: 9)
+            let chunks = Chunk.all(of: 50, size: chunkSize)
+            for chunk in chunks { try send(chunk.number, of: chunks.count, second[chunk.range]) }
+            #expect(try site.folder.read("name.bin") == first)
+            #expect(try site.folder.read("name (1).bin") == second)
+        }
+    }
+
+    /// Removes the files and all that the store knows of them.
+    private func remove() throws {
+        for name in site.files { try site.folder.remove(name) }
+        if let upload = try store.find(id) { store.cache.drop(upload) }
+        for name in site.state { try site.folder.remove(".resumabled/" + name) }
+    }
 }

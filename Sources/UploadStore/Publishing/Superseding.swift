@@ -16,6 +16,9 @@ import UploadModel
 //     does not send them again, in the second it does. A test says that they are missing, and a chunk replaces them. If
 //     they are all that is missing and nothing has come for a minute, they count.
 //
+// A client that states no sizes goes on with the chunk size of the finished upload, which places what was confirmed. If
+// its chunk cannot have that chunk size, the file is cut in another way: nothing that was confirmed belongs to it.
+//
 // The finished file may be gone or changed when the next chunk comes. Then the record of the upload ends, and the new
 // upload begins in the same way.
 
@@ -58,9 +61,10 @@ extension LocalStore {
     ///
     /// - Parameters:
     ///   - chunk: of the new upload.
-    ///   - offset: where the chunk lies that is known not to be a duplicate.
+    ///   - offset: where the chunk lies that is known not to be a duplicate; nil if the new upload gets no bytes of the
+    ///     finished file, because it is cut in another way.
     /// - Throws: `StoreError.busy` while another request does the same, or what an upload's beginning throws.
-    func supersede(_ upload: Upload, with chunk: ChunkRequest, at offset: UInt64) throws(StoreError) {
+    func supersede(_ upload: Upload, with chunk: ChunkRequest, at offset: UInt64?) throws(StoreError) {
         guard let lease = try onDisk({ () throws(FileError) in try state.open(upload.files.journal) }) else { return }
         guard try onDisk({ () throws(FileError) in try lease.lock(offset: 3, length: 1, wait: false) }) else {
             throw .busy
@@ -82,25 +86,28 @@ extension LocalStore {
     }
 
     private func supersedeAdmitted(
-        _ upload: Upload, with chunk: ChunkRequest, at offset: UInt64
+        _ upload: Upload, with chunk: ChunkRequest, at offset: UInt64?
     ) throws(StoreError) {
         let header = JournalHeader(begun: time, chunk: chunk)
         let files = UploadFiles(key: upload.key, nonce: header.nonce)
         // Until its rename it is no journal, and a sweep removes it if this process dies.
         let draft = files.data + ".draft"
-        var inheritance = Inheritance(from: upload.finishedFile.withLock { $0 }, before: offset)
+        var inheritance = Inheritance(from: upload.finishedFile.withLock { $0 }, before: offset ?? 0)
         do throws(StoreError) {
             let data = try onDisk { () throws(FileError) in try state.create(files.data) }
             if let size = header.size { try reserve(size, for: data, isWritten: chunk.isWholeFile) }
             // The ranges confirmed so far are copied without the journal's lock. Those confirmed meanwhile follow.
-            let confirmed = try upload.look { $0.confirmed } ?? []
+            let confirmed = offset == nil ? [] : try upload.look { $0.confirmed } ?? []
             try onDisk { () throws(FileError) in try inheritance.copy(confirmed, to: data) }
             let isDone = try upload.change { journal throws(FileError) in
-                try inheritance.copy(journal.confirmed, to: data)
+                if offset != nil { try inheritance.copy(journal.confirmed, to: data) }
                 // The client was told that these bytes are held, and they are gone: that must not be kept from it.
                 if inheritance.isIncomplete { return try forget(journal, upload.key) }
                 try keepEvents(of: journal, upload.key)
                 var successor = try Journal.begin(try state.create(draft), header: header, boot: boot)
+                if offset != nil, header.chunkSize == nil, let chunkSize = journal.chunkSize {
+                    try successor.append([.chunkSize(chunkSize)])
+                }
                 try successor.append(inheritance.records)
                 tell(successor) { .begun($0) }
                 _ = try state.rename(draft, to: state, as: upload.files.journal, replacing: true)

@@ -76,7 +76,11 @@ final class CountedWriter: ChunkWriter {
             }
             if isSame, try upload.confirm(layout.range, checksum: checksum.value) { return Receipt(.duplicate) }
         }
-        try store.supersede(upload, with: chunk, at: layout?.offset ?? 0)
+        let isCutAlike = try upload.look { [length = spool.length, chunk] journal in
+            guard let chunkSize = journal.chunkSize else { return true }
+            return chunk.isLast ? chunk.number == 1 || length < 2 * chunkSize : length == chunkSize
+        }
+        try store.supersede(upload, with: chunk, at: isCutAlike == true ? layout?.offset ?? 0 : nil)
         return nil
     }
 }
