@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import UploadModel
 
 // Finds or begins the upload of a request.
@@ -246,6 +247,7 @@ extension LocalStore {
                 throw error
             }
             journal.trust()
+            if !journal.provisional.isEmpty { waiting.withLock { _ = $0.insert(id) } }
             return journal
         }
         return journal.map {

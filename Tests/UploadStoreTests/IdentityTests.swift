@@ -128,6 +128,26 @@ import UploadModel
         #expect(try site.folder.read("name (1).bin") == second)
     }
 
+    @Test("What is provisional stays provisional in an upload that is salvaged")
+    func provisionalAndSalvaged() throws {
+        try store.sendAll(first, as: id, chunkSize: 10)
+        for chunk in chunks([4, 3]) { #expect(try store.send(chunk, of: first, as: id) == .duplicate) }
+        let second = changed([0, 3])
+        try store.send(chunks([0])[0], of: second, as: id)
+        // A process dies in a sync.
+        let file = try #require(try store.state.open(UploadKey(id).journal))
+        var journal = try #require(try Journal.read(file))
+        try journal.append([.syncing])
+
+        let next = try site.store()
+        #expect(try next.held(id) == [try ByteRange(0..<10)])
+        for chunk in chunks([1, 2, 3]) { #expect(try next.send(chunk, of: second, as: id) == .stored) }
+        site.wait(seconds: 200)
+        next.finishWaiting()
+        #expect(try site.folder.read("name (1).bin") == second)
+        #expect(try site.folder.read("name.bin") == first)
+    }
+
     @Test("Chunks that are compared at the same time end in the same new file")
     func atOnce() throws {
         try store.sendAll(first, as: id, chunkSize: 10)

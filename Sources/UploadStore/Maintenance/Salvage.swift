@@ -21,64 +21,82 @@ extension LocalStore {
             header.nonce = .random(in: 0 ... .max)
             let newFiles = UploadFiles(key: key, nonce: header.nonce)
             let draft = newFiles.data + ".draft"
+            let successor: Journal
             do throws(FileError) {
-                let data = try state.create(newFiles.data)
-                if let size = header.size { _ = try data.reserve(size) }
-                var records = journal.facts
-                for record in try Journal.heldRecords(in: journal.file) where try data.copy(record, from: source) {
-                    records.append(
-                        record.checksum.map { .held(record.range, checksum: $0) } ?? .adopted(record.range))
-                }
-                let file = try state.create(draft)
-                var successor = try Journal.begin(file, header: header, boot: boot)
-                try successor.append(records)
-                // Ranges that were synced before must survive a power cut now, too.
-                try data.sync()
-                try successor.append([.durable(records: UInt64(successor.records))])
-                try successor.sync()
-                try state.sync()
+                successor = try copy(journal, from: source, header, to: newFiles, draft: draft)
                 _ = try state.rename(draft, to: state, as: files.journal, replacing: true)
-                try state.sync()
-                try state.remove(files.data)
-                return successor
             } catch {
                 try? state.remove(draft)
                 try? state.remove(newFiles.data)
                 throw error
             }
+            // From here on the new files are those of the upload. A sweep removes the old data file if this fails.
+            try state.sync()
+            try? state.remove(files.data)
+            return successor
         }
+    }
+
+    /// Writes the new data file and the new journal, and syncs both: ranges that were synced before must survive a power
+    /// cut now, too.
+    private func copy(
+        _ journal: Journal, from source: any File, _ header: JournalHeader, to files: UploadFiles, draft: String
+    ) throws(FileError) -> Journal {
+        let data = try state.create(files.data)
+        if let size = header.size { _ = try data.reserve(size) }
+        var records = journal.facts
+        for range in try Journal.recordedRanges(in: journal.file) where try data.copy(range, from: source) {
+            records.append(range.record)
+        }
+        var successor = try Journal.begin(try state.create(draft), header: header, boot: boot)
+        try successor.append(records)
+        try data.sync()
+        try successor.append([.durable(records: UInt64(successor.records))])
+        try successor.sync()
+        try state.sync()
+        return successor
     }
 }
 
-/// A held range. The checksum is nil if its bytes were synced before they were recorded.
+/// A held or provisional range. The checksum is nil if its bytes were synced before they were recorded.
 private struct SalvagedRange {
     let range: ByteRange
     let checksum: UInt64?
+    var isProvisional = false
+
+    var record: JournalRecord {
+        checksum.map { .held(range, checksum: $0, isProvisional: isProvisional) } ?? .adopted(range)
+    }
 }
 
 extension Journal {
-    /// The facts about the upload in its records, beside its held ranges.
+    /// The facts about the upload in its records, beside its ranges.
     fileprivate var facts: [JournalRecord] {
         var facts: [JournalRecord] = []
         if let chunkSize, header.chunkSize == nil { facts.append(.chunkSize(chunkSize)) }
         if let size, header.size == nil { facts.append(.size(size)) }
         if let tail { facts.append(.tail(tail)) }
         if !metadata.isEmpty { facts.append(.described(metadata)) }
-        return facts + provisional.map { .held($0.range, checksum: $0.checksum, isProvisional: true) }
+        return facts
     }
 
-    /// The ranges that the journal in `file` records as held, in order, without those that were lost since.
-    fileprivate static func heldRecords(in file: any File) throws(FileError) -> [SalvagedRange] {
-        var records: [SalvagedRange] = []
-        _ = try read(file) { record in
+    /// The ranges that the journal in `file` records as held, in order, without those of which bytes were lost since:
+    /// their checksums do not fit any more. The provisional ones come last.
+    fileprivate static func recordedRanges(in file: any File) throws(FileError) -> [SalvagedRange] {
+        var ranges: [SalvagedRange] = []
+        let journal = try read(file) { record in
             switch record {
-            case .held(let range, let checksum, _): records.append(SalvagedRange(range: range, checksum: checksum))
-            case .adopted(let range): records.append(SalvagedRange(range: range, checksum: nil))
-            case .lost(let lost): records.removeAll { $0.range.overlaps(lost) }
+            case .held(let range, let checksum, isProvisional: false):
+                ranges.append(SalvagedRange(range: range, checksum: checksum))
+            case .adopted(let range): ranges.append(SalvagedRange(range: range, checksum: nil))
+            case .lost(let lost): ranges.removeAll { $0.range.overlaps(lost) }
             default: break
             }
         }
-        return records
+        let provisional = (journal?.provisional ?? []).map {
+            SalvagedRange(range: $0.range, checksum: $0.checksum, isProvisional: true)
+        }
+        return ranges + provisional
     }
 }
 
