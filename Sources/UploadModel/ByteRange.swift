@@ -29,6 +29,6 @@ package struct ByteRange: Sendable, Hashable {
     /// True if it has no bytes.
     package var isEmpty: Bool { start == end }
 
-    /// True where both have a byte in common.
-    package func overlaps(_ other: ByteRange) -> Bool { start < other.end && other.start < end }
+    /// True if both have a byte in common.
+    package func overlaps(_ other: ByteRange) -> Bool { max(start, other.start) < min(end, other.end) }
 }

@@ -12,8 +12,8 @@ import UploadModel
 /// - 2: the same, and then one byte of the file is changed or the file is truncated.
 ///
 /// The invariant:
-/// 1. The records are read up to the first that is damaged or invalid, and the held ranges are those that a plain list
-///    of ranges gives.
+/// 1. The records are read up to the first that is damaged or invalid, and the ranges (held, provisional and confirmed)
+///    and the open syncs are those that going through the records one by one gives.
 /// 2. The next writer's record is valid, and makes no record valid that was not before.
 func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
     var input = FuzzInput(bytes)
@@ -50,8 +50,8 @@ func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
             guard let expected else { return "a damaged header is read" }
             if records != expected { return "\(records) instead of \(expected)" }
         }
-        let plain = fold(records)
-        if journal.held.ranges != plain { return "held is \(journal.held.ranges) instead of \(plain)" }
+        let (found, expectedState) = (PlainState(journal), PlainState(records))
+        if found != expectedState { return "\(found) instead of \(expectedState)" }
 
         let more = JournalRecord.held(ByteRange(first: 7), checksum: 1)
         try journal.append([more])
@@ -68,9 +68,9 @@ func seal(_ input: inout FuzzInput, into file: inout [UInt8], nonce: UInt64) -> 
     var ends: [Int] = []
     var seed = nonce
     while !input.isEmpty {
-        let kind = input.byte() % 14
+        let choice = input.byte()
         let numbers = [input.word(), input.word(), input.word()]
-        var record: [UInt8] = [kind, 0, 0, 0, 0, 0, 0, 0] + numbers.flatMap(littleEndian)
+        var record: [UInt8] = [choice % 14, choice / 14 % 2, 0, 0, 0, 0, 0, 0] + numbers.flatMap(littleEndian)
         let check = record.withUnsafeBytes { Checksum.of($0, seed: seed) }
         seed = seed &+ 1 &+ check << 32
         record.replaceSubrange(4..<8, with: littleEndian(check).prefix(4))
@@ -96,28 +96,70 @@ private func read(_ file: [UInt8], after header: Int, count: Int) -> [JournalRec
 
 private func littleEndian(_ number: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
 
-/// The held ranges after these records, by a plain list that is searched from its start each time.
-private func fold(_ records: [JournalRecord]) -> [ByteRange] {
-    var held: [(start: UInt64, end: UInt64)] = []
-    for record in records {
-        switch record {
-        case .held(let range, _), .adopted(let range):
-            guard !range.isEmpty else { continue }
-            let touching = held.filter { $0.start <= range.end && $0.end >= range.start }
-            held.removeAll { $0.start <= range.end && $0.end >= range.start }
-            held.append((touching.map(\.start).reduce(range.start, min), touching.map(\.end).reduce(range.end, max)))
-        case .lost(let range):
-            guard !range.isEmpty else { continue }
-            held = held.flatMap { old -> [(start: UInt64, end: UInt64)] in
-                let before = (start: old.start, end: min(old.end, range.start))
-                let behind = (start: max(old.start, range.end), end: old.end)
-                return [before, behind].filter { $0.start < $0.end }
+/// The state after some records, by plain lists that are searched from their start each time.
+private struct PlainState: Equatable {
+    var held: [ByteRange] = []
+    var confirmed: [ByteRange] = []
+    var provisional: [ByteRange] = []
+    var openSyncs: Set<UInt64> = []
+
+    init(_ journal: Journal) {
+        held = journal.held.ranges
+        confirmed = journal.confirmedRanges.ranges
+        provisional = journal.provisional.map(\.range)
+        openSyncs = journal.openSyncs
+    }
+
+    init(_ records: [JournalRecord]) {
+        var isPublished = false
+        var number: UInt64 = 0
+        for record in records {
+            switch record {
+            case .held(let range, _, _) where isPublished: add(range, to: &confirmed)
+            case .held(let range, _, isProvisional: true): provisional.append(range)
+            case .held(let range, _, isProvisional: false):
+                add(range, to: &held)
+                replaceProvisional(range)
+            case .adopted(let range): add(range, to: &held)
+            case .lost(let range):
+                remove(range)
+                replaceProvisional(range)
+            case .publishing: isPublished = false
+            case .published:
+                isPublished = true
+                openSyncs = []
+            case .boot: openSyncs = []
+            case .syncing: openSyncs.insert(number)
+            case .synced(let closed): openSyncs.remove(closed)
+            case .durable, .chunkSize, .tail, .size, .described, .settled, .attempted: break
             }
-        default:
-            continue
+            // With its payload.
+            number += UInt64(record.encoded(seed: 0).count / JournalRecord.length)
         }
     }
-    return held.sorted { $0.start < $1.start }.compactMap { ByteRange(from: $0.start, to: $0.end) }
+
+    private func add(_ range: ByteRange, to list: inout [ByteRange]) {
+        if range.isEmpty { return }
+        let touching = list.filter { $0.start <= range.end && $0.end >= range.start }
+        list.removeAll { $0.start <= range.end && $0.end >= range.start }
+        let start = touching.map(\.start).reduce(range.start, min)
+        let end = touching.map(\.end).reduce(range.end, max)
+        ByteRange(from: start, to: end).map { list.append($0) }
+        list.sort { $0.start < $1.start }
+    }
+
+    private mutating func remove(_ range: ByteRange) {
+        if range.isEmpty { return }
+        held = held.flatMap { old in
+            [(old.start, min(old.end, range.start)), (max(old.start, range.end), old.end)]
+                .compactMap { $0 < $1 ? ByteRange(from: $0, to: $1) : nil }
+        }
+    }
+
+    /// A chunk, or its loss, ends each provisional range that has a byte in common with it.
+    private mutating func replaceProvisional(_ range: ByteRange) {
+        provisional.removeAll { max($0.start, range.start) < min($0.end, range.end) }
+    }
 }
 
 /// A journal whose records have the right checks and any values (as mode 1 of `fuzzJournal`), and a data file whose
