@@ -6,6 +6,7 @@ import pytest
 
 from support.browser import open_browser
 from support.client import MIB, random_bytes
+from support.line import bytes_of, overlaps
 from support.server import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.core]
@@ -20,13 +21,13 @@ def file(tmp_path):
     return path
 
 
-def begin(browser, give) -> set[int]:
-    """Uploads a part of a file that `give` gives to the page. Returns the chunks that the server has confirmed."""
+def begin(browser, give) -> list[range]:
+    """Uploads a part of a file that `give` gives to the page. Returns the bytes that the server has confirmed."""
     browser.open().slow_down(2 * MIB)
     give()
     wait_until(lambda: len(browser.traffic.read().stored) >= 3, 30, "the first chunks are stored")
     wait_until(lambda: browser.remembered() >= 0.2, 10, "the progress is in the database")
-    return set(browser.traffic.read().stored)
+    return browser.traffic.read().stored[:]
 
 
 def keep_permission(browser) -> None:
@@ -74,7 +75,8 @@ def test_after_a_crash_of_the_browser_the_upload_is_listed_and_asks_for_its_file
         browser.wait_for_states("done")
         assert browser.pending() == [] and not browser.visible(".pending")
         assert arrived(server, file)
-        assert held.isdisjoint(browser.traffic.read().stored), "held chunks are not sent again"
+        sent = browser.traffic.read().uploads.values()
+        assert not any(overlaps(bytes_of(fields), held) for fields in sent), "held bytes are not sent again"
         browser.reload()
         browser.wait(700)
         assert browser.pending() == [], "a finished upload is not pending"

@@ -15,6 +15,7 @@ import queue
 import socket
 import threading
 import urllib.parse
+from collections.abc import Iterable
 
 PIECE = 16 * 1024
 LARGE_PIECE = 256 * 1024
@@ -207,6 +208,21 @@ class Messages:
             self.next = "size" if self.chunked else "body"
 
 
+def bytes_of(fields: dict[str, str]) -> range:
+    """The bytes of the file that an upload carries. Chunk numbers alone do not tell: one file may be sent in chunks of
+    several sizes. Empty for other dialects, and for early releases of the original, which send the parameters only in
+    the body, which is not recorded."""
+    if "resumableChunkNumber" not in fields:
+        return range(0)
+    start = (int(fields["resumableChunkNumber"]) - 1) * int(fields["resumableChunkSize"])
+    return range(start, start + int(fields["resumableCurrentChunkSize"]))
+
+
+def overlaps(part: range, others: Iterable[range]) -> bool:
+    """True if a byte of `part` is in one of the others."""
+    return any(max(part.start, other.start) < min(part.stop, other.stop) for other in others)
+
+
 class Traffic:
     """The requests that the browser has sent to the upload routes, and the answers to them."""
 
@@ -216,10 +232,10 @@ class Traffic:
         self.tests: dict[int, dict[str, str]] = {}
         self.uploads: dict[int, dict[str, str]] = {}
         self.statuses: dict[int, int] = {}
-        #: Chunk numbers in the order in which the server confirmed them.
-        self.stored: list[int] = []
-        #: Chunk numbers that were sent although they were confirmed.
-        self.sent_again: list[int] = []
+        #: The bytes of each upload that the server has confirmed, in the order of the answers.
+        self.stored: list[range] = []
+        #: The bytes that were sent although they were confirmed, with the identifier of their file.
+        self.sent_again: list[tuple[str, range]] = []
 
     def read(self) -> "Traffic":
         """Adds the events since the last call."""
@@ -240,16 +256,21 @@ class Traffic:
         if method == "GET":
             self.tests[number] = fields
         elif method == "POST":
+            identifier = fields.get("resumableIdentifier", "")
+            confirmed = [
+                bytes_of(sent)
+                for upload, sent in self.uploads.items()
+                if self.statuses.get(upload) == 200 and sent.get("resumableIdentifier", "") == identifier
+            ]
             self.uploads[number] = fields
-            if int(fields.get("resumableChunkNumber", -1)) in self.stored:
-                self.sent_again.append(int(fields["resumableChunkNumber"]))
+            if overlaps(bytes_of(fields), confirmed):
+                self.sent_again.append((identifier, bytes_of(fields)))
 
     def _answer(self, number: int, status: int) -> None:
         if number in self.tests or number in self.uploads:
             self.statuses[number] = status
         if status == 200 and number in self.uploads:
-            # Early releases of the original send the parameters in the body only, which is not recorded.
-            self.stored.append(int(self.uploads[number].get("resumableChunkNumber", 0)))
+            self.stored.append(bytes_of(self.uploads[number]))
 
     def answers_to(self, requests: dict[int, dict]) -> set[int]:
         """The statuses of the answers to some of the requests: to `tests` or to `uploads`."""
