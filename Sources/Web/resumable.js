@@ -86,6 +86,9 @@
   /** Milliseconds after which a check of the server counts as unanswered. */
   const CHECK_TIMEOUT = 10 * 1000;
 
+  /** Milliseconds after which the file of a request that does not move is read. */
+  const STALL = 3000;
+
   /**
    * The default options. Two differ from Resumable.js 1.1 on purpose:
    *
@@ -852,6 +855,7 @@
     /** @param {any} request @param {Map<string, any> | null} parameters of a form @param {Blob | string} bytes */
     _transmitWith(request, parameters, bytes) {
       this._sentAt = this.resumableObj._platform.now();
+      this.resumableObj._watch();
       if (request.upload) {
         request.upload.onprogress = (/** @type {any} */ event) => this._moved(request, event);
       }
@@ -910,13 +914,17 @@
     }
 
     /**
-     * A browser reports a file that it cannot read (moved, changed, disk removed) like a lost connection. Reading one
-     * byte distinguishes the two cases. Otherwise such a chunk would be retried for ever.
+     * Chromium reports a file that it cannot read (moved, changed, disk removed) like a lost connection. Firefox and
+     * WebKit never end such a request. Reading one byte distinguishes the cases. Otherwise the chunk would be retried,
+     * or its request be waited for, without an end.
      */
     _checkReadable() {
       const turn = this._turn;
-      this.fileObj.file.slice(this.startByte, Math.min(this.endByte, this.startByte + 1)).arrayBuffer().catch(() => {
-        if (turn === this._turn && this._state === 'busy') this.fileObj._unreadable();
+      const end = Math.min(this.endByte, this.startByte + 1);
+      this.fileObj.file.slice(this.startByte, end).arrayBuffer().then((/** @type {ArrayBuffer} */ bytes) => (
+        // Firefox reads nothing behind the end of a file that has become shorter.
+        bytes.byteLength === end - this.startByte), () => false).then((/** @type {boolean} */ isReadable) => {
+        if (!isReadable && turn === this._turn && this._state === 'busy') this.fileObj._unreadable();
       });
     }
 
@@ -1696,6 +1704,13 @@
       this._meter = new Meter();
       /** @type {any} */
       this._timer = null;
+      /**
+       * The timer of `_watch`, and the sent bytes of each open request at its last time.
+       * @type {any}
+       */
+      this._watcher = null;
+      /** @type {Map<ResumableChunk, number>} */
+      this._seen = new Map();
       this._listening = false;
       this._warnedOfDigest = false;
       const self = /** @type {any} */ (this);
@@ -2361,6 +2376,8 @@
       for (const file of Array.from(files).reverse()) this._offer(file, true);
       this._meter.rest();
       for (const file of files) file._meter.rest();
+      this._platform.clearTimeout(this._watcher);
+      this._watcher = null;
       this._setTimer();
       this._listen(false);
       for (const file of files) this.fire('fileProgress', file);
@@ -2474,6 +2491,22 @@
       let due = Infinity;
       for (const chunk of this._waiting) due = Math.min(due, chunk._due);
       this._timer = this._platform.setTimeout(() => this._wake(), Math.max(0, due - this._platform.now()));
+    }
+
+    /** Reads the files of requests that have not moved since the last time, as long as requests are open. */
+    _watch() {
+      if (this._watcher !== null) return;
+      this._watcher = this._platform.setTimeout(() => {
+        this._watcher = null;
+        const seen = new Map();
+        for (const chunk of this._busy) {
+          if (!chunk._active) continue;
+          seen.set(chunk, chunk._loaded);
+          if (this._seen.get(chunk) === chunk._loaded) chunk._checkReadable();
+        }
+        this._seen = seen;
+        if (seen.size > 0) this._watch();
+      }, STALL);
     }
 
     /** Retries the chunks that are due. Timers stop while a machine sleeps, so the clock decides. */

@@ -11,7 +11,7 @@ import pytest
 from support.client import MIB, random_bytes
 from support.server import wait_until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 SIZE = 8 * MIB
 SLOW = 2 * MIB
@@ -132,8 +132,6 @@ def test_a_pause_during_a_back_off_lasts(server, browser, file):
 
 
 def test_a_file_that_was_deleted_fails_with_a_reason(server, browser, file):
-    if browser.engine.name != "chromium":
-        pytest.xfail("requests with a deleted file's bytes stall: in WebKit until nginx's timeout, in Firefox for ever")
     browser.open().slow_down(SLOW)
     browser.pick(file)
     wait_until(lambda: len(browser.traffic.read().stored) >= 1, 30, "the first chunk is stored")

@@ -231,6 +231,72 @@ test('a file that cannot be read fails instead of being retried like a lost conn
   assert.equal(b.isUploading(), true);
 });
 
+/** A file whose bytes can be read while `is.there`. */
+function removable(name, size, is = { there: true }) {
+  const reads = [];
+  const slice = (from, to) => Object.assign(new Blob([]), {
+    arrayBuffer: async () => {
+      reads.push([from, to]);
+      if (!is.there) throw new Error('AbortError');
+      return new ArrayBuffer(Math.min(to, is.length ?? size) - Math.min(from, is.length ?? size));
+    },
+  });
+  return { file: { ...hollow(name, size), slice }, is, reads };
+}
+
+const settled = () => new Promise((resolve) => { setImmediate(resolve); });
+
+test('the file of a request that does not move is read, and fails if that is impossible', async () => {
+  const d = new Dialogue({ testChunks: false });
+  const { file: given, is, reads } = removable('a', 25);
+  const [a] = d.add(given);
+  d.client.upload();
+  d.pass(3000);
+  assert.deepEqual(reads, [], 'nothing has stood still for long');
+  d.open[1].upload.onprogress({ loaded: 5, total: 10 });
+  d.pass(3000);
+  assert.deepEqual(reads, [[0, 1], [20, 21]], 'one byte of each request that stands still');
+  await settled();
+  assert.equal(a.isUploading(), true, 'a slow connection is no reason to fail');
+  is.there = false;
+  d.pass(3000);
+  await settled();
+  assert.deepEqual(d.saw('fileError'), [['fileError', a, 'a cannot be read any more.']]);
+  assert.equal(a.failure.reason, 'unreadable');
+  d.asks();
+  is.there = true;
+  a.retry();
+  d.asks('POST a 1', 'POST a 2', 'POST a 3');
+});
+
+test('a file that has become shorter cannot be read, an empty one can', async () => {
+  const d = new Dialogue({ testChunks: false });
+  const { file: cut, is } = removable('cut', 20);
+  const { file: empty } = removable('empty', 0);
+  d.add(cut, empty);
+  is.length = 15;
+  d.client.upload();
+  d.pass(6000);
+  await settled();
+  assert.deepEqual(d.saw('fileError'), [], 'the first bytes are there');
+  d.answers(200);
+  is.length = 5;
+  d.pass(6000);
+  await settled();
+  assert.deepEqual(d.saw('fileError').map((one) => one[1].fileName), ['cut']);
+  d.asks('POST empty 1');
+});
+
+test('files are watched only while requests are open', () => {
+  const d = new Dialogue({ testChunks: false });
+  d.add(file('a', 10));
+  d.client.upload();
+  assert.equal(d.timers.size, 1);
+  d.answers(200);
+  d.pass(3000);
+  assert.equal(d.timers.size, 0);
+});
+
 test('a timeout by xhrTimeout counts as a lost connection', () => {
   const d = sending({ xhrTimeout: 1234 });
   assert.equal(d.open[0].timeout, 1234);

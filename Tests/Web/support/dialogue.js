@@ -137,9 +137,9 @@ function file(name, size, options = {}) {
   return Object.assign(new File(['x'.repeat(size)], name, { lastModified: 1, ...options }), options.extra);
 }
 
-/** A file without content, for thousands of files and for gigabytes. */
+/** A file without content, for thousands of files and for gigabytes. Single bytes of it can be read. */
 function hollow(name, size) {
-  return { name, size, type: '', lastModified: 1, slice: (from, to) => new Blob([]) };
+  return { name, size, type: '', lastModified: 1, slice: (from, to) => new Blob([to - from === 1 ? 'x' : '']) };
 }
 
 module.exports = { Resumable, Dialogue, file, hollow, FakeTarget };
