@@ -13,6 +13,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 SIZE = 12 * MIB + 5
 
+# Counts the uploads in the database of resumable-recovery.js that have a handle.
+HANDLES = """
+    const done = arguments[0];
+    indexedDB.open('resumable-recovery').onsuccess = ({ target }) => {
+      const all = target.result.transaction('uploads').objectStore('uploads').getAll();
+      all.onsuccess = () => { target.result.close(); done(all.result.filter(({ handle }) => handle).length); };
+    }
+"""
+
 
 @pytest.fixture
 def file(tmp_path):
@@ -138,6 +147,53 @@ def test_a_dropped_file_that_was_moved_has_to_be_chosen_again(server, browser, f
     browser.give_pending(moved)
     browser.wait_for_states("done")
     assert arrived(server, moved)
+
+
+def drop_folder(browser, folder, count: int) -> None:
+    """Drops a folder of 2 MiB files, and waits until the browser remembers all of them with their handles."""
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number}.bin").write_bytes(random_bytes(2 * MIB, seed=number))
+    browser.open().slow_down(MIB // 4)
+    browser.drop(folder)
+    wait_until(lambda: browser.async_script(HANDLES) == count, 10, "all handles are in the database")
+    browser.script("uploader.pause()")
+    keep_permission(browser)
+    browser.reload()
+    browser.full_speed()
+    wait_until(lambda: browser.visible(".pending-group"), 10, "the folder is one row")
+
+
+@pytest.mark.needs("drag from outside", "file handle")
+def test_a_dropped_folder_continues_with_one_click(server, browser, tmp_path):
+    drop_folder(browser, tmp_path / "album", 3)
+    browser.click(".pending-continue-all")
+    browser.wait_for_states("done", "done", "done")
+    assert browser.pending() == [] and server.finished_files() == ["0.bin", "1.bin", "2.bin"]
+
+
+@pytest.mark.needs("drag from outside", "file handle")
+def test_a_dropped_folder_that_was_moved_has_to_be_chosen_again(server, browser, tmp_path):
+    drop_folder(browser, tmp_path / "album", 3)
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "album").rename(tmp_path / "elsewhere" / "album")
+    (moved / "1.bin").unlink()
+    browser.click(".pending-continue-all")
+    message = ".pending-group > .pending-main .pending-message"
+    wait_until(lambda: "album" in browser.text(message), 10, "the page asks for the folder")
+    browser.keep_dialogs_closed()
+    browser.click(".pending-continue-all")
+    assert browser.text(".pending-dialog-title") == "Choose the folder album again"
+    browser.click(".pending-dialog-choose")
+    browser.engine.set_folder(".pending input[webkitdirectory]", moved)
+    browser.wait_for_states("done", "done")
+    wait_until(lambda: "album" in browser.text(message) and "1" in browser.text(message), 5, "one file is not there")
+    assert browser.pending() == ["album", "1.bin"]
+    browser.click(".pending-forget-all")
+    browser.wait_for_pending()
+    browser.reload()
+    browser.wait(700)
+    assert browser.pending() == []
 
 
 def test_a_forgotten_upload_does_not_come_back(server, browser, tmp_path):
