@@ -1524,7 +1524,9 @@
         item.held = false;
         item.heldForDetails = false;
         this.change(item, 'queued');
-        file.resume?.();
+        // `resume` and `retry` of a file start the whole upload.
+        if (this.waitsForStart) file.pause(false);
+        else file.resume?.();
         // `Resumable` pauses as a whole: resuming one file after `pause()` resumes all.
         if (this.allPaused) this.resume();
       } else if (action === 'cancel') {
@@ -1541,13 +1543,16 @@
         this.account(item, 0);
         this.change(item, 'queued');
         this.allPaused = false;
-        file.retry();
+        if (this.waitsForStart) file.bootstrap();
+        else file.retry();
       }
     }
 
     /** @param {Item} item */
     holdForDetails(item) {
       if (this.editor?.item !== item || item.ended || item.held || item.heldForDetails || this.allPaused) return;
+      // Nothing is sent before the start.
+      if (this.waitsForStart) return;
       if (typeof item.file.pause !== 'function') return;
       const chunkSize = /** @type {number} */ (this.resumable.getOpt('chunkSize'));
       if (item.file.size - item.sent > CHUNKS_FOR_DETAILS * chunkSize) return;

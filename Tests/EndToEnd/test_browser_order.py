@@ -196,6 +196,12 @@ def test_without_auto_start_there_is_time_for_titles_and_the_page_has_its_own_wo
     assert browser.text(".uploader-edit-title") == "Angaben zu 00.bin"
     browser.fill("[name=title]", "Erster")
     browser.click(".uploader-edit-save")
+    browser.press("pause", "01.bin")
+    browser.wait_for_states("queued", "paused")
+    browser.press("resume", "01.bin")
+    browser.wait_for_states("queued", "queued")
+    time.sleep(0.5)
+    assert browser.whole() == "ready" and not browser.traffic.read().tests, "only the button starts the upload"
     browser.click(".uploader-start")
     browser.wait_for_states("done", "done")
     assert "Hochgeladen" in browser.rows()[0]["text"]
