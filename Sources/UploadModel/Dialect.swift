@@ -58,8 +58,12 @@ package final class Dialect: Sendable, Equatable {
         if parameters[simpleUploader.identifier] != nil, parameters[simpleUploader.chunkNumber] != nil {
             return simpleUploader
         }
-        let namespaces = parameters.all.compactMap { $0.name.prefix(before: resumable.identifier) }
-        return namespaces.count == 1 ? Dialect(prefix: "resumable", namespace: namespaces[0]) : resumable
+        // The identifier may be repeated.
+        let identifiers = parameters.all.filter { $0.name.prefix(before: resumable.identifier) != nil }
+        guard let name = identifiers.first?.name, identifiers.allSatisfy({ $0.name.hasBytes(of: name) }),
+            let namespace = name.prefix(before: resumable.identifier)
+        else { return resumable }
+        return Dialect(prefix: "resumable", namespace: namespace)
     }
 
     /// The pair of stored metadata that has the file's media type. The dialect itself is not stored, but each has its
@@ -69,7 +73,10 @@ package final class Dialect: Sendable, Equatable {
             if let pair = metadata.pairs.first(where: { $0.name.hasBytes(of: dialect.type) }) { return pair }
         }
         let namespaced = metadata.pairs.filter { $0.name.prefix(before: resumable.type) != nil }
-        return namespaced.count == 1 ? namespaced[0] : nil
+        guard let first = namespaced.first, namespaced.allSatisfy({ $0.name.hasBytes(of: first.name) }) else {
+            return nil
+        }
+        return first
     }
 
     /// Two dialects never have the same name for the identifier.

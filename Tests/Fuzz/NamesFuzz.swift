@@ -74,7 +74,7 @@ func fuzzNames(_ bytes: UnsafeRawBufferPointer) -> String? {
 }
 
 /// A name that a client may send (PROTOCOL.md, Parameters).
-private func isLegal(_ name: [UInt8]) -> Bool {
+func isLegal(_ name: [UInt8]) -> Bool {
     (1...4096).contains(name.count) && name != Array(".".utf8) && name != Array("..".utf8)
         && !name.contains(UInt8(ascii: "/"))
 }

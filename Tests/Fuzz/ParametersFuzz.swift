@@ -6,8 +6,7 @@ import MultipartTestSupport
 /// A request's parameters: the first line is the query string, each further one a form field, `name=value`. The first
 /// byte chooses between a test and an upload, and how many parameters there may be. The invariant:
 /// 1. The query string is read as the reference reads it, and again after it was written in its plainest form.
-/// 2. Fields take precedence over the query; a parameter that is given twice in one place with different bytes is an
-///    error; limits are enforced. Names are compared by their bytes.
+/// 2. Fields take precedence over the query; limits are enforced. Names are compared by their bytes.
 /// 3. A request is accepted if, and only if, `ReferenceRequest` accepts it, and then has the same place.
 func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
     let choice = bytes.first ?? 0
@@ -45,8 +44,8 @@ func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
         }
         if !isAdded { return nil }
     }
-    for (name, value) in reference.all where parameters[name.text].map(Bytes.init(of:)) != value {
-        return "\(name.text) is \(parameters[name.text] ?? "nothing") instead of \(value.text)"
+    for (name, values) in reference.all where parameters[name.text].map(Bytes.init(of:)) != values[0] {
+        return "\(name.text) is \(parameters[name.text] ?? "nothing") instead of \(values[0].text)"
     }
 
     let maximum: UInt64 = choice & 4 == 0 ? 1 << 40 : 5000
@@ -129,20 +128,26 @@ private func referenceDecoded(_ bytes: [UInt8]) -> [UInt8] {
 struct ReferenceParameters {
     let limits: ParameterLimits
     var bytes = 0
-    var query: [Bytes: Bytes] = [:]
-    var fields: [Bytes: Bytes] = [:]
+    var count = 0
+    var query: [Bytes: [Bytes]] = [:]
+    var fields: [Bytes: [Bytes]] = [:]
 
     init(limits: ParameterLimits) { self.limits = limits }
 
-    var all: [Bytes: Bytes] { query.merging(fields) { $1 } }
+    /// The values of each name, in order; those of the fields if there are any.
+    var all: [Bytes: [Bytes]] { query.merging(fields) { $1 } }
 
-    /// False if the parameter is an error.
+    /// False if the parameter exceeds a limit.
     mutating func add(_ name: String, _ value: Bytes, toFields: Bool) -> Bool {
         bytes += name.utf8.count + value.bytes.count
-        if bytes > limits.bytes || query.count + fields.count >= limits.count { return false }
-        let name = Bytes(of: name)
-        let former = toFields ? fields.updateValue(value, forKey: name) : query.updateValue(value, forKey: name)
-        return former == nil || former == value
+        count += 1
+        if bytes > limits.bytes || count > limits.count { return false }
+        if toFields {
+            fields[Bytes(of: name), default: []].append(value)
+        } else {
+            query[Bytes(of: name), default: []].append(value)
+        }
+        return true
     }
 }
 
@@ -154,11 +159,21 @@ struct ReferenceRequest {
     /// Nil if only the number of chunks is stated.
     var sizes: (total: UInt64, chunkSize: UInt64, offset: UInt64, lengths: Set<UInt64>)?
 
+    /// When the file was last modified, if the client states it.
+    var lastModified: UInt64?
+
     /// Nil if a rule is broken.
-    init?(_ parameters: [Bytes: Bytes], isTest: Bool, maximumFileSize: UInt64) {
+    ///
+    /// - Parameter usesPath: false for a layout that ignores the relative path.
+    init?(_ parameters: [Bytes: [Bytes]], isTest: Bool, maximumFileSize: UInt64, usesPath: Bool = true) {
         let dialect = ReferenceDialect(parameters)
-        func text(_ word: String) -> Bytes? { parameters[Bytes(of: dialect.name(word))] }
         var isWrong = false
+        /// A parameter that places the chunk, or its type: different values are an error.
+        func text(_ word: String) -> Bytes? {
+            guard let values = parameters[Bytes(of: dialect.name(word))] else { return nil }
+            if Set(values).count > 1 { isWrong = true }
+            return values[0]
+        }
         func number(_ name: String, _ range: ClosedRange<UInt64>) -> UInt64? {
             guard let digits = text(name)?.bytes else { return nil }
             var value: UInt128 = 0
@@ -172,12 +187,18 @@ struct ReferenceRequest {
             return isWrong ? nil : UInt64(value)
         }
         guard let identifier = text("Identifier"), (1...1024).contains(identifier.bytes.count),
-            !identifier.bytes.contains(0), let filename = text("Filename"), isPlain(filename.bytes)
+            !identifier.bytes.contains(0), let filename = text("Filename"), isLegal(filename.bytes)
         else { return nil }
-        if let path = text("RelativePath")?.bytes, !path.isEmpty {
-            var components = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
-            if components.count > 1, components[0].isEmpty { components.removeFirst() }
-            if components.count > 64 || !components.allSatisfy(isPlain) { return nil }
+        if let path = text("RelativePath")?.bytes, usesPath {
+            let components = path.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [0x2E] }
+            if path.count > 4096 || components.count > 256 || !components.allSatisfy(isLegal) { return nil }
+        }
+        _ = (text("Type"), text("ChunkDigest"))
+        if dialect.statesLastModified, let digits = text("LastModified")?.bytes, digits.count <= 20,
+            digits.allSatisfy({ (0x30...0x39).contains($0) }),
+            let value = UInt64(String(decoding: digits, as: UTF8.self)), value <= UInt64(Int64.max)
+        {
+            lastModified = value
         }
         self.identifier = identifier
         self.filename = filename
@@ -221,8 +242,10 @@ private struct ReferenceDialect {
     var first: UInt64 = 1
     /// Only Dropzone states a chunk's offset. With other clients this name is metadata.
     var statesOffset = false
+    /// Dropzone does not state when the file was modified.
+    var statesLastModified: Bool { !statesOffset }
 
-    init(_ parameters: [Bytes: Bytes]) {
+    init(_ parameters: [Bytes: [Bytes]]) {
         let suffix = Array("resumableIdentifier".utf8)
         let prefixes = parameters.keys.map(\.bytes).filter { $0.suffix(suffix.count) == suffix[...] }
         if parameters["resumableIdentifier"] != nil {
@@ -234,6 +257,7 @@ private struct ReferenceDialect {
                 "ChunkNumber": "dzchunkindex", "ChunkSize": "dzchunksize", "CurrentChunkSize": "dzcurrentchunksize",
                 "TotalSize": "dztotalfilesize", "TotalChunks": "dztotalchunkcount", "Identifier": "dzuuid",
                 "Filename": "dzfilename", "RelativePath": "fullPath", "ChunkOffset": "dzchunkbyteoffset",
+                "Type": "dztype", "ChunkDigest": "dzchunkdigest",
             ]
             name = { names[$0] ?? "" }
             first = 0

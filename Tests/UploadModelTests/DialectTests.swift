@@ -106,6 +106,15 @@ struct DialectTests {
         #expect(try read(parameters).dialect.namespace == namespace)
     }
 
+    @Test("with a namespace, too, a parameter may be repeated with the same value")
+    func repeated() throws {
+        let parameters = DialectTests.requests[0].parameters.map { ("ns" + $0.0, $0.1) }
+        #expect(try read(parameters + parameters).dialect.namespace == "ns")
+        let type = ("nsresumableType", "image/png")
+        let metadata = try read(parameters.filter { $0.0 != type.0 } + [type, type]).metadata
+        #expect(Dialect.mediaType(in: metadata)?.value == "image/png")
+    }
+
     @Test("parameters with two namespaces are those of no namespace")
     func twoNamespaces() throws {
         #expect(throws: ParameterError.missing("resumableFilename")) {
