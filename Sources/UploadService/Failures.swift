@@ -61,6 +61,10 @@ extension Outcome {
                 .retry(reason, after: seconds)
             case .busy:
                 .retry("The same part of the file is being sent by another request", after: 1)
+            case .scattered:
+                .retry("Too many separate parts of the file are here; those between them must come first", after: 5)
+            case .tooManyRecords:
+                .refused("The file was sent in too many parts; please upload it in larger ones", because: .tooManyParts)
             case .full:
                 .retry("The server has no space left", after: 30)
             case .failed, .replaced, .noMemory:

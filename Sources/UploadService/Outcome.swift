@@ -94,6 +94,8 @@ package enum Refusal: String, Sendable, CaseIterable {
     case lost
     /// Its body is compressed.
     case encoding
+    /// Its chunks are too small, or were sent with other bytes too often.
+    case tooManyParts = "too_many_parts"
     /// Anything else.
     case other
 }

@@ -69,7 +69,7 @@ package final class UploadLimiter: Sendable {
         switch event {
         case .begun(let upload): state.withLock { $0.counts.begun(UploadKey(upload.id)) }
         case .finished(let upload), .removed(let upload, _): state.withLock { $0.counts.ended(UploadKey(upload.id)) }
-        case .forgotten, .recovered, .notice: break
+        case .forgotten, .recovered, .scattered, .notice: break
         }
     }
 

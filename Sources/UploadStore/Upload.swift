@@ -19,6 +19,8 @@ final class Upload: Sendable {
     let isReserved: Bool
     /// How many bytes were recorded as held since the data file was synced last.
     let unsynced = Atomic<UInt64>(0)
+    /// True once a chunk had to wait because of the limit of ranges.
+    let isScattered = Atomic(false)
     /// True while the Flask backend may have left parts of it.
     let mayHaveParts = Atomic(true)
     /// The finished file, opened when a chunk of it was sent again. It stays readable if the application moves it away.

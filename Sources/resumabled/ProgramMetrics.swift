@@ -67,7 +67,7 @@ final class ProgramMetrics: Sendable {
         case .recovered(_, let ranges):
             recovered.add()
             lostRanges.add(UInt64(ranges))
-        case .notice:
+        case .scattered, .notice:
             break
         }
     }

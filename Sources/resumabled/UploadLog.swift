@@ -44,6 +44,10 @@ struct UploadLog: Sendable {
                 "upload recovered",
                 metadata: facts(upload).merging(
                     ["lost": .stringConvertible(UInt64(lostRanges))], uniquingKeysWith: { $1 }))
+        case .scattered(let upload):
+            log.warning(
+                "upload has too many separate ranges: chunks that touch none of them have to wait",
+                metadata: facts(upload))
         case .notice(let text):
             log.notice("\(text)")
         }

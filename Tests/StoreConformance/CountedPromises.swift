@@ -41,6 +41,19 @@ extension Promise {
             for number in 2...4 { try client.sendCounted(number, to: store) }
             #expect(try site.bytes(of: "name.bin") == client.content)
         },
+        Promise("Another file of a client without sizes becomes a file of its own, whichever chunk differs") { site in
+            let store = try site.open()
+            for differing in 1...4 {
+                let client = try Client("\(differing)", "\(differing)", of: content(35))
+                for number in 1...4 { try client.sendCounted(number, to: store) }
+                var bytes = client.content
+                bytes.replaceSubrange(client.range(differing), with: content(client.range(differing).count, seed: 9))
+                let second = client.with(bytes)
+                for number in 1...4 { try second.sendCounted(number, to: store) }
+                #expect(try site.bytes(of: "\(differing)") == client.content)
+                #expect(try site.bytes(of: "\(differing) (1)") == second.content)
+            }
+        },
         Promise("A client that states sizes goes on with an upload that was begun without") { site in
             let store = try site.open()
             let client = try Client(of: content(35))

@@ -42,7 +42,7 @@ extension Promise {
                 case .begun(let upload): "begun \(upload.id.identifier)"
                 case .finished(let upload): "finished \(upload.id.identifier) \(upload.path ?? "")"
                 case .removed(let upload, let cause): "removed \(upload.id.identifier) \(cause) \(upload.held)"
-                case .forgotten, .recovered: "\(event)"
+                case .forgotten, .recovered, .scattered: "\(event)"
                 case .notice: ""
                 }
             }

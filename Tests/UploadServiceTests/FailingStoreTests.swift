@@ -89,6 +89,7 @@ struct FailingStoreTests {
         Row(error: .failed(file(EACCES)), outcome: .retry),
         Row(error: .noMemory, outcome: .retry),
         Row(error: .busy, outcome: .retry),
+        Row(error: .scattered, outcome: .retry),
         Row(error: .tooShort(received: 3, lengths: [10]), outcome: .retry),
         Row(error: .tooShort(received: 3, lengths: [10, 15]), outcome: .retry),
         // "Contradicts another": the same bytes would fail again.
@@ -102,6 +103,7 @@ struct FailingStoreTests {
         Row(error: .nameTaken, outcome: .refused),
         Row(error: .nameReserved, outcome: .refused),
         Row(error: .finished, outcome: .refused),
+        Row(error: .tooManyRecords, outcome: .refused),
     ]
 
     private func check(_ row: Row, at moment: FailingStore.Moment, _ ask: (Site) -> Response) throws {

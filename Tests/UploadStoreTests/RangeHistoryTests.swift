@@ -69,7 +69,8 @@ import UploadModel
     @Test("An upload has a bounded number of ranges: a chunk that would add one waits until gaps are closed")
     func bounded() throws {
         let site = try Site()
-        let store = try site.store()
+        let events = Collected<StoreEvent>()
+        let store = try site.store(observe: events.add)
         let id = try uploadID()
         let count = Journal.maximumRanges
         func receive(_ start: Int, _ length: Int) throws -> any ChunkWriter {
@@ -82,11 +83,29 @@ import UploadModel
         let file = try #require(try store.state.open(UploadKey(id).journal))
         var journal = try #require(try Journal.read(file))
         try journal.append((0..<count).map { .held(try ByteRange(2 * $0..<2 * $0 + 1), checksum: 0) })
-        #expect(throws: StoreError.busy) { try receive(2 * count + 5, 1) }
+        for _ in 0..<2 {
+            #expect(throws: StoreError.scattered) { try receive(2 * count + 5, 1) }
+        }
+        // The operator is told once.
+        #expect(events.all.count { if case .scattered = $0 { true } else { false } } == 1)
         let writer = try receive(1, 1)
         try writer.write([7])
         #expect(try writer.commit().effect == .stored)
         _ = try receive(2 * count + 5, 1)
+    }
+
+    @Test("An upload has a bounded number of records: a chunk that would add one is refused, a duplicate is not")
+    func tooManyRecords() throws {
+        let store = try Site().store()
+        let id = try uploadID()
+        let bytes = content(20)
+        let chunks = Chunk.all(of: 20, size: 10)
+        try store.send(chunks[0], of: bytes, as: id)
+        let file = try #require(try store.state.open(UploadKey(id).journal))
+        var journal = try #require(try Journal.read(file))
+        try journal.append(Array(repeating: .durable(records: 0), count: 1 << 15))
+        #expect(throws: StoreError.tooManyRecords) { try store.send(chunks[1], of: bytes, as: id) }
+        #expect(try store.send(chunks[0], of: bytes, as: id) == .duplicate)
     }
 
     @Test("A file that is cut into too many chunks is refused")

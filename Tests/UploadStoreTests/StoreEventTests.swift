@@ -30,6 +30,7 @@ import UploadModel
             case .removed(_, let cause): "removed \(cause)"
             case .forgotten: "forgotten"
             case .recovered(_, let lostRanges): "recovered without \(lostRanges)"
+            case .scattered: "scattered"
             case .notice: "notice"
             }
         }

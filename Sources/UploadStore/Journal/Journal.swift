@@ -75,6 +75,8 @@ struct Journal {
 
     /// The most records that a journal may have. If every second range is missing, each takes 16 bytes of memory.
     static let maximumRecords = 4 << 20
+    /// How many of them are left for requests that have begun, and for finishing the upload.
+    private static let reservedRecords = 1 << 16
     /// The most ranges that an upload may have held, apart from each other. A chunk that would add one has to wait until
     /// others have closed gaps.
     static let maximumRanges = 1 << 16
@@ -83,9 +85,11 @@ struct Journal {
     /// The most bytes of metadata in all `described` records of a journal.
     static let maximumDescribed = 256 << 10
 
-    /// True if the journal has reached its limit in bytes, which grows with the file: chunks that are sent again with
-    /// other bytes, or that are far too small, must not fill the disk.
-    var isAtLimit: Bool { position > UInt64(1 << 20) + (size ?? heldEnd) }
+    /// True if the journal has reached its limit in bytes, which grows with the file, or nearly that in records: chunks
+    /// that are sent again with other bytes, or that are far too small, must not fill the disk.
+    var isAtLimit: Bool {
+        position > UInt64(1 << 20) + (size ?? heldEnd) || records > Journal.maximumRecords - Journal.reservedRecords
+    }
 
     /// True if holding `range` would pass the limit of ranges.
     func isTooFragmented(for range: ByteRange) -> Bool {

@@ -26,6 +26,11 @@ package enum StoreError: Error, Equatable {
     case postponed(String, seconds: Int)
     /// Another request writes to the same range and did not end in time, or wrote other bytes.
     case busy
+    /// The upload has as many separate ranges as it may have, and the chunk touches none of them. It is accepted after
+    /// others have closed gaps.
+    case scattered
+    /// The upload has as many records as it may have: its chunks are too small, or were sent with other bytes too often.
+    case tooManyRecords
     /// The storage or its quota is full.
     case full(StoreCause)
     /// The storage failed.
@@ -100,6 +105,8 @@ extension StoreError: CustomStringConvertible {
         case .notAdmitted(let reason), .postponed(let reason, _): reason
         case .undecided: "the admission hook could not decide"
         case .busy: "another request is using the upload"
+        case .scattered: "the upload has too many separate ranges"
+        case .tooManyRecords: "the upload has too many records"
         case .full, .failed, .replaced, .untrusted, .noMemory: "the storage failed"
         }
     }

@@ -114,11 +114,13 @@ final class LocalWriter: ChunkWriter {
             )
         }
         guard let limits else { throw .busy }
-        if limits.isTooFragmented { throw .busy }
-        if limits.isAtLimit {
-            let error = FileError(operation: "append to", name: upload.files.journal, code: FileError.tooBig)
-            throw StoreError(error)
+        if limits.isTooFragmented {
+            if !upload.isScattered.exchange(true, ordering: .relaxed) {
+                _ = try upload.look { store.tell($0) { .scattered($0) } }
+            }
+            throw .scattered
         }
+        if limits.isAtLimit { throw .tooManyRecords }
         if limits.isLarge { try store.checkFloor(beforeWriting: LocalWriter.largeJournal, isReserved: false) }
     }
 

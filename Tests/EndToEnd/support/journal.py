@@ -11,6 +11,7 @@ import struct
 
 MAGIC = b"RSMBLD\0\2"
 RECORD = 32
+HELD = 1
 ADOPTED = 7
 # Record kinds that are followed by bytes: the number of these bytes, from the record's first number.
 LONG = {11: lambda a: a, 13: lambda a: a >> 32}
@@ -63,3 +64,8 @@ class Journal:
     def adopt(self, ranges) -> None:
         """Appends records that the ranges, (start, end), are held and were synced before."""
         self.append(b"".join(self.record(ADOPTED, start, end - start) for start, end in ranges))
+
+    def hold(self, ranges) -> None:
+        """Appends records that the ranges, (start, end), are held, with a checksum of 0. Nothing compares that with
+        bytes unless there is a reboot."""
+        self.append(b"".join(self.record(HELD, start, end - start) for start, end in ranges))
