@@ -12,6 +12,8 @@ import struct
 MAGIC = b"RSMBLD\0\2"
 RECORD = 32
 HELD = 1
+PUBLISHING = 5
+PUBLISHED = 6
 ADOPTED = 7
 # Record kinds that are followed by bytes: the number of these bytes, from the record's first number.
 LONG = {11: lambda a: a, 13: lambda a: a >> 32}
@@ -69,3 +71,17 @@ class Journal:
         """Appends records that the ranges, (start, end), are held, with a checksum of 0. Nothing compares that with
         bytes unless there is a reboot."""
         self.append(b"".join(self.record(HELD, start, end - start) for start, end in ranges))
+
+    def move(self, inode: int) -> None:
+        """Rewrites the records about the final name, as if the finished file had that inode."""
+        content = self.path.read_bytes()
+        (self.seed,) = struct.unpack_from("<Q", content, 32)
+        records, position = content[: self.header_length], self.header_length
+        while position + RECORD <= len(content):
+            kind, a, b, c = struct.unpack_from("<BxxxxxxxQQQ", content, position)
+            records += self.record(kind, a, inode if kind in (PUBLISHING, PUBLISHED) else b, c)
+            payload = -(-LONG[kind](a) // RECORD) * RECORD if kind in LONG else 0
+            position += RECORD
+            records += content[position : position + payload]
+            position += payload
+        self.path.write_bytes(records)
