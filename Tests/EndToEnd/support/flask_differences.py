@@ -157,6 +157,8 @@ class World:
     is_shared: Callable[[str, str], bool]
     #: True if there is a finished file of that name.
     exists: Callable[[str], bool]
+    #: True if the finished file has the same bytes as this chunk of it.
+    has: Callable[[Request], bool]
     #: The sizes of the finished uploads.
     finished: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
     #: The sizes of the unfinished uploads, where a client has stated them.
@@ -543,7 +545,14 @@ DIFFERENCES = [
     Difference(
         "a chunk of a finished file",
         "it is a duplicate and changes nothing; Flask begins the file again and appends it to itself",
-        lambda request, world: request.method == "POST" and world.is_over(request),
+        lambda request, world: request.method == "POST" and world.is_over(request) and world.has(request),
+        flask={200, 500},
+        ours=200,
+    ),
+    Difference(
+        "other bytes for a finished file",
+        "they are of another file, which gets a name of its own; Flask appends it to the first",
+        lambda request, world: request.method == "POST" and world.is_over(request) and not world.has(request),
         flask={200, 500},
         ours=200,
     ),
