@@ -106,6 +106,8 @@ import UploadModel
         try journal.append(Array(repeating: .durable(records: 0), count: 1 << 15))
         #expect(throws: StoreError.tooManyRecords) { try store.send(chunks[1], of: bytes, as: id) }
         #expect(try store.send(chunks[0], of: bytes, as: id) == .duplicate)
+        #expect(throws: StoreError.tooManyRecords) { try store.send(chunks[0], of: content(20, seed: 2), as: id) }
+        #expect(try store.isHeld(chunks[0], of: id))
     }
 
     @Test("A file that is cut into too many chunks is refused")

@@ -254,6 +254,7 @@ final class LocalWriter: ChunkWriter {
     ///
     /// - Throws: `StoreError.busy` if the upload was finished meanwhile: the chunk has to be sent again.
     private func takeOver(since losses: Int) throws(StoreError) -> any File {
+        try checkJournal()
         var budget = WaitBudget()
         while true {
             // The bytes that were compared so far must still be held, or they would mix with those written now.
