@@ -103,6 +103,23 @@ def test_the_progress_bar_never_goes_back(server, under_way, file):
     assert shares == sorted(shares) and shares[-1] == 100 and len(set(shares)) > 2
 
 
+def test_the_bar_is_as_long_as_the_text_says(under_way):
+    browser = under_way
+    browser.script(
+        """window.lengths = [];
+        const bar = document.querySelector('.progress-bar');
+        new MutationObserver(() => lengths.push([
+          100 * bar.getBoundingClientRect().width / bar.parentElement.getBoundingClientRect().width,
+          parseInt(document.querySelector('.progress-text').textContent)]))
+          .observe(document.querySelector('.progress-text'), { childList: true, characterData: true, subtree: true })"""
+    )
+    browser.full_speed()
+    browser.wait_for_states("done")
+    wait_until(lambda: browser.percent() == 100, 5, "the bar is full")
+    lengths = browser.script("return lengths")
+    assert lengths and all(abs(length - told) < 1 for length, told in lengths), lengths
+
+
 def test_speed_and_remaining_time_are_shown(under_way, file):
     browser = under_way
     wait_until(lambda: "left" in browser.text(".progress-text"), 20, "the total has a remaining time")
