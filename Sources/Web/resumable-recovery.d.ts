@@ -59,7 +59,7 @@ declare class ResumableRecovery {
 
   /**
    * Adds files by their handles, as `showOpenFilePicker` returns them. The handles of files that are dropped or pasted
-   * in the document are found without a call. Handles whose file cannot be read are skipped.
+   * in the document are found without a call. The library fires `entrySkipped` for a handle whose file cannot be read.
    */
   addHandles(handles: Iterable<FileSystemFileHandle>, event?: Event): Promise<void>;
 

@@ -445,6 +445,7 @@
           this._handles.set(file, handle);
           return file;
         } catch (error) {
+          this._resumable.fire('entrySkipped', handle.name, 'unreadable');
           return null;
         }
       }));

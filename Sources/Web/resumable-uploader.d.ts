@@ -63,6 +63,11 @@ declare class ResumableUploader {
   clearFinished(): void;
   /** Shows a message above the list until the user dismisses it. */
   notice(text: string): void;
+  /**
+   * Ends the uploader and its `Resumable`: requests, timers, listeners, and everything that it has added to the page.
+   * The server keeps the bytes that it holds, so that another uploader can resume.
+   */
+  destroy(): void;
 
   /** The pure functions behind the texts. */
   static readonly tools: {

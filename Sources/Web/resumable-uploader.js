@@ -681,6 +681,11 @@
       this.files.delete(box);
     }
 
+    stop() {
+      this.observer?.disconnect();
+      this.waiting = [];
+    }
+
     /** @param {IntersectionObserverEntry[]} entries */
     seen(entries) {
       for (const entry of entries) {
@@ -875,26 +880,28 @@
      * @param {Words} words
      * @param {(item: Item, values: Metadata) => void} save
      * @param {(item: Item) => void} closed
+     * @param {AbortSignal} signal ends its listeners
      */
-    constructor(box, words, save, closed) {
+    constructor(box, words, save, closed, signal) {
       this.box = box;
       this.words = words;
       this.save = save;
       this.closed = closed;
       /** @type {Item | null} */
       this.item = null;
-      if (!box.querySelector('[name]')) this.build();
+      this.isBuilt = !box.querySelector('[name]');
+      if (this.isBuilt) this.build();
       this.form = box.querySelector('form');
       this.heading = box.querySelector('.uploader-edit-title');
       (this.form || box).addEventListener(this.form ? 'submit' : 'change', (event) => {
         event.preventDefault();
         this.store();
         if (this.form) this.close(false);
-      });
+      }, { signal });
       box.addEventListener('click', (event) => {
         if (/** @type {Element} */ (event.target).closest('.uploader-edit-cancel')) this.close(false);
-      });
-      box.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.close(); });
+      }, { signal });
+      box.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.close(); }, { signal });
     }
 
     build() {
@@ -1058,6 +1065,13 @@
       /** @type {HTMLElement | undefined} */
       this.list = elements(list)[0];
       const [editBox] = elements(edit);
+      /** Ends all listeners. */
+      this.ends = new AbortController();
+      /**
+       * Undoes what was changed in the page's own elements.
+       * @type {(() => void)[]}
+       */
+      this.undo = [];
       this.live = make('div', 'uploader-live');
       this.notices = make('div', 'uploader-notices');
       this.summaryText = make('span', 'uploader-summary-text');
@@ -1078,8 +1092,9 @@
         return;
       }
       if (editBox) {
+        this.keep(editBox, 'hidden', 'style');
         this.editor = new Editor(editBox, this.words, (item, values) => this.setMeta(item.file, values),
-          (item) => this.editorClosed(item));
+          (item) => this.editorClosed(item), this.ends.signal);
       }
       this.assign();
       this.listen();
@@ -1145,10 +1160,14 @@
     // ---- the document
 
     prepareDocument() {
+      const { signal } = this.ends;
       if ('adoptedStyleSheets' in document) {
         const sheet = new CSSStyleSheet();
         sheet.replaceSync(BASE_STYLE);
         document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+        this.undo.push(() => {
+          document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== sheet);
+        });
       }
       this.live.setAttribute('role', 'status');
       this.live.setAttribute('aria-live', 'polite');
@@ -1171,9 +1190,9 @@
       if (!this.list) document.body.append(this.live);
       if (this.list) {
         for (const sample of this.list.querySelectorAll('.uploader-item')) sample.remove();
-        if (!/^[OU]L$/.test(this.list.tagName)) this.list.setAttribute('role', 'list');
+        if (!/^[OU]L$/.test(this.list.tagName)) this.mark(this.list, { role: 'list' });
         for (const kind of ['pointermove', 'pointerdown', 'keydown']) {
-          this.list.addEventListener(kind, () => { this.touchedAt = performance.now(); }, { passive: true });
+          this.list.addEventListener(kind, () => { this.touchedAt = performance.now(); }, { passive: true, signal });
         }
         this.list.before(this.startButton, this.troubleBox, this.notices);
         this.list.after(this.summary, this.live);
@@ -1182,7 +1201,7 @@
           const pressed = /** @type {Element} */ (event.target).closest('button[data-action]');
           const item = pressed && this.itemOfRow.get(/** @type {Element} */ (pressed.closest('.uploader-item')));
           if (item) this.act(/** @type {Action} */ (pressed.dataset.action), item);
-        });
+        }, { signal });
       }
       /** @param {string} selector @returns {HTMLElement | null} */
       const find = (selector) => this.progressBox?.querySelector(selector) || null;
@@ -1191,25 +1210,82 @@
       this.pauseLink = find('.progress-pause-link');
       this.resumeLink = find('.progress-resume-link');
       this.meterBox = find('.progress-container') || this.bar;
+      for (const box of [this.progressBox, this.list, this.pauseLink, this.resumeLink, this.bar]) {
+        this.keep(box, 'hidden', 'style');
+      }
+      this.keep(this.list, 'data-files', 'data-done', 'data-failed');
       if (this.meterBox) {
-        this.meterBox.setAttribute('role', 'progressbar');
-        this.meterBox.setAttribute('aria-label', this.words.progress);
-        this.meterBox.setAttribute('aria-valuemin', '0');
-        this.meterBox.setAttribute('aria-valuemax', '100');
+        this.mark(this.meterBox, {
+          role: 'progressbar', 'aria-label': this.words.progress, 'aria-valuemin': '0', 'aria-valuemax': '100',
+          'aria-valuenow': '0', 'aria-valuetext': '',
+        });
       }
       for (const [link, word] of /** @type {[HTMLElement | null, 'pause' | 'resume'][]} */ (
         [[this.pauseLink, 'pause'], [this.resumeLink, 'resume']])) {
         if (!link) continue;
         const named = link.textContent?.trim() || link.hasAttribute('aria-label');
-        if (!named) link.setAttribute('aria-label', this.words[word]);
-        if (link.tagName === 'A') link.setAttribute('role', 'button');
-        link.addEventListener('click', (event) => { event.preventDefault(); this[word](); });
+        if (!named) this.mark(link, { 'aria-label': this.words[word] });
+        if (link.tagName === 'A') this.mark(link, { role: 'button' });
+        link.addEventListener('click', (event) => { event.preventDefault(); this[word](); }, { signal });
       }
       if (!this.list) this.progressBox?.after(this.startButton, this.troubleBox);
       for (const box of [this.list, this.summary, this.notices, this.troubleBox, this.startButton, this.live]) {
-        if (box) box.lang = this.language;
+        if (box) this.mark(box, { lang: this.language });
       }
       document.documentElement.dataset.uploaderState = 'idle';
+    }
+
+    /**
+     * Sets attributes until `destroy`.
+     * @param {HTMLElement} element
+     * @param {Record<string, string>} attributes
+     */
+    mark(element, attributes) {
+      this.keep(element, ...Object.keys(attributes));
+      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    }
+
+    /**
+     * Lets `destroy` restore attributes.
+     * @param {HTMLElement | null | undefined} element
+     * @param {string[]} names
+     */
+    keep(element, ...names) {
+      for (const name of element ? names : []) {
+        const before = element?.getAttribute(name) ?? null;
+        this.undo.push(() => {
+          // Chromium leaves an empty `style` if scripts have changed the style since the attribute was read.
+          element?.setAttribute(name, before ?? '');
+          if (before === null) element?.removeAttribute(name);
+        });
+      }
+    }
+
+    /**
+     * Ends the uploader and its `Resumable`: requests, timers and listeners. The page gets its elements back without
+     * what the uploader has added. The server keeps the bytes that it holds, so that another uploader can resume.
+     */
+    destroy() {
+      if (this.ends.signal.aborted) return;
+      this.ends.abort();
+      // Resumable.js 1.1 has no `destroy`.
+      (this.resumable.destroy || this.resumable.cancel).call(this.resumable);
+      clearTimeout(this.telling);
+      clearInterval(this.tick);
+      clearTimeout(this.check.timer);
+      this.thumbnails.stop();
+      for (const item of this.items.values()) this.unshow(item);
+      this.items.clear();
+      this.active.clear();
+      for (const box of [this.live, this.notices, this.summary, this.troubleBox, this.startButton, this.plainForm]) {
+        box?.remove();
+      }
+      if (this.editor?.isBuilt) this.editor.box.replaceChildren();
+      if (this.text) setText(this.text, '');
+      for (const undo of this.undo.splice(0).reverse()) undo();
+      for (const name of ['state', 'files', 'failed', 'trouble']) {
+        document.documentElement.removeAttribute(`data-uploader-${name}`);
+      }
     }
 
     assign() {
@@ -1221,7 +1297,7 @@
 
     /** @param {import('./resumable').Resumable.Target} target */
     offerPlainForm(target) {
-      const box = make('form', 'uploader-plain');
+      const box = this.plainForm = make('form', 'uploader-plain');
       box.method = 'post';
       box.enctype = 'multipart/form-data';
       box.action = /** @type {string} */ (target);
@@ -1254,6 +1330,7 @@
 
     listen() {
       const { resumable } = this;
+      const { signal } = this.ends;
       resumable.on('fileAdded', (file) => this.added(file));
       resumable.on('filesAdded', (files, skipped) => {
         this.explainSkipped(skipped || []);
@@ -1291,9 +1368,9 @@
         event.preventDefault();
         // Older browsers look only at this.
         event.returnValue = true;
-      });
-      root.addEventListener('offline', () => this.schedule());
-      root.addEventListener('online', () => this.schedule());
+      }, { signal });
+      root.addEventListener('offline', () => this.schedule(), { signal });
+      root.addEventListener('online', () => this.schedule(), { signal });
     }
 
     /** @param {ResumableFile} file */
@@ -1617,13 +1694,15 @@
         this.noticeOf(files.map(nameOf), words[reason], words[`${reason}Many`], { size });
       }
       if (left.size === 0) return;
+      // Resumable.js 1.1 does not tell which file on the list is the same.
       const keyOf = (/** @type {any} */ file) => [file.name, file.size, file.lastModified].join('/');
-      const known = new Map([...this.items.values()].filter(({ state }) => state !== 'cancelled')
-        .map((item) => [keyOf(item.file.file), item]));
+      const known = 'duplicateOf' in resumable ? null : new Map([...this.items.values()]
+        .filter(({ state }) => state !== 'cancelled').map((item) => [keyOf(item.file.file), item]));
       /** @type {Record<'done' | 'listed' | 'other', string[]>} */
       const names = { done: [], listed: [], other: [] };
       for (const file of left) {
-        const item = known.get(keyOf(file));
+        const twin = resumable.duplicateOf?.(file);
+        const item = known ? known.get(keyOf(file)) : twin && this.items.get(twin);
         if (item?.state === 'failed' && item.canRetry) {
           this.takeOff(item);
           resumable.addFile(file);
@@ -1715,6 +1794,7 @@
     // ---- rendering
 
     schedule() {
+      if (this.ends.signal.aborted) return;
       const { state } = this;
       const { dataset } = document.documentElement;
       if (dataset.uploaderState !== state) dataset.uploaderState = state;
@@ -1726,6 +1806,7 @@
 
     render() {
       this.scheduled = false;
+      if (this.ends.signal.aborted) return;
       const now = performance.now();
       // Their times go on while nothing happens.
       for (const item of [...this.active]) {

@@ -96,6 +96,8 @@ declare class Resumable {
   updateQuery(query: Resumable.Options['query']): void;
   /** The identifier of a file: the result of `generateUniqueIdentifier`, or the default if that is empty. */
   identifierOf(file: File, event?: Event): string | Promise<string>;
+  /** The file on the list that has the identifier of a skipped file, if that is why it was skipped. */
+  duplicateOf(file: File): Resumable.ResumableFile | undefined;
 }
 
 declare namespace Resumable {
@@ -270,7 +272,9 @@ declare namespace Resumable {
     filesAdded(added: ResumableFile[], skipped: File[]): void;
     /** A test has reported the server's limits. Fired before the first byte of its file is sent. */
     limits(limits: Limits): void;
-    /** A dropped file or folder that cannot be read, or a dropped folder without any file in it. */
+    /**
+     * A dropped file or folder that cannot be read or does not exist, or a dropped folder without any file in it.
+     */
     entrySkipped(name: string, reason: 'unreadable' | 'empty'): void;
     /** A file was cancelled, removed, or replaced where only one is allowed. Not in Resumable.js 1.1. */
     fileRemoved(file: ResumableFile): void;

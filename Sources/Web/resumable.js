@@ -373,6 +373,23 @@
     return found;
   }
 
+  /**
+   * A dropped file that has no entry, in a list, which is empty if the file does not exist: Chromium gives a path that
+   * leads nowhere as an empty file.
+   * @param {any} file
+   * @param {(name: string, reason: 'unreadable') => void} leaveOut
+   * @returns {Promise<any[]>}
+   */
+  async function existing(file, leaveOut) {
+    try {
+      if (file.size === 0) await file.arrayBuffer();
+      return [file];
+    } catch (error) {
+      leaveOut(nameOf(file), 'unreadable');
+      return [];
+    }
+  }
+
   /** A speed as a decaying average. The time constant is five seconds. */
   class Meter {
     constructor() {
@@ -1646,6 +1663,11 @@
       /** @type {Map<string, ResumableFile>} */
       this._byIdentifier = new Map();
       /**
+       * The identifiers of files that were skipped because of it.
+       * @type {WeakMap<any, string>}
+       */
+      this._duplicates = new WeakMap();
+      /**
        * The nodes of `assignBrowse`, each with its input and a function that restores it.
        * @type {Map<any, {input: any, undo: () => void}>}
        */
@@ -1927,12 +1949,16 @@
       // The entries are available only while the event is being handled.
       const items = Array.from(transfer.items || []).filter((/** @type {any} */ item) => item.kind === 'file');
       const entries = items.map((/** @type {any} */ item) => item.webkitGetAsEntry && item.webkitGetAsEntry());
-      if (items.length === 0 || !entries.every(Boolean)) {
-        this._add(Array.from(transfer.files || []), event);
+      const found = entries.filter(Boolean);
+      const others = found.length === 0 ? Array.from(transfer.files || [])
+        : items.filter((_, at) => !entries[at]).map((/** @type {any} */ item) => item.getAsFile()).filter(Boolean);
+      const leaveOut = (/** @type {string} */ name, /** @type {any} */ reason) => this._leaveOut(name, reason);
+      if (found.length === 0 && others.every((file) => file.size > 0)) {
+        this._add(others, event);
         return Promise.resolve();
       }
-      return filesBelow(entries, (name, reason) => this._leaveOut(name, reason))
-        .then((files) => this._add(files, event));
+      return Promise.all([filesBelow(found, leaveOut), ...others.map((file) => existing(file, leaveOut))])
+        .then((files) => this._add(files.flat(), event));
     }
 
     /**
@@ -2038,6 +2064,7 @@
       const accepted = [];
       let isLater = false;
       for (const file of list) {
+        this._duplicates.delete(file);
         const refusal = this._refusal(file);
         if (refusal) {
           skipped.push(file);
@@ -2083,8 +2110,12 @@
       /** @type {Map<string, any>} */
       const fresh = new Map();
       for (const { file, identifier } of accepted) {
-        if (this._byIdentifier.has(identifier) || fresh.has(identifier)) skipped.push(file);
-        else fresh.set(identifier, file);
+        if (this._byIdentifier.has(identifier) || fresh.has(identifier)) {
+          skipped.push(file);
+          this._duplicates.set(file, identifier);
+        } else {
+          fresh.set(identifier, file);
+        }
       }
       const most = this.getOpt('maxFiles');
       const isFull = most !== undefined && most !== null && most < fresh.size + this._list.length;
@@ -2124,6 +2155,14 @@
         if (announced.length + skipped.length > 0) this.fire('filesAdded', announced, skipped);
         this._pump();
       };
+    }
+
+    /**
+     * The file on the list because of which a file was skipped, if any.
+     * @param {any} file as it was given to `addFile`
+     */
+    duplicateOf(file) {
+      return this._byIdentifier.get(this._duplicates.get(file) || '');
     }
 
     /**

@@ -57,6 +57,19 @@ def test_many_empty_folders_have_one_message(browser, tmp_path):
     expect_notices(browser, "7 folders contain no files: empty-0, empty-1, empty-2, ….")
 
 
+@pytest.mark.needs("drag from outside")
+def test_a_dropped_path_that_does_not_exist_is_named(server, browser, tmp_path):
+    (tmp_path / "there.txt").write_text("there")
+    browser.open().drop(tmp_path / "gone.txt")
+    expect_notices(browser, "gone.txt cannot be read and was not added.")
+    browser.drop(tmp_path / "there.txt", tmp_path / "other.txt")
+    browser.wait_for_states("done")
+    expect_notices(
+        browser, "gone.txt cannot be read and was not added.", "other.txt cannot be read and was not added."
+    )
+    assert server.finished_files() == ["there.txt"]
+
+
 def test_a_file_that_is_on_the_list_is_named(browser, tmp_path):
     files = [tmp_path / f"{number}.bin" for number in range(4)]
     for number, path in enumerate(files):

@@ -20,16 +20,17 @@ FILLED = "'.resumable-browse', document.querySelector('.resumable-drop'), '.prog
 
 @pytest.fixture
 def own_page(server, browser, tmp_path):
-    """Opens such a page: `places` are the constructor's arguments from `browse` on, `options` is the last one."""
+    """Opens such a page: `places` are the constructor's arguments from `browse` on, `options` is the last one, as values
+    or as a script."""
 
-    def open_page(options: dict | None = None, *, more: str = "", body: str = PLACES, places: str = FILLED):
+    def open_page(options: dict | str | None = None, *, more: str = "", body: str = PLACES, places: str = FILLED):
         page = tmp_path / "own.html"
         page.write_text(
             f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Own</title></head><body>{body}{more}
             <script src="/resources/um/script/resumable.js"></script>
             <script src="/resources/um/script/resumable-uploader.js"></script>
             <script>const uploader = new ResumableUploader('a token', {{ album: 'Summer' }}, {places},
-              {json.dumps(options or {})});</script></body></html>"""
+              {options if isinstance(options, str) else json.dumps(options or {})});</script></body></html>"""
         )
         pages.serve(server, {"/own": pages.file(page, "text/html")})
         return browser.open("/own")
@@ -79,6 +80,35 @@ def test_every_request_has_the_token_and_the_metadata_of_the_page(own_page, tmp_
     every = [*browser.traffic.read().tests.values(), *browser.traffic.uploads.values()]
     assert len(every) == 2
     assert all((f["upload_token"], f["album"], f["extra"]) == ("a token", "Summer", "1") for f in every)
+
+
+def test_parameters_may_have_to_be_fetched_first(own_page, tmp_path):
+    (tmp_path / "a.bin").write_bytes(random_bytes(3 * MIB))
+    browser = own_page("{ query: async (file) => { await fetch('/own'); return { camera: file.fileName }; } }")
+    browser.pick(tmp_path / "a.bin")
+    browser.wait_for_states("done")
+    every = [*browser.traffic.read().tests.values(), *browser.traffic.uploads.values()]
+    assert len(every) >= 3
+    assert all((f["upload_token"], f["album"], f["camera"]) == ("a token", "Summer", "a.bin") for f in every)
+
+
+def test_a_file_whose_identifier_cannot_be_made_is_not_taken_for_a_duplicate(own_page, tmp_path):
+    browser = own_page(
+        """{ generateUniqueIdentifier: async (file) => {
+          if (window.refuses) throw new Error('not signed in');
+          return file.name;
+        } }"""
+    )
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text(folder)
+    browser.pick(tmp_path / "one" / "a.txt")
+    browser.wait_for_states("done")
+    browser.pick(tmp_path / "two" / "a.txt")
+    wait_until(lambda: notices(browser) == ["a.txt has already been uploaded."], 5, "it has the same identifier")
+    browser.script("window.refuses = true")
+    browser.pick(tmp_path / "one" / "a.txt")
+    wait_until(lambda: notices(browser)[1:] == ["a.txt could not be added."], 5, "it has no identifier")
 
 
 def test_a_page_can_bring_its_own_fields_for_details(own_page, tmp_path):
@@ -158,6 +188,63 @@ def test_without_elements_files_are_uploaded_and_announced(own_page, server):
     wait_until(lambda: browser.whole() == "done", 10, "it is uploaded")
     assert (server.root / "bare.txt").read_bytes() == b"bare"
     wait_until(lambda: "bare.txt is uploaded." in browser.text("[role=status]"), 10, "it is announced")
+
+
+# Counts the listeners of everything that is in the document.
+COUNT_LISTENERS = """<script>
+  const added = new Set();
+  const { addEventListener, removeEventListener } = EventTarget.prototype;
+  EventTarget.prototype.addEventListener = function (type, listener, options) {
+    const one = { target: this, type, listener };
+    added.add(one);
+    if (options?.signal) addEventListener.call(options.signal, 'abort', () => added.delete(one));
+    addEventListener.call(this, type, listener, options);
+  };
+  EventTarget.prototype.removeEventListener = function (type, listener, options) {
+    for (const one of added) {
+      if (one.target === this && one.type === type && one.listener === listener) added.delete(one);
+    }
+    removeEventListener.call(this, type, listener, options);
+  };
+  const listening = () => [...added].map(({ target, type }) => [target, type])
+    .filter(([target]) => target === window || target === document || target.isConnected)
+    .map(([target, type]) => `${target.className ?? target.constructor.name} ${type}`);
+  window.before = [document.body.innerHTML, listening()];
+  window.built = (...arguments_) => new ResumableUploader('', {}, ...arguments_);
+</script>"""
+SHOWN = "return [[...document.body.children].slice(0, 5).map((each) => each.outerHTML), listening()]"
+
+
+def test_destroy_gives_the_page_back_as_it_was(own_page, server, tmp_path):
+    file = tmp_path / "film.bin"
+    file.write_bytes(random_bytes(8 * MIB))
+    details = '<div class="details" style="display:none"></div>'
+    browser = own_page(body=PLACES + details, more=COUNT_LISTENERS)
+    browser.script("uploader.destroy()")
+    before = browser.script(SHOWN)
+    assert before[1] == [] and browser.script("return document.adoptedStyleSheets.length") == 0
+    # As React's StrictMode does: twice on the same elements.
+    for _ in range(2):
+        browser.script(f"window.uploader2 = built({FILLED}, {{ dropAnywhere: true, autoStart: true }})")
+        assert len(browser.script("return listening()")) > 10
+        browser.slow_down(MIB // 2)
+        browser.pick(file)
+        browser.wait_for_states("uploading")
+        browser.press("edit", file.name)
+        browser.script("uploader2.notice('something')")
+        browser.script("uploader2.destroy(); uploader2.destroy()")
+        requests = len(server.access_log())
+        assert browser.script(SHOWN) == before
+        assert browser.script("return document.adoptedStyleSheets.length") == 0
+        assert browser.script("return Object.keys(document.documentElement.dataset)") == []
+        browser.wait(2500)
+        assert browser.script(SHOWN) == before, "no timer brings anything back"
+        assert len(server.access_log()) <= requests + 3, "only requests that were cut off are logged"
+    browser.full_speed()
+    browser.script(f"window.uploader3 = built({FILLED})")
+    browser.pick(file)
+    browser.wait_for_states("done")
+    assert (server.root / file.name).read_bytes() == file.read_bytes()
 
 
 OLD_BROWSER = "delete window.FileList"

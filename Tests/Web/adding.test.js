@@ -64,6 +64,31 @@ test('refused and duplicate files do not count for maxFiles', () => {
   assert.equal(refusals.length, 1, 'three duplicates exceed nothing');
 });
 
+test('duplicateOf tells which file on the list a skipped one is the same as', async () => {
+  let refuses = false;
+  const generateUniqueIdentifier = async (f) => {
+    if (refuses) throw new Error('no identifier');
+    return String(f.size);
+  };
+  const d = new Dialogue({ generateUniqueIdentifier });
+  const given = [file('a', 5), file('same', 5), file('b', 6)];
+  d.add(...given);
+  await endOfTask();
+  const again = file('again', 6);
+  d.add(again);
+  await endOfTask();
+  const [a, b] = d.client.files;
+  assert.deepEqual(names([a, b]), ['a', 'b']);
+  assert.deepEqual([...given, again].map((one) => d.client.duplicateOf(one)), [undefined, a, undefined, b]);
+  refuses = true;
+  d.add(again);
+  await endOfTask();
+  assert.deepEqual(names(d.saw('filesAdded').at(-1)[2]), ['again']);
+  assert.equal(d.client.duplicateOf(again), undefined, 'it has no identifier this time');
+  d.client.removeFile(a);
+  assert.equal(d.client.duplicateOf(given[1]), undefined);
+});
+
 test('promised identifiers respect maxFiles, whenever they arrive', async () => {
   const waiting = [];
   const generateUniqueIdentifier = (f) => new Promise((resolve) => waiting.push(() => resolve(f.name)));

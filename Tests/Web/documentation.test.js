@@ -68,7 +68,8 @@ const properties = ['support', 'opts', 'files', 'defaults', 'version', 'limits']
 const methods = [
   'assignBrowse', 'assignDrop', 'on', 'upload', 'pause', 'cancel', 'progress', 'isUploading', 'removeFile',
   'getFromUniqueIdentifier', 'getSize', 'addFile', 'addFiles', 'unAssignDrop', 'handleChangeEvent', 'handleDropEvent',
-  'updateQuery', 'getOpt', 'fire', 'uploadNextChunk', 'off', 'speed', 'timeRemaining', 'identifierOf', 'unAssignBrowse',
+  'updateQuery', 'getOpt', 'fire', 'uploadNextChunk', 'off', 'speed', 'timeRemaining', 'identifierOf',
+  'duplicateOf', 'unAssignBrowse',
   'destroy', 'retryNow',
 ];
 

@@ -128,6 +128,7 @@ test('with a handle one click continues the upload with the old identifier and t
   await one.recovery.addHandles([handle, gone], event);
   await one.pass();
   assert.deepEqual(one.d.saw('fileAdded'), [['fileAdded', one.client.files[0], event]]);
+  assert.deepEqual(one.d.saw('entrySkipped'), [['entrySkipped', 'gone', 'unreadable']]);
   const { uniqueIdentifier } = one.client.files[0];
   one.crash();
 

@@ -152,6 +152,26 @@ test('a dropped folder without files is reported, and so is an entry that cannot
     ['locked cannot be read.', 'empty is an empty folder.', 'nested is an empty folder.']);
 });
 
+test('a dropped path that leads nowhere is reported, and files without an entry are added', async () => {
+  const missing = Object.assign(file('missing', 0), { arrayBuffer: () => Promise.reject(new Error('NotFoundError')) });
+  const made = file('made', 3);
+  const empty = file('empty', 0);
+  const some = { isFile: true, name: 'some', fullPath: '/some', file: (done) => done(file('some', 1)) };
+  const item = (entry, given) => ({ kind: 'file', webkitGetAsEntry: () => entry, getAsFile: () => given });
+  for (const [items, expected] of [
+    [[item(null, missing)], []],
+    [[item(null, missing), item(some), item(null, made), item(null, empty), item(null, null)], ['some', 'made', 'empty']],
+    [[item(null, made)], ['made']],
+  ]) {
+    const d = new Dialogue(options);
+    const files = items.map((one) => one.getAsFile()).filter(Boolean);
+    await d.client.handleDropEvent(Object.assign(new Event('drop'), { dataTransfer: { items, files } }));
+    assert.deepEqual(d.client.files.map((f) => f.fileName), expected);
+    const isMissing = items.length !== 1 || expected.length === 0;
+    assert.deepEqual(d.saw('entrySkipped'), isMissing ? [['entrySkipped', 'missing', 'unreadable']] : []);
+  }
+});
+
 test('the limits that a test reports come before the first byte, and a listener may remove the file', () => {
   const limits = { maxFileSize: 10, maxChunkSize: 5, maxBodySize: 6, types: null };
   const d = new Dialogue({ ...options, testChunks: true, simultaneousUploads: 2 });
