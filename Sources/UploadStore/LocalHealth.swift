@@ -6,7 +6,7 @@ extension LocalStore {
 
     package func checkWritable() throws(StoreError) {
         try checkFolders()
-        try checkFloor(beforeWriting: 1, isReserved: false)
+        try checkFloor(beforeWriting: 1)
         try onDisk { () throws(FileError) in
             let file = try state.createNameless()
             var failure: FileError?

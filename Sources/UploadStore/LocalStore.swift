@@ -30,25 +30,34 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     /// Uploads that have provisional ranges (`finishWaiting`).
     let waiting = Lock<Set<UploadID>>([])
     /// False once the file system has answered that it cannot reserve space.
-    private let canReserve = Atomic(true)
+    let canReserve = Atomic(true)
+    private let elapsed: (@Sendable () -> UInt64)?
+    /// Compares the two clocks at each sweep.
+    let clocks = Lock(ClockWatch())
+    /// When the free space was looked at last (`relieve`), in seconds of the monotonic clock.
+    let looked = Lock<UInt64>(0)
 
     /// Opens the store in `root`.
     ///
     /// - Parameters:
     ///   - boot: the machine's current boot (`BootID.current`).
     ///   - now: returns the time in Unix seconds.
+    ///   - elapsed: returns the seconds of the monotonic clock, for a store that stays open; its sweeps then distrust
+    ///     jumps of `now`. Nil for a single command, which has to go by `now`.
     ///   - observe: receives what happens to uploads.
     ///   - admit: decides whether an upload may be begun, on the thread of its first chunk.
     /// - Throws: `StoreError` if the state folder cannot be made or opened.
     package init(
         root: any Directory, boot: BootID, settings: StoreSettings = StoreSettings(),
-        now: @escaping @Sendable () -> UInt64, observe: @escaping StoreObserver = { _ in },
+        now: @escaping @Sendable () -> UInt64, elapsed: (@Sendable () -> UInt64)? = nil,
+        observe: @escaping StoreObserver = { _ in },
         admit: @escaping Admission = { _ throws(StoreError) in }
     ) throws(StoreError) {
         self.root = root
         self.boot = boot
         self.settings = settings
         self.now = now
+        self.elapsed = elapsed
         self.observe = observe
         self.admit = admit
         cache = UploadCache(capacity: settings.openUploads)
@@ -195,34 +204,6 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
 
     /// The time in Unix seconds.
     var time: UInt64 { now() }
-
-    // MARK: Space
-
-    /// Reserves the space of a file, or checks that there is enough.
-    ///
-    /// - Parameter isWritten: true if all of the file is written now. Then nothing is reserved: a full disk shows as
-    ///   soon without, at less cost.
-    /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
-    func reserve(_ size: UInt64, for data: any File, isWritten: Bool) throws(StoreError) {
-        let space = try onDisk { () throws(FileError) in try root.space() }
-        guard size <= space.total else { throw .neverFits(size: size) }
-        try checkFloor(size, space)
-        if isWritten { return }
-        let isReserved = try onDisk { () throws(FileError) in try data.reserve(size) }
-        if !isReserved && canReserve.exchange(false, ordering: .relaxed) {
-            observe(.notice("this file system cannot reserve space: an upload may fail when the disk is full"))
-        }
-    }
-
-    /// Checks that a chunk leaves the minimum of free space, if its space was not reserved.
-    func checkFloor(beforeWriting count: UInt64, isReserved: Bool) throws(StoreError) {
-        if isReserved && canReserve.load(ordering: .relaxed) { return }
-        try checkFloor(count, try onDisk { () throws(FileError) in try root.space() })
-    }
-
-    private func checkFloor(_ count: UInt64, _ space: Space) throws(StoreError) {
-        guard space.free >= count, space.free - count >= settings.minimumFree else {
-            throw .full(StoreCause("less than the minimum of free space would be left"))
-        }
-    }
+    /// The seconds of the monotonic clock; nil for a single command.
+    var monotonicTime: UInt64? { elapsed?() }
 }

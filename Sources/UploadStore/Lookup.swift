@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import UploadModel
 
 // Finds or begins the upload of a request.
@@ -164,6 +165,7 @@ extension LocalStore {
         let header = JournalHeader(begun: time, chunk: chunk)
         let files = UploadFiles(key: key, nonce: header.nonce)
         let file = try onDisk { () throws(FileError) in try state.create(key.journal) }
+        var reserved: UInt64 = 0
         let journal = try onDiskLocked(file) { () throws(StoreError) -> Journal? in
             let old = try onDisk { () throws(FileError) -> Journal? in
                 guard try file.status().names > 0 else { return nil }
@@ -181,7 +183,7 @@ extension LocalStore {
                 }
                 journal.trust()
                 let data = try onDisk { () throws(FileError) in try state.create(files.data) }
-                if let size = header.size { try reserve(size, for: data, isWritten: chunk.isWholeFile) }
+                if let size = header.size { reserved = try reserve(size, for: data, isWritten: chunk.isWholeFile) }
                 tell(journal) { .begun($0) }
                 return journal
             } catch {
@@ -192,10 +194,11 @@ extension LocalStore {
             }
         }
         guard let journal else { return nil }
-        return cache.keep(
-            Upload(
-                id: id, key: key, files: files, destination: destination, state: state, journal: journal,
-                observe: observe))
+        let upload = Upload(
+            id: id, key: key, files: files, destination: destination, state: state, journal: journal,
+            observe: observe)
+        upload.reserved.store(reserved, ordering: .relaxed)
+        return cache.keep(upload)
     }
 
     /// Refuses a name now that would be refused when the file is finished.

@@ -14,9 +14,10 @@ final class Upload: Sendable {
     let files: UploadFiles
     /// Where the finished file goes.
     let destination: Destination
-    /// True if the size was known when the upload was begun, so that space for the whole file was reserved, or free for
-    /// a chunk that is the whole file.
-    let isReserved: Bool
+    /// The size that the request stated with which the upload was begun; nil if it stated none. Then nothing is reserved.
+    let declaredSize: UInt64?
+    /// Up to which offset this process has reserved the file's space (`LocalStore.prepare`).
+    let reserved = Atomic<UInt64>(0)
     /// How many bytes were recorded as held since the data file was synced last.
     let unsynced = Atomic<UInt64>(0)
     /// True once a chunk had to wait because of the limit of ranges.
@@ -56,7 +57,7 @@ final class Upload: Sendable {
         self.destination = destination
         self.state = state
         self.observe = observe
-        isReserved = journal.header.size != nil
+        declaredSize = journal.header.size
         syncFile = journal.file
         self.journal = Lock(journal)
     }

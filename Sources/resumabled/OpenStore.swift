@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Linux
 import UploadModel
 import UploadStore
 
@@ -21,8 +22,8 @@ extension Serve {
         let settings = store.settings(openUploads: openUploads, recipients: recipients)
         return try ReopeningStore(path: root, observe: observe) { root throws(StoreError) in
             try LocalStore(
-                root: root, boot: .current, settings: settings, now: { UInt64(time(nil)) }, observe: observe,
-                admit: admit)
+                root: root, boot: .current, settings: settings, now: { UInt64(time(nil)) },
+                elapsed: { MonotonicClock.seconds }, observe: observe, admit: admit)
         }
     }
 

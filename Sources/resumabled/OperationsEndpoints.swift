@@ -44,6 +44,9 @@ struct OperationsEndpoints: Sendable {
                 }
             troubles.append(trouble)
         }
+        if troubles.isEmpty, let space = (try? store.space()).flatMap({ $0 }), !space.fitsOrdinaryFile {
+            troubles.append("a file of \(space.ordinaryFile >> 20) MiB no longer fits")
+        }
         // This request occupies a worker too. If there is only one, that says nothing.
         if threads > 1 && metrics.busy.value >= threads { troubles.append("all workers are busy") }
         guard troubles.isEmpty else { return plain(503, "not ready: " + troubles.joined(separator: "; ")) }

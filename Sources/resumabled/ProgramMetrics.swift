@@ -183,6 +183,9 @@ final class ProgramMetrics: Sendable {
             .gauge("resumabled_store_floor_bytes", "Free bytes below which no upload begins (--min-free).") {
                 space.map { Double($0.minimumFree) }
             },
+            .gauge("resumabled_store_fits_ordinary_file", "1 if a file of 64 MiB fits above the floor, else 0.") {
+                space.map { $0.fitsOrdinaryFile ? 1 : 0 }
+            },
         ] + ProcessMetrics.families
     }
 }

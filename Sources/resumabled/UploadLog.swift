@@ -35,6 +35,7 @@ struct UploadLog: Sendable {
                 case .givenUp: "upload given up"
                 case .superseded: "upload superseded"
                 case .lost: "upload lost"
+                case .space: "upload given up for lack of space"
                 }
             log.log(level: cause == .lost ? .error : .info, "\(words)", metadata: facts(upload))
         case .forgotten(let upload):

@@ -352,6 +352,23 @@ def test_min_free_is_kept_free_for_uploads_without_sizes(tmp_path):
         assert space.f_bavail * space.f_frsize >= 4 * MIB
 
 
+def test_files_that_are_only_declared_leave_space_for_others(tmp_path):
+    declared = 100 * MIB
+    data = random_bytes(8 * MIB, seed=11)
+    with (
+        disks.image(tmp_path / "disk", "ext4", 160 * MIB) as disk,
+        served(disk / "root", "--min-free", "4M") as (server, client),
+    ):
+        for number in range(20):
+            chunk = layout(declared, 1024, False)[0]
+            name = f"declared {number}"
+            fields = parameters(chunk, identifier=name, filename=name, size=declared, chunk_size=1024)
+            assert client.send(fields, data[:1024]).status == 200
+        answers = client.upload(data, filename="honest", identifier="honest", chunk_size=MIB)
+        assert [answer.status for answer in answers] == [200] * 8
+        assert (server.root / "honest").read_bytes() == data
+
+
 def test_an_upload_waits_while_a_quota_is_exceeded(tmp_path):
     """With btrfs, whose quotas every kernel with btrfs supports. ext4's need a build option."""
     with disks.image(tmp_path / "disk", "btrfs", 256 * MIB) as disk:

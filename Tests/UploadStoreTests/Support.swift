@@ -19,11 +19,12 @@ final class Site: Sendable {
 
     /// A store as opened by a process that starts now.
     func store(
-        boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings(), observe: @escaping StoreObserver = { _ in }
+        boot: UInt64 = 1, _ settings: StoreSettings = StoreSettings(), elapsed: (@Sendable () -> UInt64)? = nil,
+        observe: @escaping StoreObserver = { _ in }
     ) throws -> LocalStore {
         try LocalStore(
             root: LinuxDirectory.root(folder.path), boot: BootID(low: boot, high: 0), settings: settings,
-            now: { [self] in time.load(ordering: .relaxed) }, observe: observe)
+            now: { [self] in time.load(ordering: .relaxed) }, elapsed: elapsed, observe: observe)
     }
 
     func wait(seconds: UInt64) { time.add(seconds, ordering: .relaxed) }

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import Synchronization
 import TestSupport
 import Testing
@@ -190,17 +191,115 @@ import UploadModel
         #expect(site.state == [])
     }
 
-    @Test("Space for the file is reserved with its first chunk")
-    func reserved() throws {
-        let size = 1 << 20
-        let request = ChunkRequest(
-            upload: id, number: 1,
-            place: .sized(total: UInt64(size), chunkSize: 10, ChunkLayout(offset: 0, length: 10)))
-        let writer = try site.store().receive(request)
-        try writer.write(content(10))
-        _ = try writer.commit()
+    /// The space that the upload's data file occupies, in bytes.
+    private func allocated() throws -> Int {
         var status = stat()
-        #expect(try lstat(site.folder.path + "/" + site.dataPath(id), &status) == 0)
-        #expect(Int(status.st_blocks) * 512 >= size)
+        try #require(lstat(site.folder.path + "/" + site.dataPath(id), &status) == 0)
+        return Int(status.st_blocks) * 512
     }
+
+    @Test("Space is reserved in steps that follow what has come")
+    func reserved() throws {
+        let (size, chunkSize) = (64 << 20, 256 << 10)
+        let chunks = Chunk.all(of: size, size: chunkSize)
+        let bytes = [UInt8](repeating: 7, count: 6 << 20)
+        let store = try site.store()
+        try store.send(chunks[0], of: bytes, as: id, piece: chunkSize)
+        #expect((1 << 20..<2 << 20).contains(try allocated()))
+        // The last chunks reserve nothing before them.
+        let tail = chunks[255]
+        let writer = try store.receive(upload: id, size: UInt64(size), layout: tail.layout())
+        try writer.write(bytes[0..<chunkSize], piece: chunkSize)
+        _ = try writer.commit()
+        #expect(try allocated() < 2 << 20)
+        for chunk in chunks[1..<12] { try store.send(chunk, of: bytes, as: id, piece: chunkSize) }
+        // 3.25 MiB are held.
+        #expect(try allocated() > 3 << 20)
+        #expect(try allocated() <= 7 << 20)
+        // Another process continues the steps.
+        let other = try site.store()
+        for chunk in chunks[12..<20] { try other.send(chunk, of: bytes, as: id, piece: chunkSize) }
+        #expect(try allocated() <= 11 << 20)
+    }
+
+    @Test("A test does not keep an upload that holds nearly nothing")
+    func nearlyEmpty() throws {
+        let store = try site.store(settings)
+        let chunk = Chunk(number: 1, range: 0..<10, chunkSize: 10, total: 1000)
+        try store.send(chunk, of: bytes, as: id)
+        site.wait(seconds: 900)
+        #expect(try store.isHeld(chunk, of: id))
+        site.wait(seconds: 200)
+        #expect(store.sweep().removed.map(\.id) == [id])
+    }
+
+    @Test("When space is short, uploads that hold nearly nothing are given up, others stay")
+    func relief() throws {
+        let other = try uploadID("other")
+        let store = try site.store(settings)
+        try store.send(Chunk(number: 1, range: 0..<10, chunkSize: 10, total: 1000), of: bytes, as: id)
+        try store.send(chunks[0], of: bytes, as: other)
+        let causes = Lock<[RemovalCause]>([])
+        func relieved(minimumFree: UInt64) throws -> [RemovalCause] {
+            let counter = Counter(1000)
+            let store = try site.store(
+                StoreSettings(minimumFree: minimumFree), elapsed: { counter.value.load(ordering: .relaxed) },
+                observe: { if case .removed(_, let cause) = $0 { causes.withLock { $0.append(cause) } } })
+            #expect(store.sweep().removed.isEmpty)
+            store.finishWaiting()
+            site.wait(seconds: 500)
+            counter.value.add(500, ordering: .relaxed)
+            store.finishWaiting()
+            return causes.withLock { $0 }
+        }
+        #expect(try relieved(minimumFree: 0) == [])
+        #expect(try relieved(minimumFree: 1 << 62) == [.space])
+        #expect(try site.store(settings).status(of: id) == nil)
+        #expect(try site.store(settings).isHeld(chunks[0], of: other))
+    }
+
+    @Test("A clock that jumps forward lets nothing expire until it has stayed for a sweep")
+    func jump() throws {
+        let counter = Counter(50)
+        let store = try site.store(settings, elapsed: { counter.value.load(ordering: .relaxed) })
+        try store.send(chunks[0], of: bytes, as: id)
+        #expect(store.sweep().removed.isEmpty)
+        // It jumps and is set back.
+        site.wait(seconds: 365 * 86_400)
+        #expect(store.sweep().removed.isEmpty)
+        #expect(site.state.count == 2)
+        site.time.subtract(365 * 86_400, ordering: .relaxed)
+        #expect(store.sweep().removed.isEmpty)
+        // It jumps and stays.
+        site.wait(seconds: 365 * 86_400)
+        #expect(store.sweep().removed.isEmpty)
+        #expect(store.sweep().removed.map(\.id) == [id])
+    }
+
+    @Test("A clock that is a year ahead when a process starts lets nothing expire in its first sweep")
+    func jumpBeforeStart() throws {
+        try site.store(settings).send(chunks[0], of: bytes, as: id)
+        site.wait(seconds: 365 * 86_400)
+        let store = try site.store(settings, elapsed: { 50 })
+        #expect(store.sweep().removed.isEmpty)
+        #expect(store.sweep().removed.map(\.id) == [id])
+    }
+
+    @Test("Time that both clocks have measured is no jump")
+    func idle() throws {
+        let counter = Counter(50)
+        let store = try site.store(settings, elapsed: { counter.value.load(ordering: .relaxed) })
+        try store.send(chunks[0], of: bytes, as: id)
+        #expect(store.sweep().removed.isEmpty)
+        site.wait(seconds: 86_400)
+        counter.value.add(86_400, ordering: .relaxed)
+        #expect(store.sweep().removed.map(\.id) == [id])
+    }
+}
+
+/// A clock of seconds that a test moves.
+private final class Counter: Sendable {
+    let value: Atomic<UInt64>
+
+    init(_ start: UInt64) { value = Atomic(start) }
 }

@@ -1,3 +1,4 @@
+import Linux
 import UploadModel
 
 // Removes expired uploads, expired records of finished uploads, and files that a process left when it died while it
@@ -14,6 +15,12 @@ extension LocalStore {
         do throws(StoreError) {
             var wanted: Set<String> = []
             let names = try onDisk { () throws(FileError) in try state.names() }
+            guard isClockTrusted(names) else {
+                observe(
+                    .notice(
+                        "the clock is far ahead of the last sweep or the newest upload: nothing expires in this sweep"))
+                return report
+            }
             for name in names where name.hasSuffix(UploadFiles.journalSuffix) {
                 do throws(StoreError) {
                     let swept = try sweep(journal: name)
@@ -40,6 +47,16 @@ extension LocalStore {
         return report
     }
 
+    private func isClockTrusted(_ names: [String]) -> Bool {
+        guard let elapsed = monotonicTime else { return true }
+        return clocks.withLock { [time, state] clocks in
+            clocks.isTrusted(wall: time, monotonic: elapsed) {
+                names.lazy.filter { $0.hasSuffix(UploadFiles.journalSuffix) }
+                    .compactMap { (try? state.status($0)).flatMap { $0 }?.modified }.max()
+            }
+        }
+    }
+
     /// - Returns: the name of the upload's data file if the upload stays, else the summary of the removed upload.
     private func sweep(journal name: String) throws(StoreError) -> (data: String?, removed: UploadSummary?) {
         try onDisk { () throws(FileError) in
@@ -64,7 +81,7 @@ extension LocalStore {
     ///
     /// - Parameter file: the journal, opened for this call alone.
     /// - Returns: the removed upload; nil if it stays.
-    private func remove(
+    func remove(
         _ files: UploadFiles, _ file: any File, unusedFor seconds: UInt64, cause: RemovalCause
     ) throws(FileError) -> UploadSummary? {
         // The holder of this lock is changing the upload.
@@ -119,9 +136,11 @@ extension LocalStore {
     }
 
     /// True if the expiry of an upload under way should be postponed now. Not with each test: once in an eighth of its
-    /// time, or once an hour, is enough.
+    /// time, or once an hour, is enough. An upload that holds nearly nothing costs its client little: tests do not postpone
+    /// its expiry.
     func isKeepAliveDue(_ journal: Journal, _ file: FileStatus) -> Bool {
         settings.expire > 0 && !journal.isPublished && file.modified + min(settings.expire / 8, 3600) <= time
+            && !journal.isNearlyEmpty
     }
 
     /// Postpones the expiry of an upload under way, if that is due.

@@ -31,6 +31,8 @@ package enum RemovalCause: String, Sendable, Equatable, CaseIterable {
     case superseded
     /// Nothing of it could be trusted any more: a sync failed, or its data was gone.
     case lost
+    /// It held nearly nothing, and space was short.
+    case space
 }
 
 /// Receives events, on the thread that caused them and often under a lock: must be quick and must not call the store.

@@ -18,6 +18,11 @@ package struct StoreSpace: Sendable, Equatable {
     /// How much is left to others: an upload that would leave less is not begun.
     package var minimumFree: UInt64
 
+    /// The size of an ordinary file: 64 MiB, or a sixteenth of a small storage.
+    package var ordinaryFile: UInt64 { min(64 << 20, total / 16) }
+    /// True if an ordinary file could be stored now, with the minimum of free space left.
+    package var fitsOrdinaryFile: Bool { free >= minimumFree && free - minimumFree >= ordinaryFile }
+
     package init(free: UInt64, total: UInt64, minimumFree: UInt64) {
         self.free = free
         self.total = total

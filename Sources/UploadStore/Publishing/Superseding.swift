@@ -95,7 +95,7 @@ extension LocalStore {
         var inheritance = Inheritance(from: upload.finishedFile.withLock { $0 }, before: offset ?? 0)
         do throws(StoreError) {
             let data = try onDisk { () throws(FileError) in try state.create(files.data) }
-            if let size = header.size { try reserve(size, for: data, isWritten: chunk.isWholeFile) }
+            if let size = header.size { _ = try reserve(size, for: data, isWritten: chunk.isWholeFile) }
             // The ranges confirmed so far are copied without the journal's lock. Those confirmed meanwhile follow.
             let confirmed = offset == nil ? [] : try upload.look { $0.confirmed } ?? []
             try onDisk { () throws(FileError) in try inheritance.copy(confirmed, to: data) }
@@ -127,6 +127,7 @@ extension LocalStore {
     /// Publishes uploads that lack only provisional ranges, if nothing has come for them for a minute. To be called
     /// every few seconds.
     package func finishWaiting() {
+        relieve()
         for id in waiting.withLock({ $0 }) {
             do throws(StoreError) {
                 if let upload = try find(id), try upload.look({ $0.isPublished || $0.provisional.isEmpty }) == false {

@@ -15,7 +15,7 @@ final class CountedWriter: ChunkWriter {
     init(store: LocalStore, chunk: ChunkRequest) throws(StoreError) {
         self.store = store
         self.chunk = chunk
-        try store.checkFloor(beforeWriting: 0, isReserved: false)
+        try store.checkFloor(beforeWriting: 0)
         spool = try store.spool()
     }
 

@@ -92,7 +92,7 @@ final class LocalWriter: ChunkWriter {
             }
             try checkJournal()
             if try claim(file) {
-                try store.checkFloor(beforeWriting: layout.range.length, isReserved: upload.isReserved)
+                try store.prepare(file, of: upload, for: layout.range)
                 // From here on no other writer changes the range: look again.
                 guard let view = try look(), !view.published else { return nil }
                 if !isAll(view.held) {

@@ -1,0 +1,64 @@
+import Linux
+import Synchronization
+import UploadModel
+
+// Space is reserved in steps that follow what has come: a request that only states a large size must not take the disk
+// from all others.
+
+extension LocalStore {
+    /// The first step, in bytes. The default limit of unfinished uploads per client times this is 1 GB.
+    static let firstStep: UInt64 = 1 << 20
+
+    /// Checks that there is space for a new file, and reserves the first step.
+    ///
+    /// - Parameter isWritten: true if all of the file is written now. Then nothing is reserved: a full disk shows as
+    ///   soon without, at less cost.
+    /// - Returns: up to which offset no chunk has to look at the free space.
+    /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
+    func reserve(_ size: UInt64, for data: any File, isWritten: Bool) throws(StoreError) -> UInt64 {
+        let space = try onDisk { () throws(FileError) in try root.space() }
+        guard size <= space.total else { throw .neverFits(size: size) }
+        try checkFloor(size, space)
+        if isWritten { return size }
+        let step = min(size, LocalStore.firstStep)
+        return try allocate(step, for: data) ? step : 0
+    }
+
+    /// Makes sure that a chunk finds space: nothing has to be done up to `Upload.reserved`. Behind that, the minimum of
+    /// free space must be left, and the next step is reserved: as much as is held already, if there is space for it.
+    ///
+    /// - Throws: `StoreError.full`.
+    func prepare(_ data: any File, of upload: Upload, for range: ByteRange) throws(StoreError) {
+        let reserved = upload.reserved.load(ordering: .relaxed)
+        if range.end <= reserved { return }
+        let space = try onDisk { () throws(FileError) in try root.space() }
+        try checkFloor(range.length, space)
+        guard let size = upload.declaredSize, canReserve.load(ordering: .relaxed),
+            let held = try upload.look({ $0.held.count })
+        else { return }
+        let end = held < size / 2 ? min(size, max(2 * held, LocalStore.firstStep)) : size
+        // A chunk far ahead of the others reserves nothing before it.
+        guard range.end <= end, end > reserved, end - reserved <= space.free - settings.minimumFree else { return }
+        if try allocate(end, for: data) { upload.reserved.max(end, ordering: .relaxed) }
+    }
+
+    /// - Returns: false if this file system cannot reserve space.
+    private func allocate(_ end: UInt64, for data: any File) throws(StoreError) -> Bool {
+        let isReserved = try onDisk { () throws(FileError) in try data.reserve(end) }
+        if !isReserved && canReserve.exchange(false, ordering: .relaxed) {
+            observe(.notice("this file system cannot reserve space: an upload may fail when the disk is full"))
+        }
+        return isReserved
+    }
+
+    /// Checks that so many bytes leave the minimum of free space.
+    func checkFloor(beforeWriting count: UInt64) throws(StoreError) {
+        try checkFloor(count, try onDisk { () throws(FileError) in try root.space() })
+    }
+
+    private func checkFloor(_ count: UInt64, _ space: Space) throws(StoreError) {
+        guard space.free >= count, space.free - count >= settings.minimumFree else {
+            throw .full(StoreCause("less than the minimum of free space would be left"))
+        }
+    }
+}
