@@ -6,8 +6,11 @@ import UploadModel
 // from all others.
 
 extension LocalStore {
-    /// The first step, in bytes. The default limit of unfinished uploads per client times this is 1 GB.
-    static let firstStep: UInt64 = 1 << 20
+    /// The first step, in bytes: a small share of the disk, but at least 1 MiB. On a disk of more than 16 GiB, the first
+    /// steps of 1000 uploads, the default limit of one client, take a sixteenth of it.
+    private func firstStep(_ space: Space) -> UInt64 {
+        max(1 << 20, min(settings.maximumFirstStep, space.total / 16_384))
+    }
 
     /// Checks that there is space for a new file, and reserves the first step.
     ///
@@ -20,7 +23,7 @@ extension LocalStore {
         guard size <= space.total else { throw .neverFits(size: size) }
         try checkFloor(size, space)
         if isWritten { return size }
-        let step = min(size, LocalStore.firstStep)
+        let step = min(size, firstStep(space))
         return try allocate(step, for: data) ? step : 0
     }
 
@@ -36,7 +39,7 @@ extension LocalStore {
         guard let size = upload.declaredSize, canReserve.load(ordering: .relaxed),
             let held = try upload.look({ $0.held.count })
         else { return }
-        let end = held < size / 2 ? min(size, max(2 * held, LocalStore.firstStep)) : size
+        let end = held < size / 2 ? min(size, max(2 * held, firstStep(space))) : size
         // A chunk far ahead of the others reserves nothing before it.
         guard range.end <= end, end > reserved, end - reserved <= space.free - settings.minimumFree else { return }
         if try allocate(end, for: data) { upload.reserved.max(end, ordering: .relaxed) }

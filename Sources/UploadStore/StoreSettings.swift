@@ -4,6 +4,8 @@ package struct StoreSettings: Sendable {
     package var durability: Durability
     /// How many bytes of the storage are left to others. An upload that would leave less is not begun.
     package var minimumFree: UInt64
+    /// How much space a file's first chunk reserves at most, in bytes (`LocalStore.reserve`).
+    package var maximumFirstStep: UInt64
     /// Where finished files are put.
     package var layout: Layout
     /// The policy for a finished file whose name is taken.
@@ -23,13 +25,14 @@ package struct StoreSettings: Sendable {
 
     /// The defaults are those of the command line.
     package init(
-        durability: Durability = .file, minimumFree: UInt64 = 64 << 20, layout: Layout = .flat,
-        onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
+        durability: Durability = .file, minimumFree: UInt64 = 64 << 20, maximumFirstStep: UInt64 = 64 << 20,
+        layout: Layout = .flat, onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
         expire: UInt64 = 7 * 24 * 3600, finishedWindow: UInt64 = 15 * 60, recipients: Recipients = [],
         openUploads: Int = 256
     ) {
         self.durability = durability
         self.minimumFree = minimumFree
+        self.maximumFirstStep = maximumFirstStep
         self.layout = layout
         self.onConflict = onConflict
         self.onSizeChange = onSizeChange

@@ -288,12 +288,15 @@ def test_a_file_that_is_larger_than_the_disk_is_refused(tmp_path):
         assert server.private_bytes() < 100_000
 
 
-def test_an_upload_that_has_begun_completes_although_the_disk_is_full(tmp_path):
+def test_an_upload_on_a_full_disk_goes_on_within_its_reserved_step(tmp_path):
+    """The step is 1 MiB here: three chunks and a part of the fourth."""
     with disks.tmpfs(tmp_path / "disk", 6 * MIB) as disk, served(disk / "root", "--min-free", "0") as (server, client):
         assert send(client, 1, "film").status == 200
         fill(disk / "filler")
-        assert [send(client, number, "film").status for number in (2, 3, 4)] == [200, 200, 200]
-        assert (server.root / "film").read_bytes() == DATA
+        assert [send(client, number, "film").status for number in (2, 3)] == [200, 200]
+        expect(send(client, 4, "film"), 503, "retry", NO_SPACE)
+        (disk / "filler").unlink()
+        finish(server, client, "film", sent=1)
 
 
 def test_an_upload_waits_while_its_journal_cannot_grow(tmp_path):

@@ -203,7 +203,8 @@ import UploadModel
         let (size, chunkSize) = (64 << 20, 256 << 10)
         let chunks = Chunk.all(of: size, size: chunkSize)
         let bytes = [UInt8](repeating: 7, count: 6 << 20)
-        let store = try site.store()
+        let settings = StoreSettings(maximumFirstStep: 1 << 20)
+        let store = try site.store(settings)
         try store.send(chunks[0], of: bytes, as: id, piece: chunkSize)
         #expect((1 << 20..<2 << 20).contains(try allocated()))
         // The last chunks reserve nothing before them.
@@ -217,7 +218,7 @@ import UploadModel
         #expect(try allocated() > 3 << 20)
         #expect(try allocated() <= 7 << 20)
         // Another process continues the steps.
-        let other = try site.store()
+        let other = try site.store(settings)
         for chunk in chunks[12..<20] { try other.send(chunk, of: bytes, as: id, piece: chunkSize) }
         #expect(try allocated() <= 11 << 20)
     }
