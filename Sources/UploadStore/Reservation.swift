@@ -42,7 +42,11 @@ extension LocalStore {
         let end = held < size / 2 ? min(size, max(2 * held, firstStep(space))) : size
         // A chunk far ahead of the others reserves nothing before it.
         guard range.end <= end, end > reserved, end - reserved <= space.free - settings.minimumFree else { return }
-        if try allocate(end, for: data) { upload.reserved.max(end, ordering: .relaxed) }
+        // This makes the file longer, which would hide that another program has cut it short.
+        try upload.checkData(try onDisk { () throws(FileError) in try data.status() })
+        guard try allocate(end, for: data) else { return }
+        upload.reserved.max(end, ordering: .relaxed)
+        if end == size { upload.isAllocated(size: size) }
     }
 
     /// - Returns: false if this file system cannot reserve space.

@@ -76,4 +76,19 @@ import UploadModel
         #expect(try next.sendAll(bytes, as: id, chunkSize: 10) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
+
+    @Test("Reserving the next step of space does not hide that the file was cut short", arguments: [false, true])
+    func beforeTheNextStep(isKnown: Bool) throws {
+        let mebibyte = 1 << 20
+        let bytes = content(8 * mebibyte)
+        let chunks = Chunk.all(of: bytes.count, size: mebibyte)
+        for index in 0..<3 { try store.send(chunks[index], of: bytes, as: id) }
+        let path = try site.dataPath(id)
+        try site.folder.write(Array(bytes[..<(2 * mebibyte + 5)]), to: path)
+        let next = isKnown ? store : try site.store()
+        #expect(throws: StoreError.self) { try next.send(chunks[3], of: bytes, as: id) }
+        #expect(try !next.isHeld(chunks[0], of: id))
+        #expect(try next.sendAll(bytes, as: id, chunkSize: mebibyte) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
 }

@@ -121,7 +121,7 @@ final class LocalWriter: ChunkWriter {
             throw .scattered
         }
         if limits.isAtLimit { throw .tooManyRecords }
-        if limits.isLarge { try store.checkFloor(beforeWriting: LocalWriter.largeJournal, isReserved: false) }
+        if limits.isLarge { try store.checkFloor(beforeWriting: LocalWriter.largeJournal) }
     }
 
     /// A journal of more bytes than that may no longer take space below the minimum that is left free.
