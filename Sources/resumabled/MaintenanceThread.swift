@@ -16,16 +16,17 @@ final class MaintenanceThread: Sendable {
     ///
     /// - Parameters:
     ///   - interval: the time from one sweep to the next, in milliseconds.
-    ///   - report: is told what could not be swept.
+    ///   - report: receives the failures of each sweep, if there are any.
     /// - Throws: `ThreadError`.
     init(
-        _ store: any StoreMaintenance, sweepEvery interval: UInt64, report: @escaping @Sendable (StoreError) -> Void
+        _ store: any StoreMaintenance, sweepEvery interval: UInt64, report: @escaping @Sendable ([StoreError]) -> Void
     ) throws {
         let started = try Thread { [isStopping] in
             var next = MonotonicClock.milliseconds
             while true {
                 if MonotonicClock.milliseconds >= next {
-                    store.sweep().failures.forEach(report)
+                    let failures = store.sweep().failures
+                    if !failures.isEmpty { report(failures) }
                     next = MonotonicClock.milliseconds + interval
                 }
                 store.finishWaiting()

@@ -20,15 +20,29 @@ extension Serve {
         openUploads: Int, recipients: Recipients, observe: @escaping StoreObserver, admit: @escaping Admission
     ) throws -> any ManagedStore & EventStore {
         let settings = store.settings(openUploads: openUploads, recipients: recipients)
-        return try ReopeningStore(path: root, observe: observe) { root throws(StoreError) in
-            try LocalStore(
-                root: root, boot: .current, settings: settings, now: { UInt64(time(nil)) },
-                elapsed: { MonotonicClock.seconds }, observe: observe, admit: admit)
+        do {
+            return try ReopeningStore(path: root, observe: observe) { root throws(StoreError) in
+                try LocalStore(
+                    root: root, boot: .current, settings: settings, now: { UInt64(time(nil)) },
+                    elapsed: { MonotonicClock.seconds }, observe: observe, admit: admit)
+            }
+        } catch {
+            throw UnusableRoot(root: root, cause: "\(error)")
         }
     }
 
     /// Examines the place where the store is, or would be made.
     func diagnoseStore() -> [RootFinding] { LocalStore.diagnose(root: root) }
+}
+
+/// The reason why the server does not start with its root.
+private struct UnusableRoot: Error, CustomStringConvertible {
+    let root: String
+    let cause: String
+
+    var description: String {
+        "The root \(root) cannot be used: \(cause). The server's user needs permission to enter and write it."
+    }
 }
 
 extension ExistingStore {

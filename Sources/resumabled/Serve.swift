@@ -149,12 +149,9 @@ struct Serve: ParsableCommand {
         ) { line in
             log.error("\(line)")
         }
-        let maintenance = try MaintenanceThread(
-            store, sweepEvery: sweepInterval,
-            report: { failure in
-                log.error("sweep failed", metadata: ["cause": "\(failure)"])
-                metrics.record(failure)
-            })
+        let maintenance = try MaintenanceThread(store, sweepEvery: sweepInterval) { failures in
+            report(failures, as: "sweep failed", metrics, log)
+        }
         if !dispatcher.start(store.outbox) { log.error("events are not delivered: cannot start their threads") }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(threads)"])
         manager.ready()
@@ -211,13 +208,22 @@ struct Serve: ParsableCommand {
                 try limiter.admit(chunk)
                 try admissionHook?.admit(chunk)
             })
-        for failure in store.recover() {
-            log.error("recovery failed", metadata: ["cause": "\(failure)"])
-            metrics.record(failure)
+        // The server starts all the same: clients wait, and their uploads go on when the trouble is over.
+        do { try store.checkWritable() } catch {
+            log.error("uploads are not accepted at the moment", metadata: ["root": "\(root)", "cause": "\(error)"])
         }
+        report(store.recover(), as: "recovery failed", metrics, log)
         // The store holds the limiter in its observer, so the limiter must not hold the store.
         limiter.count { [weak store] in try? store?.uploadsUnderWay().map(\.id) }
         return store
+    }
+
+    /// Counts and logs failures of maintenance. On a storage that fails there may be one for each upload, so only the
+    /// first few are logged.
+    private func report(_ failures: [StoreError], as message: String, _ metrics: ProgramMetrics, _ log: Logger) {
+        for failure in failures { metrics.record(failure) }
+        for failure in failures.prefix(5) { log.error("\(message)", metadata: ["cause": "\(failure)"]) }
+        if failures.count > 5 { log.error("\(message)", metadata: ["more": "\(failures.count - 5)"]) }
     }
 
     /// Returns the settings of the upload service.

@@ -2,12 +2,13 @@
 survives what)."""
 
 import shutil
+import time
 
 import pytest
 
 from support import disks
 from support.client import MIB, layout, parameters, random_bytes
-from support.server import Server, wait_until
+from support.server import Server, run_program, wait_until
 
 CHUNK = 64 * 1024
 DATA = random_bytes(3 * CHUNK, seed=5)
@@ -133,3 +134,45 @@ def test_a_folder_that_was_removed_needs_no_restart(served, what):
     assert upload(client, "after") == [200] * 3
     assert (server.root / "after").read_bytes() == DATA
     assert readiness(client) == (200, "ready\n")
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """A folder that is mounted read-only."""
+    with disks.tmpfs(tmp_path / "disk", 8 * disks.MIB) as disk:
+        yield disk, lambda: disks.as_root("mount", "-o", "remount,ro", disk)
+
+
+def test_a_read_only_root_without_a_store_ends_the_server_with_a_clear_message(read_only, tmp_path):
+    disk, protect = read_only
+    (disk / "empty").mkdir()
+    protect()
+    for root in (disk / "empty", disk / "new"):
+        ended = run_program("serve", "--root", root, "--socket", tmp_path / "socket")
+        assert ended.returncode == 1
+        assert f"The root {root} cannot be used" in ended.stderr and "Read-only file system" in ended.stderr
+        checked = run_program("check", "--root", root, "--socket", tmp_path / "socket")
+        assert checked.returncode != 0 and str(root) in checked.stdout
+
+
+def test_a_server_on_a_read_only_store_says_so_once_and_goes_on_when_it_can_be_written(read_only):
+    disk, protect = read_only
+    with Server(disk / "root", options=("--min-free", "0")) as server, server.client() as client:
+        assert [send(client, 1, f"{number}").status for number in range(12)] == [200] * 12
+        server.stop_program()
+        written = len(server.program_log())
+        protect()
+        server.start_program()
+        wait_until(lambda: "sweep failed" in server.program_log()[written:], 10, "the first sweep has ended")
+        time.sleep(0.5)
+        lines = [line for line in server.program_log()[written:].splitlines() if " error " in line]
+        assert [line for line in lines if "uploads are not accepted at the moment" in line] == [lines[0]]
+        assert f"root={server.root}" in lines[0] and "Read-only file system" in lines[0]
+        # The recovery and the sweep name five of the twelve uploads each, and count the others.
+        assert len(lines) <= 1 + 2 * 6, lines
+        assert readiness(client)[0] == 503
+        assert send(client, 2, "0").status == 503
+        disks.as_root("mount", "-o", "remount,rw", disk)
+        assert [send(client, number, "0").status for number in (2, 3)] == [200, 200]
+        assert readiness(client)[0] == 200
+        assert (server.root / "0").read_bytes() == DATA
