@@ -65,11 +65,11 @@ def command_time(*arguments) -> float:
 def test_the_cost_of_many_ranges_grows_with_their_number_and_no_faster(order, tmp_path):
     costs = {}
     for count in COUNTS:
-        # Ranges of two bytes, half the size of a chunk. The first chunk is held as well.
-        size = 4 * count + 4
+        # Ranges of two bytes, a quarter of a chunk. The first chunk is held as well, and has the first two of them.
+        size = 4 * count + 8
         with Server(tmp_path / str(count)) as server:
             with server.client() as client:
-                assert send(client, 1, size, 4).status == 200
+                assert send(client, 1, size, 8).status == 200
             server.stop_program()
             Journal(server.root, "i", "many").hold(ranges(count, 2, order))
             root = ("--root", server.root)
@@ -77,15 +77,15 @@ def test_the_cost_of_many_ranges_grows_with_their_number_and_no_faster(order, tm
             server.start_program()
             began = time.monotonic()
             with server.client() as client:
-                answer = client.test(fields_of(1, size, 4), headers={"Accept": "application/json"})
+                answer = client.test(fields_of(1, size, 8), headers={"Accept": "application/json"})
             elapsed = time.monotonic() - began
             assert answer.status == 200
             held = json.loads(answer.body)["held"]
-            assert held[:2] == [[0, 4], [6, 8]] and len(held) == min(count, LIMIT)
+            assert held[:2] == [[0, 8], [10, 12]] and len(held) == min(count - 1, LIMIT)
             # The start, the sweep at the start and the test together.
             cost["serve"] = processor_time(server.program.pid)
             print(f"{count} ranges, {order}: {cost} s of processor time, the test {elapsed:.2f} s")
-            assert json.loads(run_program("status", "--json", *root).stdout)[0]["held"] == 2 * count + 2
+            assert json.loads(run_program("status", "--json", *root).stdout)[0]["held"] == 2 * count + 4
         costs[count] = cost
     for few, many in itertools.pairwise(COUNTS):
         for what in costs[few]:

@@ -165,7 +165,8 @@ struct Journal {
             }) {
                 visit(record)
                 if !collect(record, in: &history) { apply(record, count: count) }
-                if history.steps.count >= Journal.batch {
+                // As many as there are ranges already: so all of them are sorted a few times, and not in each batch.
+                if history.steps.count >= max(Journal.batch, held.ranges.count) {
                     add(history)
                     history = RangeHistory()
                 }
@@ -176,7 +177,7 @@ struct Journal {
         }
     }
 
-    /// How many ranges are worked out at once: each takes about 60 bytes meanwhile.
+    /// How many ranges are worked out at once, at least: each takes about 60 bytes meanwhile.
     private static let batch = 1 << 19
 
     /// Puts off what a record says of ranges, until `add` is called with all of them.
@@ -210,6 +211,13 @@ struct Journal {
                 } else {
                     lose(step.range)
                 }
+            }
+            return
+        }
+        if history.isOnlyAdding {
+            held = history.added(to: held)
+            collected? += history.steps.compactMap { step in
+                step.checksum.map { HeldRecord(range: step.range, checksum: $0, index: step.number) }
             }
             return
         }

@@ -15,7 +15,8 @@ struct RangeHistory {
     }
 
     private(set) var steps: [Step] = []
-    private var isOnlyAdding = true
+    /// True if no step removes a range.
+    private(set) var isOnlyAdding = true
 
     mutating func append(_ step: Step) {
         if step.range.isEmpty { return }
@@ -26,7 +27,7 @@ struct RangeHistory {
     /// The ranges in the end, and the steps with checksums whose bytes were not all removed or added again later. (If
     /// nothing is removed, all of them: bytes that are added twice are the same.)
     func result() -> (held: ByteRangeSet, current: [Step]) {
-        if isOnlyAdding { return (merged, steps.filter { $0.checksum != nil }) }
+        if isOnlyAdding { return (added(to: ByteRangeSet()), steps.filter { $0.checksum != nil }) }
         let bounds = steps.flatMap { [$0.range.start, $0.range.end] }.sorted()
         let byStart = steps.indices.sorted { steps[$0].range.start < steps[$1].range.start }
         var held = ByteRangeSet()
@@ -49,11 +50,21 @@ struct RangeHistory {
         return (held, steps.indices.filter { isCurrent[$0] && steps[$0].checksum != nil }.map { steps[$0] })
     }
 
-    private var merged: ByteRangeSet {
-        var held = ByteRangeSet()
+    /// The ranges of a set and those of all steps, which remove nothing.
+    func added(to before: ByteRangeSet) -> ByteRangeSet {
+        let new = steps.map(\.range).sorted { $0.start < $1.start }
+        var all = ByteRangeSet()
+        var next = 0
         // In order, each range is added at the end.
-        for range in steps.map(\.range).sorted(by: { $0.start < $1.start }) { held.insert(range) }
-        return held
+        for range in before.ranges {
+            while next < new.count, new[next].start < range.start {
+                all.insert(new[next])
+                next += 1
+            }
+            all.insert(range)
+        }
+        for range in new[next...] { all.insert(range) }
+        return all
     }
 }
 
