@@ -21,7 +21,8 @@ declare class ResumableUploader {
    * @param drop     takes dropped files and folders
    * @param progress contains `.progress-bar`, `.progress-text`, `.progress-pause-link` and `.progress-resume-link`;
    *                 hidden while there are no files
-   * @param list     gets an `.uploader-item` for each file; those in it at the start are samples and are removed
+   * @param list     gets an `.uploader-item` for each file; those in it at the start are samples and are removed. The
+   *                 files of a folder share an `.uploader-folder`, which can be unfolded
    * @param edit     visible while details of a file are edited. Its named fields are the details; if it has none, it
    *                 gets a title and a description
    */
@@ -98,7 +99,7 @@ declare namespace ResumableUploader {
     'savedAs' | 'held' | 'alreadyListed' | 'alreadyListedMany' | 'alreadyDone' | 'alreadyDoneMany' | 'notAdded' |
     'notAddedMany' | 'empty' | 'emptyMany' | 'locked' | 'lockedMany' | 'minFileSizeMany' | 'maxFileSizeMany' |
     'fileTypeMany' | 'maxFiles' | 'minFileSize' | 'maxFileSize' | 'fileType' | 'unsupported' | 'plainFile' |
-    'plainSend',
+    'plainSend' | 'showFiles',
     string
   >;
   /** An element, a selector, or several of them: an array, a NodeList, a jQuery object. */

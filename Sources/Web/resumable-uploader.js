@@ -10,8 +10,10 @@
  * The uploader is one classic script without dependencies. It needs no style sheet: the styles that it cannot do
  * without are in a cascade layer (`BASE_STYLE`), which all rules of the page override.
  *
- * Hooks for pages and tests: an `.uploader-item` has `data-state` and `data-name`, the list has `data-files`,
- * `data-done` and `data-failed`. The document element has `data-uploader-state` (idle, ready, uploading, paused, done),
+ * The rows of a folder's files are inside of one row for the folder, which keeps its own counts.
+ *
+ * Hooks for pages and tests: an `.uploader-item` has `data-state` and `data-name`, an `.uploader-folder` has
+ * `data-name` and its `.uploader-folder-head` has `data-state`, the list has `data-files`, `data-done` and `data-failed`. The document element has `data-uploader-state` (idle, ready, uploading, paused, done),
  * and `data-uploader-files` while there are files.
  */
 
@@ -78,7 +80,7 @@
       maxFileSize: '{name} is too large. The limit is {size}.',
       fileType: '{name} has a type that is not accepted here.',
       unsupported: 'This browser cannot upload in parts. You can send one file as a whole, which cannot be resumed.',
-      plainFile: 'File', plainSend: 'Send file',
+      plainFile: 'File', plainSend: 'Send file', showFiles: 'Show files',
     },
     zh: {
       queued: '等待中', uploading: '正在上传', paused: '已暂停', retrying: '上传中断，正在重试',
@@ -113,7 +115,7 @@
       maxFiles: '一次最多上传 {n} 个文件。', minFileSize: '{name} 太小，至少需要 {size}。',
       maxFileSize: '{name} 太大，最多允许 {size}。', fileType: '不接受 {name} 的文件类型。',
       unsupported: '此浏览器不支持分块上传。您可以一次发送一个完整的文件，但中断后无法续传。',
-      plainFile: '文件', plainSend: '发送文件',
+      plainFile: '文件', plainSend: '发送文件', showFiles: '显示文件',
     },
   };
 
@@ -427,6 +429,7 @@
     now: 'M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5',
     pause: 'M9 5v14M15 5v14', resume: 'M8 5l11 7-11 7z', retry: 'M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5',
     cancel: 'M6 6l12 12M18 6L6 18', remove: 'M6 6l12 12M18 6L6 18', edit: 'M4 20l1-5L16 4l4 4L9 19z',
+    folder: 'M3 6h7l2 2h9v11H3z',
     file: 'M6 3h8l4 4v14H6zM14 3v4h4', text: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
     image: 'M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9h.01', video: 'M3 6h12v12H3zM15 11l6-3v8l-6-3',
     audio: 'M9 18V5l10-2v13M9 18a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zM19 16a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0z',
@@ -438,10 +441,10 @@
     .progress-container { background: #fff; border: 1px solid #767676; border-radius: 4px; min-width: 8em }
     .progress-bar { background: #3451c7; border-radius: 3px; height: .6em; width: 0 }
     .resumable-browse { cursor: pointer }
-    .uploader-item { align-items: center; display: flex; gap: .75em; padding: .5em 0 }
+    .uploader-item, .uploader-folder-head { align-items: center; display: flex; gap: .75em; padding: .5em 0 }
     .uploader-main { flex: 1; min-width: 0; overflow-wrap: anywhere }
     .uploader-main progress { display: block; width: 100% }
-    .uploader-item [hidden] { display: none }
+    .uploader-item [hidden], .uploader-folder [hidden] { display: none }
     .uploader-message { color: #b3261e; margin: 0 }
     .uploader-notice, .uploader-trouble {
       align-items: center; border: 1px solid; display: flex; gap: .75em; padding: .25em;
@@ -714,12 +717,53 @@
 
   // --------------------------------------------------------------------------------------------- Items, rows
 
+  /** How many files are in each state. */
+  const noFiles = () => ({ queued: 0, uploading: 0, paused: 0, retrying: 0, done: 0, failed: 0, cancelled: 0 });
+
+  /** The files of one picked or dropped folder. From two files on, their rows are folded into one. */
+  class Folder {
+    /** @param {string} name */
+    constructor(name) {
+      this.name = name;
+      /** @type {Set<Item>} */
+      this.items = new Set();
+      this.counts = noFiles();
+      /** Bytes of the files that have not failed and were not cancelled: sent ones, and all. */
+      this.sent = 0;
+      this.size = 0;
+      /** Bytes of all files. */
+      this.whole = 0;
+      /** @type {FolderRow | null} */
+      this.row = null;
+    }
+
+    /** @returns {State} the one that is told of the whole folder */
+    get state() {
+      /** @type {State[]} */
+      const order = ['uploading', 'retrying', 'queued', 'paused', 'failed', 'done'];
+      return order.find((state) => this.counts[state] > 0) || 'cancelled';
+    }
+
+    get canRetry() {
+      return this.counts.failed > 0 && [...this.items].some((item) => item.state === 'failed' && item.canRetry);
+    }
+  }
+
+  /**
+   * The folder that a file was picked or dropped with, or an empty string.
+   * @param {ResumableFile} file
+   */
+  const folderNameOf = ({ relativePath }) => (
+    relativePath?.includes('/') ? relativePath.replace(/^\/+/, '').split('/')[0] : '');
+
   /** The uploader's state of one file. */
   class Item {
     /** @param {ResumableFile} file @param {number} index its place in the order of adding */
     constructor(file, index) {
       this.file = file;
       this.index = index;
+      /** @type {Folder | null} */
+      this.folder = null;
       /** @type {State} */
       this.state = 'queued';
       this.sent = 0;
@@ -829,7 +873,11 @@
       const message = state === 'retrying' && file.trouble ? troubleText(file.trouble, words) : item.message;
       setText(this.message, message);
       this.message.hidden = message === '';
-      this.updateActions(item);
+      const wanted = actionsOf(item.state, item.canRetry).filter((action) => (
+        (action !== 'edit' || this.editable)
+        && (action !== 'pause' || typeof item.file.pause === 'function')
+        && (action !== 'now' || item.file.trouble)));
+      this.shown = updateActions(this.actions, this.shown, wanted, words, file.fileName);
     }
 
     /** @param {Item} item @param {number} retryIn */
@@ -840,30 +888,104 @@
       if (item.state !== 'retrying' || !(retryIn > 0)) return words[item.state];
       return fill(words.retryingIn, { t: unbroken(formatDuration(retryIn, 'en', words)) });
     }
+  }
 
-    /** @param {Item} item */
-    updateActions(item) {
-      const wanted = actionsOf(item.state, item.canRetry).filter((action) => (
-        (action !== 'edit' || this.editable)
-        && (action !== 'pause' || typeof item.file.pause === 'function')
-        && (action !== 'now' || item.file.trouble)));
-      if (wanted.join() === this.shown) return;
-      this.shown = wanted.join();
-      const focused = this.actions.contains(document.activeElement);
-      const was = focused ? /** @type {HTMLElement} */ (document.activeElement).dataset.action : '';
-      this.actions.replaceChildren(...wanted.map((action) => {
-        const button = make('button', 'uploader-button');
-        button.type = 'button';
-        button.dataset.action = action;
-        button.title = this.words[action];
-        button.setAttribute('aria-label', `${this.words[action]}: ${item.file.fileName}`);
-        button.append(icon(action));
-        return button;
-      }));
-      // The focus stays on the same button, or moves to the one that replaced it.
-      if (!focused) return;
-      const same = this.actions.querySelector(`[data-action="${was}"]`);
-      /** @type {HTMLElement} */ (same || this.actions.children[wanted.length > 2 ? 1 : 0]).focus();
+  /**
+   * Brings the buttons of a row up to date.
+   * @param {HTMLElement} box
+   * @param {string} shown the actions that it has
+   * @param {Action[]} wanted
+   * @param {Words} words
+   * @param {string} name
+   * @returns {string} the actions that it has now
+   */
+  function updateActions(box, shown, wanted, words, name) {
+    if (wanted.join() === shown) return shown;
+    const focused = box.contains(document.activeElement);
+    const was = focused ? /** @type {HTMLElement} */ (document.activeElement).dataset.action : '';
+    box.replaceChildren(...wanted.map((action) => {
+      const button = make('button', 'uploader-button');
+      button.type = 'button';
+      button.dataset.action = action;
+      button.title = words[action];
+      button.setAttribute('aria-label', `${words[action]}: ${name}`);
+      button.append(icon(action));
+      return button;
+    }));
+    // The focus stays on the same button, or moves to the one that replaced it.
+    if (focused) {
+      const same = box.querySelector(`[data-action="${was}"]`);
+      /** @type {HTMLElement} */ (same || box.children[wanted.length > 2 ? 1 : 0]).focus();
+    }
+    return wanted.join();
+  }
+
+  /** The elements of a folder on the list, with the rows of its files. */
+  class FolderRow {
+    /**
+     * @param {Folder} folder
+     * @param {Element} list
+     * @param {Words} words
+     * @param {string} language
+     */
+    constructor(folder, list, words, language) {
+      const isList = /^[OU]L$/.test(list.tagName);
+      this.words = words;
+      this.language = language;
+      this.box = make(isList ? 'li' : 'div', 'uploader-folder');
+      if (!isList) this.box.setAttribute('role', 'listitem');
+      this.box.dataset.name = folder.name;
+      const thumb = make('div', 'uploader-thumb');
+      thumb.setAttribute('aria-hidden', 'true');
+      thumb.append(icon('folder'));
+      const name = make('bdi', 'uploader-name', shortName(folder.name));
+      name.title = folder.name;
+      this.size = make('span', 'uploader-size');
+      const top = make('div', 'uploader-head');
+      top.append(name, ' ', this.size);
+      this.bar = make('progress', 'uploader-bar');
+      this.bar.max = 100;
+      this.bar.setAttribute('aria-label', folder.name);
+      this.state = make('span', 'uploader-state');
+      this.detail = make('span', 'uploader-detail');
+      const line = make('div', 'uploader-line');
+      line.append(this.state, ' ', this.detail);
+      const main = make('div', 'uploader-main');
+      main.append(top, this.bar, line);
+      this.actions = make('div', 'uploader-actions');
+      this.head = make('div', 'uploader-folder-head');
+      this.head.append(thumb, main, this.actions);
+      const files = make('details', 'uploader-folder-files');
+      this.list = make('ul', 'uploader-folder-list');
+      files.append(make('summary', '', words.showFiles), this.list);
+      this.box.append(this.head, files);
+      this.shown = '';
+    }
+
+    /** @param {Folder} folder */
+    update(folder) {
+      const { words, language } = this;
+      const { state, counts } = folder;
+      const ended = rankOf(state) === 2;
+      this.head.dataset.state = state;
+      setText(this.size, formatBytes(folder.whole, language));
+      this.bar.value = percent(folder.sent, folder.size);
+      this.bar.hidden = ended;
+      setText(this.state, ended ? endingText(counts, words) : words[state]);
+      const detail = [];
+      if (!ended) {
+        detail.push(fill(words.counts, { done: counts.done, all: folder.items.size - counts.cancelled }));
+        if (counts.failed) detail.push(fill(words.failures, { n: counts.failed }));
+        if (folder.sent > 0) {
+          const [a, b] = [formatBytes(folder.sent, language), formatBytes(folder.size, language)];
+          detail.push(fill(words.of, { a, b }));
+        }
+      }
+      setText(this.detail, detail.join(' · '));
+      const [first] = folder.items;
+      const wanted = actionsOf(state === 'retrying' ? 'uploading' : state, folder.canRetry).filter((action) => (
+        action !== 'edit' && (action !== 'pause' || typeof first.file.pause === 'function')));
+      this.shown = updateActions(this.actions, this.shown, wanted, words, folder.name);
     }
   }
 
@@ -1017,7 +1139,17 @@
       this.itemOfRow = new WeakMap();
       /** @type {Set<Item>} */
       this.dirty = new Set();
-      this.counts = { queued: 0, uploading: 0, paused: 0, retrying: 0, done: 0, failed: 0, cancelled: 0 };
+      /**
+       * The folders by their names.
+       * @type {Map<string, Folder>}
+       */
+      this.folders = new Map();
+      /**
+       * The items that have rows, oldest row first.
+       * @type {Set<Item>}
+       */
+      this.shown = new Set();
+      this.counts = noFiles();
       this.sent = 0;
       this.size = 0;
       this.allPaused = false;
@@ -1199,8 +1331,15 @@
         this.list.addEventListener('click', (event) => {
           /** @type {HTMLElement | null} */
           const pressed = /** @type {Element} */ (event.target).closest('button[data-action]');
-          const item = pressed && this.itemOfRow.get(/** @type {Element} */ (pressed.closest('.uploader-item')));
-          if (item) this.act(/** @type {Action} */ (pressed.dataset.action), item);
+          if (!pressed) return;
+          const action = /** @type {Action} */ (pressed.dataset.action);
+          const row = pressed.closest('.uploader-item');
+          const item = row && this.itemOfRow.get(row);
+          if (item) this.act(action, item);
+          if (row) return;
+          const box = /** @type {HTMLElement | null} */ (pressed.closest('.uploader-folder'));
+          const folder = this.folders.get(box?.dataset.name || '');
+          if (folder) this.actOnFolder(action, folder);
         }, { signal });
       }
       /** @param {string} selector @returns {HTMLElement | null} */
@@ -1275,6 +1414,7 @@
       clearTimeout(this.check.timer);
       this.thumbnails.stop();
       for (const item of this.items.values()) this.unshow(item);
+      for (const folder of this.folders.values()) folder.row?.box.remove();
       this.items.clear();
       this.active.clear();
       for (const box of [this.live, this.notices, this.summary, this.troubleBox, this.startButton, this.plainForm]) {
@@ -1380,8 +1520,19 @@
       const item = new Item(file, this.count++);
       this.items.set(file, item);
       this.rowless.add(item);
-      this.counts.queued += 1;
-      this.size += file.size;
+      const name = folderNameOf(file);
+      if (name) {
+        item.folder = this.folders.get(name) || new Folder(name);
+        this.folders.set(name, item.folder);
+        item.folder.items.add(item);
+        item.folder.whole += file.size;
+        // The rows of the first file and the second one move into the folder's.
+        if (item.folder.items.size === 2) this.isOutOfOrder = true;
+      }
+      for (const tally of this.talliesOf(item)) {
+        tally.counts.queued += 1;
+        tally.size += file.size;
+      }
       this.news.added += 1;
       if (this.allPaused) this.change(item, 'paused');
       this.touch(item);
@@ -1625,6 +1776,25 @@
       }
     }
 
+    /**
+     * An action for all files of a folder that have it.
+     * @param {Action} action
+     * @param {Folder} folder
+     */
+    actOnFolder(action, folder) {
+      const box = folder.row?.box;
+      const next = box?.nextElementSibling || box?.previousElementSibling;
+      const focused = box?.contains(document.activeElement);
+      // Waiting files come first and running ones last: otherwise each that stops would let the next one start.
+      const items = [...folder.items].reverse().sort((one, other) => rankOf(other.state) - rankOf(one.state));
+      // Files that the user has cancelled alone stay cancelled.
+      const isMeant = (/** @type {Item} */ item) => item.state !== 'cancelled' || folder.state === 'cancelled';
+      for (const item of items.filter(isMeant)) {
+        if (actionsOf(item.state, item.canRetry).includes(action)) this.act(action, item);
+      }
+      if (focused && !box?.isConnected) (next?.querySelector('button') || this.browse[0])?.focus();
+    }
+
     /** @param {Item} item */
     holdForDetails(item) {
       if (this.editor?.item !== item || item.ended || item.held || item.heldForDetails || this.allPaused) return;
@@ -1654,11 +1824,24 @@
       const next = item.row?.box.nextElementSibling || item.row?.box.previousElementSibling;
       const focused = item.row?.box.contains(document.activeElement);
       if (this.resumable.files.includes(item.file)) this.resumable.removeFile(item.file);
-      if (item.state !== 'failed' && item.state !== 'cancelled') {
-        this.size -= item.file.size;
-        this.sent -= item.sent;
+      for (const tally of this.talliesOf(item)) {
+        tally.counts[item.state] -= 1;
+        if (item.state === 'failed' || item.state === 'cancelled') continue;
+        tally.size -= item.file.size;
+        tally.sent -= item.sent;
       }
-      this.counts[item.state] -= 1;
+      const { folder } = item;
+      if (folder) {
+        folder.items.delete(item);
+        this.isOutOfOrder = true;
+        folder.whole -= item.file.size;
+        if (folder.items.size === 0) {
+          this.folders.delete(folder.name);
+          folder.row?.box.remove();
+        }
+        const [other] = folder.items;
+        if (other) this.dirty.add(other);
+      }
       this.items.delete(item.file);
       this.rowless.delete(item);
       this.dirty.delete(item);
@@ -1762,9 +1945,18 @@
 
     // ---- counters, updated in constant time
 
+    /**
+     * What counts an item: the whole, and its folder.
+     * @param {Item} item
+     * @returns {{ counts: Record<State, number>, sent: number, size: number }[]}
+     */
+    talliesOf(item) {
+      return item.folder ? [this, item.folder] : [this];
+    }
+
     /** @param {Item} item @param {number} sent */
     account(item, sent) {
-      this.sent += sent - item.sent;
+      for (const tally of this.talliesOf(item)) tally.sent += sent - item.sent;
       item.sent = sent;
     }
 
@@ -1773,11 +1965,13 @@
       if (item.state === state) return;
       const counted = (/** @type {State} */ name) => name !== 'failed' && name !== 'cancelled';
       const direction = Number(counted(state)) - Number(counted(item.state));
-      // Failed and cancelled files do not count as work, so that the bar reaches its end.
-      this.size += direction * item.file.size;
-      this.sent += direction * item.sent;
-      this.counts[item.state] -= 1;
-      this.counts[state] += 1;
+      for (const tally of this.talliesOf(item)) {
+        // Failed and cancelled files do not count as work, so that the bar reaches its end.
+        tally.size += direction * item.file.size;
+        tally.sent += direction * item.sent;
+        tally.counts[item.state] -= 1;
+        tally.counts[state] += 1;
+      }
       if (rankOf(item.state) !== rankOf(state)) this.isOutOfOrder = true;
       item.state = state;
       if (state === 'uploading' || state === 'retrying') this.active.add(item);
@@ -1816,7 +2010,13 @@
       this.showRows();
       this.orderRows(now);
       const { retryIn } = this;
-      for (const item of this.dirty) item.row?.update(item, now, retryIn);
+      /** @type {Set<Folder>} */
+      const changed = new Set();
+      for (const item of this.dirty) {
+        item.row?.update(item, now, retryIn);
+        if (item.folder?.row) changed.add(item.folder);
+      }
+      for (const folder of changed) folder.row?.update(folder);
       this.dirty.clear();
       this.renderWhole(now, retryIn);
       this.tell();
@@ -1825,18 +2025,15 @@
     /** Creates rows in the order of adding. If the list is full, rows of finished files make room for others. */
     showRows() {
       if (!this.list || this.rowless.size === 0) return;
-      const fresh = document.createDocumentFragment();
-      let room = this.maxRows - this.list.childElementCount;
+      /** @type {Map<Element, DocumentFragment>} */
+      const fresh = new Map();
       let made = 0;
-      let oldest = this.list.firstElementChild;
+      const shown = this.shown.size < this.maxRows ? [] : [...this.shown].filter(({ state }) => state === 'done');
       for (const item of this.rowless) {
-        if (room <= 0) {
-          while (oldest && this.itemOfRow.get(oldest)?.state !== 'done') oldest = oldest.nextElementSibling;
-          if (!oldest) break;
-          const gone = /** @type {Item} */ (this.itemOfRow.get(oldest));
-          oldest = oldest.nextElementSibling;
+        if (this.shown.size >= this.maxRows) {
+          const gone = shown.shift();
+          if (!gone) break;
           this.unshow(gone);
-          room += 1;
         }
         if (made === ROWS_AT_ONCE) {
           this.schedule();
@@ -1848,14 +2045,32 @@
         item.row = new Row(item, this.list, this.words, this.language, Boolean(this.editor));
         item.row.box.dataset.index = String(item.index);
         this.itemOfRow.set(item.row.box, item);
+        this.shown.add(item);
         this.thumbnails.watch(item.row.thumb, item.file.file, item.row.box.dataset.kind);
         this.dirty.add(item);
-        fresh.append(item.row.box);
+        const list = this.listOf(item, this.list);
+        const added = fresh.get(list) || document.createDocumentFragment();
+        fresh.set(list, added);
+        added.append(item.row.box);
         this.isOutOfOrder = true;
         made += 1;
-        room -= 1;
       }
-      this.list.append(fresh);
+      for (const [list, added] of fresh) list.append(added);
+    }
+
+    /**
+     * The list that an item's row belongs to: that of its folder if the folder has several files.
+     * @param {Item} item
+     * @param {HTMLElement} whole
+     * @returns {HTMLElement}
+     */
+    listOf({ folder }, whole) {
+      if (!folder || folder.items.size < 2) return whole;
+      if (!folder.row) {
+        folder.row = new FolderRow(folder, whole, this.words, this.language);
+        whole.append(folder.row.box);
+      }
+      return folder.row.list;
     }
 
     /**
@@ -1870,17 +2085,34 @@
         return;
       }
       this.isOutOfOrder = false;
-      const items = [];
-      for (const box of list.children) {
-        const item = this.itemOfRow.get(box);
-        if (item) items.push(item);
-      }
-      items.sort((one, other) => rankOf(one.state) - rankOf(other.state) || one.index - other.index);
       const focused = /** @type {HTMLElement | null} */ (list.contains(document.activeElement)
         ? document.activeElement : null);
-      items.forEach(({ row }, at) => {
-        if (row && list.children[at] !== row.box) list.insertBefore(row.box, list.children[at]);
-      });
+      const items = [...this.shown];
+      items.sort((one, other) => rankOf(one.state) - rankOf(other.state) || one.index - other.index);
+      /**
+       * The boxes of each list in their order. A folder has the place of its first item.
+       * @type {Map<Element, Set<Element>>}
+       */
+      const order = new Map([[list, new Set()]]);
+      for (const item of items) {
+        const own = this.listOf(item, list);
+        const boxes = order.get(own) || new Set();
+        order.set(own, boxes);
+        if (item.row) boxes.add(item.row.box);
+        if (own !== list && item.folder?.row) order.get(list)?.add(item.folder.row.box);
+      }
+      for (const [own, boxes] of order) {
+        let at = 0;
+        for (const box of boxes) {
+          if (own.children[at] !== box) own.insertBefore(box, own.children[at] || null);
+          at += 1;
+        }
+      }
+      for (const folder of this.folders.values()) {
+        if (!folder.row || order.has(folder.row.list)) continue;
+        folder.row.box.remove();
+        folder.row = null;
+      }
       // An element that is moved loses the focus.
       if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
     }
@@ -1891,6 +2123,7 @@
       this.thumbnails.forget(item.row.thumb);
       item.row.box.remove();
       item.row = null;
+      this.shown.delete(item);
     }
 
     /** @param {number} now @param {number} retryIn */
@@ -1928,7 +2161,7 @@
       this.meterBox?.setAttribute('aria-valuenow', String(share));
       this.meterBox?.setAttribute('aria-valuetext', text.join(', '));
       this.swapLinks(state);
-      const shown = this.list ? this.list.childElementCount : all;
+      const shown = this.list ? this.shown.size : all;
       const line = [fill(words.counts, { done: counts.done, all: all - counts.cancelled })];
       if (counts.failed) line.push(fill(words.failures, { n: counts.failed }));
       if (all > shown) line.push(fill(words.more, { n: all - shown }));

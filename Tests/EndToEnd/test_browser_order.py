@@ -80,6 +80,83 @@ def test_the_drop_area_makes_room(browser, tmp_path):
     wait_until(lambda: height() == before, 5, "without files it is large again")
 
 
+FOLDER = ".uploader-folder[data-name=album]"
+
+
+def folder(browser) -> dict:
+    """What the row of the folder shows."""
+    return browser.script(
+        """const row = document.querySelector(arguments[0]);
+        return row && { state: row.querySelector('.uploader-folder-head').dataset.state,
+          text: row.querySelector('.uploader-folder-head').innerText,
+          actions: [...row.querySelectorAll('.uploader-folder-head button')].map((button) => button.dataset.action),
+          files: row.querySelectorAll('.uploader-item').length };""",
+        FOLDER,
+    )
+
+
+def press_for_folder(browser, action: str) -> None:
+    browser.click(f"{FOLDER} .uploader-folder-head [data-action={action}]")
+
+
+@pytest.mark.core
+@pytest.mark.needs("pick folder")
+def test_the_files_of_a_folder_are_one_row(server, browser, tmp_path):
+    make(tmp_path / "album", 5, 2 * MIB)
+    [single] = make(tmp_path / "other", 1, 1000)
+    browser.open().slow_down(MIB // 4)
+    browser.pick_folder(tmp_path / "album")
+    # Engines list the files of a folder in orders of their own.
+    wait_until(lambda: sorted(browser.states()) == ["queued"] * 2 + ["uploading"] * 3, 20, "three of five run")
+    wait_until(lambda: folder(browser)["text"].count("Uploading") == 1, 5, "the row of the folder says so")
+    shown = folder(browser)
+    assert shown["state"] == "uploading" and shown["files"] == 5 and shown["actions"] == ["pause", "cancel"]
+    assert "album" in shown["text"] and "10.5 MB" in shown["text"] and "0 of 5 files uploaded" in shown["text"]
+    assert not browser.visible(".uploader-item"), "its files are folded"
+    browser.screenshot("folder-uploading")
+
+    press_for_folder(browser, "pause")
+    browser.wait_for_states(*["paused"] * 5)
+    assert folder(browser)["state"] == "paused" and folder(browser)["actions"] == ["resume", "cancel"]
+    assert browser.script("return document.activeElement.dataset.action") == "resume", "the focus stays in the row"
+    browser.click(f"{FOLDER} summary")
+    assert browser.visible(".uploader-item")
+    browser.press("cancel", "02.bin")
+    wait_until(lambda: sorted(browser.states()) == ["cancelled"] + ["paused"] * 4, 5, "one is cancelled")
+    browser.full_speed()
+    browser.pick(single)
+    press_for_folder(browser, "resume")
+    wait_until(lambda: sorted(browser.states()) == ["cancelled"] + ["done"] * 5, 20, "the others are done")
+    wait_until(lambda: folder(browser)["actions"] == ["remove"], 5, "the row of the folder says so")
+    shown = folder(browser)
+    assert shown["state"] == "done" and "4 uploaded, 1 cancelled" in shown["text"] and shown["actions"] == ["remove"]
+    browser.screenshot("folder-done")
+    press_for_folder(browser, "remove")
+    wait_until(lambda: len(browser.rows()) == 2, 5, "the uploaded ones are removed")
+    # One file of the folder is left, so it needs no folder.
+    wait_until(lambda: folder(browser) is None, 5, "the row of the folder is gone")
+    assert sorted(server.finished_files()) == ["00 (1).bin", "00.bin", "01.bin", "03.bin", "04.bin"]
+
+
+@pytest.mark.needs("pick folder")
+def test_a_folder_is_cancelled_and_tried_again(server, browser, tmp_path):
+    make(tmp_path / "album", 4, 2 * MIB)
+    browser.open().slow_down(MIB // 4)
+    browser.pick_folder(tmp_path / "album")
+    wait_until(lambda: sorted(browser.states()) == ["queued"] + ["uploading"] * 3, 20, "three of four run")
+    wait_until(lambda: len(browser.traffic.read().uploads) == 3, 10, "their first chunks are being sent")
+    press_for_folder(browser, "cancel")
+    browser.wait_for_states(*["cancelled"] * 4)
+    wait_until(lambda: "retry" in folder(browser)["actions"], 5, "the row of the folder says so")
+    assert folder(browser)["actions"] == ["retry", "remove"] and "4 cancelled" in folder(browser)["text"]
+    names = {fields["resumableFilename"] for fields in browser.traffic.read().uploads.values()}
+    assert len(names) == 3, "no waiting file was started by the end of another one"
+    browser.full_speed()
+    press_for_folder(browser, "retry")
+    browser.wait_for_states(*["done"] * 4)
+    assert len(server.finished_files()) == 4
+
+
 def test_unfinished_uploads_of_a_folder_are_one_row(server, browser, tmp_path):
     make(tmp_path / "album", 6, MIB)
     [single] = make(tmp_path / "other", 1, 2 * MIB)
