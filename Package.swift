@@ -32,8 +32,10 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // libmagic: detects a file's type by its first bytes.
         .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
-        // libcurl: sends events to a webhook.
+        // libcurl: sends events to a webhook, and talks to object stores.
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        // expat: reads the answers of object stores, which are XML. FoundationXML would bring all of Foundation.
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         // cjose, with jansson for JSON: upload tokens (JWT, JWS, JWK). It adds no build time and 20 KB to the binary.
         // jwt-kit was measured at 100 s and 7 MB, and its calls are async.
         .systemLibrary(name: "CJOSE", pkgConfig: "cjose", providers: [.apt(["libcjose-dev", "libjansson-dev"])]),
@@ -53,6 +55,9 @@ let package = Package(
         .target(name: "Multipart", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "UploadModel", swiftSettings: strict),
         .target(name: "Tokens", dependencies: ["CCrypto", "CJOSE", "Linux", "UploadModel"], swiftSettings: strict),
+        // Object stores that speak S3: signatures, calls, and what an engine has to be able to do.
+        .target(
+            name: "S3", dependencies: ["CCrypto", "CCurl", "CExpat", "Linux"], swiftSettings: strict),
         .target(
             name: "UploadStore",
             dependencies: ["CLinux", "CXXHash", "CCrypto", "Linux", "UploadModel"],
@@ -74,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "Multipart", "Tokens", "UploadModel",
+                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "Multipart", "S3", "Tokens", "UploadModel",
                 "UploadService", "UploadStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -108,6 +113,7 @@ let package = Package(
             name: "MultipartTests", dependencies: ["Multipart", "MultipartTestSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "UploadModelTests", dependencies: ["UploadModel", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "S3Tests", dependencies: ["Linux", "S3", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "TokensTests", dependencies: ["CCrypto", "TestSupport", "Tokens", "UploadModel"],
             swiftSettings: strict),

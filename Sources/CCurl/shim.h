@@ -14,10 +14,32 @@ static inline CURLcode ccurl_set_pointer(CURL *handle, CURLoption option, void *
     return curl_easy_setopt(handle, option, value);
 }
 
+static inline CURLcode ccurl_set_size(CURL *handle, CURLoption option, curl_off_t value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
 typedef size_t (*ccurl_writer)(char *bytes, size_t size, size_t count, void *user);
 
 static inline CURLcode ccurl_set_writer(CURL *handle, ccurl_writer writer) {
     return curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, writer);
+}
+
+static inline CURLcode ccurl_set_header_writer(CURL *handle, ccurl_writer writer) {
+    return curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, writer);
+}
+
+/// Fills `bytes` with what is to be sent. The values are those of CURLOPT_READFUNCTION.
+static inline CURLcode ccurl_set_reader(CURL *handle, ccurl_writer reader) {
+    return curl_easy_setopt(handle, CURLOPT_READFUNCTION, reader);
+}
+
+/// A macro with a cast, which Swift does not import.
+static const size_t ccurl_read_abort = CURL_READFUNC_ABORT;
+
+typedef int (*ccurl_seeker)(void *user, curl_off_t offset, int origin);
+
+static inline CURLcode ccurl_set_seeker(CURL *handle, ccurl_seeker seeker) {
+    return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, seeker);
 }
 
 typedef int (*ccurl_progress)(void *user, curl_off_t down, curl_off_t downloaded, curl_off_t up, curl_off_t uploaded);
