@@ -13,16 +13,33 @@ struct Check: ParsableCommand {
             Each line begins with `ok`, `note` (the server works, but read it) or `FAIL` (the server cannot work, and \
             how to fix it). Changes nothing except for two small files in the root, which it removes. Ends with \
             status 1 if there is a `FAIL`.
+
+            With --bucket it tests in place of a root whether a bucket and its engine can do what is needed to store \
+            files there. It puts about 30 small objects below .resumabled/probe/ and removes them. The server itself \
+            has no --bucket yet.
             """)
 
     @OptionGroup var settings: Serve
 
+    @OptionGroup(title: "Options of a bucket")
+    var objects: BucketOptions
+
+    func validate() throws {
+        guard (settings.root == nil) != (objects.bucket == nil) else {
+            throw ValidationError("Give --root or --bucket\(settings.root == nil ? "" : ", not both").")
+        }
+    }
+
     func run() throws {
         var report = CheckReport()
         settings.checkSettings(&report)
-        settings.checkSocket(&report)
-        settings.checkStore(&report)
-        settings.checkLimits(&report)
+        if let root = settings.root {
+            settings.checkSocket(&report)
+            settings.checkStore(root, &report)
+            settings.checkLimits(&report)
+        } else {
+            objects.check(&report, expire: settings.store.expire.seconds)
+        }
         print(report.lines.joined(separator: "\n"))
         if report.hasFailure { throw ExitCode.failure }
     }
@@ -54,7 +71,7 @@ extension Serve {
         } catch {
             report.fail("settings: \(Check.message(for: error))")
         }
-        for name in Environment.unknown(environmentVariables()) {
+        for name in Environment.unknown(environmentVariables(), to: Check.self) {
             report.note("\(name) is set, but there is no such setting")
         }
         if geteuid() == 0 {

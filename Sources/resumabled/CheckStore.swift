@@ -3,10 +3,10 @@ import UploadStore
 
 extension Serve {
     /// Checks the folder of the finished files and of the unfinished uploads.
-    func checkStore(_ report: inout CheckReport) {
-        for finding in diagnoseStore() {
+    func checkStore(_ root: String, _ report: inout CheckReport) {
+        for finding in diagnoseStore(root) {
             switch finding {
-            case .missing: checkParent(&report)
+            case .missing: checkParent(of: root, &report)
             case .notAFolder: report.fail("root: \(root) is not a folder; choose another with --root")
             case .unusable(let cause):
                 report.fail("root: \(cause); the server's user needs permission to enter and write it")
@@ -24,7 +24,7 @@ extension Serve {
     }
 
     /// The server makes its root if its parent lets it.
-    private func checkParent(_ report: inout CheckReport) {
+    private func checkParent(of root: String, _ report: inout CheckReport) {
         var parent = root[...]
         repeat {
             parent = parent.lastIndex(of: "/").map { parent[..<$0] } ?? "."

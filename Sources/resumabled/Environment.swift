@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// Settings from the environment. Each option of `serve` has a variable: `RESUMABLED_` and the option's name in
 /// capitals with `_` for `-`. `--max-file-size` has `RESUMABLED_MAX_FILE_SIZE`.
@@ -6,7 +7,7 @@ import ArgumentParser
 /// The values of variables are put before the typed arguments, as if they had been typed too. So there is one parser
 /// with one set of rules and messages. An option needs no line in this file: its name is found as ArgumentParser finds
 /// it, by a mirror on the command. If an option was typed, its variable is ignored. Other commands use the variables of
-/// the options that they share with `serve` (`--root`, `--layout`).
+/// the options that they share with `serve` (`--root`, `--layout`), and `check` also those of `BucketOptions`.
 struct Environment {
     private static let prefix = "RESUMABLED_"
 
@@ -31,8 +32,9 @@ struct Environment {
             chosen = next
             depth += 1
         }
-        let serving = Set(Environment.options(of: Serve.self).map(\.name))
-        let known = Environment.options(of: chosen).filter { serving.contains($0.name) }
+        let settings = Environment.options(of: Serve.self) + Environment.options(of: BucketOptions.self)
+        let names = Set(settings.map(\.name))
+        let known = Environment.options(of: chosen).filter { names.contains($0.name) }
         let values = Environment.values(variables)
         var added: [String] = []
         for option in known where !Environment.isTyped(option.name, in: typed) {
@@ -57,10 +59,17 @@ struct Environment {
             .joined(separator: "\n")
     }
 
-    /// Returns the names of variables that begin with the prefix and set no option: most likely a typing error.
-    static func unknown(_ variables: [String]) -> [String] {
-        let known = Set(options(of: Serve.self).map { variable($0.name) })
+    /// Returns the names of variables that begin with the prefix and set no option of the command: most likely a typing
+    /// error.
+    static func unknown(_ variables: [String], to command: any ParsableCommand.Type) -> [String] {
+        let known = Set(options(of: command).map { variable($0.name) })
         return values(variables).keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }.sorted()
+    }
+
+    /// Returns the value of a variable with any name; nil if it is not set or empty.
+    static func value(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
     }
 
     /// An empty value sets nothing, so that a line of a settings file may have none.

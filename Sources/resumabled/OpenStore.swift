@@ -11,13 +11,15 @@ extension Serve {
     /// Opens the store that the options describe, and makes it first if there is none.
     ///
     /// - Parameters:
+    ///   - root: the path of the folder for finished files.
     ///   - openUploads: how many uploads may stay open between requests.
     ///   - recipients: who is to be told of files that are finished from now on.
     ///   - observe: receives what happens to uploads.
     ///   - admit: decides whether an upload may be begun.
     /// - Throws: why the store cannot be opened.
     func openStore(
-        openUploads: Int, recipients: Recipients, observe: @escaping StoreObserver, admit: @escaping Admission
+        _ root: String, openUploads: Int, recipients: Recipients, observe: @escaping StoreObserver,
+        admit: @escaping Admission
     ) throws -> any ManagedStore & EventStore {
         let settings = store.settings(openUploads: openUploads, recipients: recipients)
         do {
@@ -32,7 +34,7 @@ extension Serve {
     }
 
     /// Examines the place where the store is, or would be made.
-    func diagnoseStore() -> [RootFinding] { LocalStore.diagnose(root: root) }
+    func diagnoseStore(_ root: String) -> [RootFinding] { LocalStore.diagnose(root: root) }
 }
 
 /// The reason why the server does not start with its root.

@@ -35,7 +35,7 @@ struct Serve: ParsableCommand {
     var listen: SocketAddress?
 
     @Option(help: "The folder of finished files. Unfinished ones are in .resumabled below it.")
-    var root: String
+    var root: String?
 
     @Option(help: "How many requests are answered at the same time (1 to 1024).")
     var threads = 8
@@ -120,13 +120,15 @@ struct Serve: ParsableCommand {
         else {
             throw ValidationError("--file-parameter must have 1 to 255 bytes and no control characters.")
         }
-        guard !root.isEmpty else { throw ValidationError("--root must not be empty.") }
+        guard root != "" else { throw ValidationError("--root must not be empty.") }
     }
 
     func run() throws {
+        // `check`, which has the same options, can do without.
+        guard let root else { throw ValidationError("Missing expected argument '--root <root>'") }
         _ = ProcessMetrics.started
         let log = logger()
-        for name in Environment.unknown(environmentVariables()) {
+        for name in Environment.unknown(environmentVariables(), to: Serve.self) {
             log.warning("unknown variable in the environment", metadata: ["name": "\(name)"])
         }
         // Threads inherit the signal mask, so no worker is interrupted: `attend` takes the signals.
@@ -137,7 +139,7 @@ struct Serve: ParsableCommand {
         let receivers = try events.receivers()
         let dispatcher = Dispatcher(
             receivers, root: absolute(root), environment: environmentVariables(), log: log, tell: metrics.record)
-        let store = try store(receivers, dispatcher, metrics, uploadLog, log)
+        let store = try store(root, receivers, dispatcher, metrics, uploadLog, log)
         let service = UploadService(store: store, settings: try uploadSettings(), log: log) { report in
             uploadLog.record(report)
             metrics.record(report)
@@ -182,8 +184,8 @@ struct Serve: ParsableCommand {
     /// Opens the store, has its events go to everything that follows them, and finishes what an earlier process left
     /// undone.
     private func store(
-        _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher, _ metrics: ProgramMetrics, _ uploadLog: UploadLog,
-        _ log: Logger
+        _ root: String, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher, _ metrics: ProgramMetrics,
+        _ uploadLog: UploadLog, _ log: Logger
     ) throws -> any ManagedStore & EventStore {
         let admissionHook = try events.admissionHook(log, threads: threads)
         let limiter = UploadLimiter(limits.quota)
@@ -196,7 +198,7 @@ struct Serve: ParsableCommand {
         }
         let openUploads = OpenFiles.uploads(limit: limit, threads: working)
         let store = try openStore(
-            openUploads: openUploads, recipients: receivers.recipients,
+            root, openUploads: openUploads, recipients: receivers.recipients,
             observe: { event in
                 uploadLog.record(event)
                 metrics.record(event)

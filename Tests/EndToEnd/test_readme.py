@@ -210,6 +210,19 @@ def test_the_settings_are_those_of_the_program():
             assert described and f"default: {default})" in described[1], name
 
 
+def test_the_options_of_a_bucket_are_those_of_the_program():
+    def options(command: str) -> dict[str, str]:
+        text = printed(PROGRAM, command, "--help")
+        return dict(re.findall(r"^  (--[a-z0-9-]+)((?:.|\n    )*)", text, re.M))
+
+    extra = {name: text for name, text in options("check").items() if name not in options("serve")}
+    rows = table("option of `check`", OPERATING)
+    assert {row[0] for row in rows} == set(extra)
+    for name, default, _ in rows:
+        if default not in ("", "the system's", "AWS") and "_" not in default:
+            assert f"default: {default})" in extra[name], name
+
+
 def test_the_commands_are_those_of_the_program():
     def subcommands(command: dict) -> set[str]:
         children = [each for each in command.get("subcommands", []) if each["commandName"] != "help"]
