@@ -5,7 +5,7 @@ import Linux
 /// No engine is trusted by its name. Some ignore `If-None-Match`, and some fail only if several clients create an object
 /// at the same time, or at different endpoints. So the test races for objects through all endpoints.
 ///
-/// `Tests` of single abilities are in `EngineTest+Objects.swift` and `EngineTest+Multipart.swift`.
+/// The tests of single abilities are in `EngineTest+Objects.swift` and `EngineTest+Multipart.swift`.
 package final class EngineTest {
     /// One for each endpoint of the same bucket. Not empty.
     let buckets: [Bucket]

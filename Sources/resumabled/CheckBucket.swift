@@ -15,6 +15,8 @@ extension BucketOptions {
         for bucket in buckets where !bucket.endpoint.isSecure && !bucket.endpoint.isLoopback {
             report.note("\(bucket.endpoint): without https, everybody on the way can read the files")
         }
+        // An engine that hangs up must not end the program. `serve` does the same at its start.
+        signal(SIGPIPE, SIG_IGN)
         let test = EngineTest(buckets, prefix: folder, expire: expire) { UInt64(clamping: time(nil)) }
         for finding in test.run() { tell(finding, &report) }
         report.note("this release of the server has no --bucket yet; it stores files below --root only")
