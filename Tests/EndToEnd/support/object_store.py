@@ -56,7 +56,8 @@ class ObjectStore:
 
     def __init__(self, gateways: int = 1):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-test."))
-        master, volume, filer, *self.ports = free_ports(3 + gateways)
+        self.taken = free_ports(3 + gateways)
+        master, volume, filer, *self.ports = self.taken
         (self.folder / "s3.json").write_text(json.dumps({"identities": [{
             "name": "tests", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
             "actions": ["Admin", "Read", "Write", "List"],
@@ -67,7 +68,8 @@ class ObjectStore:
         local = ["-ip.bind=127.0.0.1"]
         options = ["-master.telemetry=false", f"-dir={self.folder}", "-ip=127.0.0.1", *local,
                    f"-master.port={master}", f"-volume.port={volume}", "-volume.max=0",
-                   "-master.volumeSizeLimitMB=1024", "-filer", f"-filer.port={filer}", "-s3",
+                   "-master.volumeSizeLimitMB=1024", "-filer", f"-filer.port={filer}",
+                   f"-filer.localSocket={self.folder}/filer", "-s3", f"-s3.localSocket={self.folder}/s3",
                    f"-s3.port={self.ports[0]}", "-s3.port.iceberg=0", "-s3.port.lance=0",
                    f"-s3.config={self.folder}/s3.json", "-s3.ip.bind=127.0.0.1"]
         self.processes = []
@@ -75,7 +77,7 @@ class ObjectStore:
             self.start("server", *options)
             self.wait(self.ports[0])
             for port in self.ports[1:]:
-                self.start("s3", f"-filer=127.0.0.1:{filer}", f"-port={port}", "-port.iceberg=0", "-port.lance=0",
+                self.start("s3", f"-filer=127.0.0.1:{filer}", f"-port={port}", "-port.iceberg=0", "-port.lance=0", f"-localSocket={self.folder}/s3.{port}",
                            f"-config={self.folder}/s3.json", *local)
                 self.wait(port)
             self.make_bucket(BUCKET)
@@ -133,6 +135,10 @@ class ObjectStore:
         for process in self.processes:
             process.send_signal(signal.SIGKILL)
             process.wait()
+        # It makes these in /tmp, whatever it is told.
+        for port in self.taken:
+            for socket_path in pathlib.Path("/tmp").glob(f"seaweedfs-*-grpc-{port + 10000}.sock"):
+                socket_path.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> "ObjectStore":
