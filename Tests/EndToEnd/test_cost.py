@@ -75,7 +75,7 @@ def test_completing_a_file_takes_no_longer_at_10_gib_than_at_10_mib(on_disk):
 
     def complete(size: int, name: str) -> float:
         hold(on_disk, name, size, MIB, [(MIB, size - MIB)])
-        # The writes that reserved the space are not part of completing.
+        # Earlier writes are not part of completing.
         subprocess.run(["sync", "-f", on_disk.root], check=True)
         last = layout(size, MIB, False)[-1]
         fields = parameters(last, identifier=name, filename=name, size=size, chunk_size=MIB)

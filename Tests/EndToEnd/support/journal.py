@@ -1,4 +1,4 @@
-"""Writes records into the store's journals, by the byte table at the top of Sources/UploadStore/JournalFormat.swift.
+"""Writes records into the store's journals, by the byte table at the top of Sources/UploadStore/Journal/JournalFormat.swift.
 
 It creates states that would otherwise take hours and a large disk. It is written from the table alone, which shows that
 the table is complete.
@@ -6,6 +6,7 @@ the table is complete.
 
 import ctypes
 import hashlib
+import os
 import pathlib
 import struct
 
@@ -63,13 +64,23 @@ class Journal:
         with open(self.path, "ab") as file:
             file.write(content)
 
+    def lengthen(self, size: int) -> None:
+        """Makes the data file so long that it can have the ranges. The new bytes take no space."""
+        (data,) = self.path.parent.glob(f"{self.path.stem}-*.data")
+        if data.stat().st_size < size:
+            os.truncate(data, size)
+
     def adopt(self, ranges) -> None:
         """Appends records that the ranges, (start, end), are held and were synced before."""
+        ranges = list(ranges)
+        self.lengthen(max(end for _, end in ranges))
         self.append(b"".join(self.record(ADOPTED, start, end - start) for start, end in ranges))
 
     def hold(self, ranges) -> None:
         """Appends records that the ranges, (start, end), are held, with a checksum of 0. Nothing compares that with
         bytes unless there is a reboot."""
+        ranges = list(ranges)
+        self.lengthen(max(end for _, end in ranges))
         self.append(b"".join(self.record(HELD, start, end - start) for start, end in ranges))
 
     def move(self, inode: int) -> None:
