@@ -54,7 +54,7 @@ func fuzzParameters(_ bytes: UnsafeRawBufferPointer) -> String? {
     if (request != nil) != (right != nil) { return "the request is \(request == nil ? "not " : "")accepted" }
     guard let request, let right else { return nil }
     if !request.upload.identifier.utf8.elementsEqual(right.identifier.bytes) { return "another identifier" }
-    if !request.upload.filename.text.utf8.elementsEqual(right.filename.bytes) { return "another file name" }
+    if !request.upload.filename.original.utf8.elementsEqual(right.filename.bytes) { return "another file name" }
     if request.number != right.number { return "number \(request.number)" }
     switch (request.place, right.sizes) {
     case (.counted(let chunks), nil):
