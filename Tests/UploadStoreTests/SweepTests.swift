@@ -41,6 +41,16 @@ import UploadModel
         #expect(try site.folder.read("name.bin") == bytes)
     }
 
+    @Test("A client can remove its upload after the clock was set back")
+    func removedWithClockSetBack() throws {
+        let store = try site.store(settings)
+        try store.send(chunks[0], of: bytes, as: id)
+        site.time.store(1_700_000_000, ordering: .relaxed)
+        _ = try store.remove(id)
+        #expect(try store.status(of: id) == nil)
+        #expect(site.state == [])
+    }
+
     @Test("A test that finds a chunk held postpones the upload's expiry")
     func keptAlive() throws {
         let store = try site.store(settings)
