@@ -129,7 +129,9 @@ def test_nothing_cites_a_document_that_a_clone_does_not_have():
     files += [REPOSITORY / name for name in ("README.md", "Package.swift", "nginx.conf.example")]
     found = []
     for path in files:
-        if path.suffix in (".png", ".pyc") or "Corpus" in path.parts or path == pathlib.Path(__file__):
+        # Inputs of fuzzers and stores of earlier releases are not text.
+        is_data = {"Corpus", "stores"} & set(path.parts) and path.suffix != ".py"
+        if path.suffix in (".png", ".pyc") or is_data or path == pathlib.Path(__file__):
             continue
         lines = path.read_text().splitlines()
         found += [f"{path.name}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if citation.search(line)]
