@@ -16,7 +16,8 @@ def serve(server: Server, locations: dict[str, str]) -> None:
     assert text.count(LANDMARK) == 1
     added = "".join(f"        location = {path} {{ {what} }}\n" for path, what in locations.items())
     configuration.write_text(text.replace(LANDMARK, added + LANDMARK))
-    before = _workers(server)
+    # nginx listens before it starts its workers, and may miss a signal that comes before that.
+    before = wait_until(lambda: _workers(server), 10, "nginx has workers")
     server.nginx.send_signal(signal.SIGHUP)
     # The old workers answer by the old configuration until their connections have ended.
     wait_until(lambda: _workers(server) and before.isdisjoint(_workers(server)), 10, "nginx has the new pages")
