@@ -554,6 +554,16 @@
   const nameOfPath = (path) => path.slice(path.lastIndexOf('/') + 1);
 
   /**
+   * How much of a size is sent. A line may break between the sizes, but not within one.
+   * @param {number} sent
+   * @param {number} size
+   * @param {Words} words
+   * @param {string} language
+   */
+  const partText = (sent, size, words, language) => (
+    fill(words.of, { a: unbroken(formatBytes(sent, language)), b: unbroken(formatBytes(size, language)) }));
+
+  /**
    * Speed and remaining time of something that moves.
    * @param {RemainingTime} timeLeft
    * @param {{ speed?: () => number }} source
@@ -862,7 +872,7 @@
         if (saved && saved !== file.fileName) detail.push(fill(words.savedAs, { name: saved }));
       }
       if (!item.ended && item.sent > 0) {
-        detail.push(fill(words.of, { a: formatBytes(item.sent, language), b: formatBytes(file.size, language) }));
+        detail.push(partText(item.sent, file.size, words, language));
       }
       const isMoving = state === 'uploading' && now - item.movedAt < STALL;
       if (isMoving) detail.push(...paceTexts(item.timeLeft, file, file.size - item.sent, now, words, language));
@@ -976,10 +986,7 @@
       if (!ended) {
         detail.push(fill(words.counts, { done: counts.done, all: folder.items.size - counts.cancelled }));
         if (counts.failed) detail.push(fill(words.failures, { n: counts.failed }));
-        if (folder.sent > 0) {
-          const [a, b] = [formatBytes(folder.sent, language), formatBytes(folder.size, language)];
-          detail.push(fill(words.of, { a, b }));
-        }
+        if (folder.sent > 0) detail.push(partText(folder.sent, folder.size, words, language));
       }
       setText(this.detail, detail.join(' · '));
       const [first] = folder.items;
@@ -2147,7 +2154,7 @@
       const isMoving = state === 'uploading' && !isStuck && !isOffline && now - this.movedAt < STALL;
       const text = done && counts.failed > 0 ? [endingText(counts, words)] : [`${share}%`];
       if (state === 'uploading' || state === 'paused') {
-        text.push(fill(words.of, { a: formatBytes(this.sent, language), b: formatBytes(this.size, language) }));
+        text.push(partText(this.sent, this.size, words, language));
       }
       if (state === 'paused') text.push(words.paused);
       if (isOffline) text.push(words.offline);
@@ -2209,7 +2216,8 @@
       }
       const reason = troubleText(item.file.trouble, words);
       const again = retryIn > 0 ? fill(words.again, { t: unbroken(formatDuration(retryIn, 'en', words)) }) : '';
-      setText(this.troubleText, `${reason} ${again}`.trim());
+      // Chinese sentences have no space between them.
+      setText(this.troubleText, `${reason}${reason.endsWith('。') ? '' : ' '}${again}`.trim());
       // The countdown is not announced, only its reason.
       if (reason !== this.lastTrouble) this.news.lines.push(reason);
       this.lastTrouble = reason;
