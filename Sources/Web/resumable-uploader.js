@@ -602,6 +602,48 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
+  /**
+   * The longest increasing subsequence of different numbers.
+   * @param {number[]} numbers
+   * @returns {number[]}
+   */
+  function longestRise(numbers) {
+    /**
+     * For each length of a subsequence: the index of the smallest number that one ends with.
+     * @type {number[]}
+     */
+    const ends = [];
+    /** @type {number[]} */
+    const before = [];
+    numbers.forEach((number, at) => {
+      let [low, high] = [0, ends.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (numbers[ends[middle]] < number) low = middle + 1;
+        else high = middle;
+      }
+      before[at] = low > 0 ? ends[low - 1] : -1;
+      ends[low] = at;
+    });
+    const rise = [];
+    for (let at = ends.length > 0 ? ends[ends.length - 1] : -1; at >= 0; at = before[at]) rise.push(numbers[at]);
+    return rise.reverse();
+  }
+
+  /**
+   * Brings elements into an order by as few moves as possible: each costs a layout, and a list has hundreds of them.
+   * @param {Element} parent
+   * @param {Element[]} boxes
+   */
+  function arrange(parent, boxes) {
+    const places = new Map(boxes.map((box, at) => [box, at]));
+    const now = Array.from(parent.children, (box) => places.get(box) ?? -1).filter((at) => at >= 0);
+    const staying = new Set(longestRise(now));
+    for (let at = boxes.length - 1; at >= 0; at -= 1) {
+      if (!staying.has(at)) parent.insertBefore(boxes[at], boxes[at + 1] || null);
+    }
+  }
+
   // ----------------------------------------------------------------------------------------------- Thumbnails
 
   const THUMB = 112;
@@ -2108,13 +2150,7 @@
         if (item.row) boxes.add(item.row.box);
         if (own !== list && item.folder?.row) order.get(list)?.add(item.folder.row.box);
       }
-      for (const [own, boxes] of order) {
-        let at = 0;
-        for (const box of boxes) {
-          if (own.children[at] !== box) own.insertBefore(box, own.children[at] || null);
-          at += 1;
-        }
-      }
+      for (const [own, boxes] of order) arrange(own, [...boxes]);
       for (const folder of this.folders.values()) {
         if (!folder.row || order.has(folder.row.list)) continue;
         folder.row.box.remove();
@@ -2253,8 +2289,8 @@
   /** For tests, and for pages that show further numbers in the same format. */
   ResumableUploader.tools = Object.freeze({
     RemainingTime, WORDS, actionsOf, canRetry, canonicalLanguage, chooseLanguage, elements, endingText, failureText,
-    fill, formatBytes, formatDuration, isTypeAccepted, kindOf, overallState, percent, plainMessage, rankOf, recordOf,
-    shortName, troubleText,
+    fill, formatBytes, formatDuration, isTypeAccepted, kindOf, longestRise, overallState, percent, plainMessage, rankOf,
+    recordOf, shortName, troubleText,
   });
 
   if (typeof module === 'object' && module.exports) module.exports = ResumableUploader;
