@@ -108,6 +108,31 @@ def test_axe_finds_no_barrier_in_any_state_of_the_page(server, engine, tmp_path,
         look(browser, f"{language}-6-done")
 
 
+# The colours of the bar of the whole, of its track, and of the page.
+COLORS = """return ['.progress-bar', '.progress-container', 'body'].map((selector) =>
+  getComputedStyle(document.querySelector(selector)).backgroundColor)"""
+
+
+@pytest.mark.needs("forced colours")
+def test_bars_are_visible_in_forced_colors(browser, tmp_path):
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(random_bytes(6 * MIB))
+    browser.open().slow_down(MIB // 2)
+    browser.force_colors()
+    wait_until(lambda: browser.script("return matchMedia('(forced-colors: active)').matches"), 5, "colours are forced")
+    browser.pick(tmp_path / "a.bin", tmp_path / "b.bin")
+    wait_until(lambda: browser.percent() > 10, 30, "the bar has a length")
+    for state in ("uploading", "paused"):
+        bar, track, page = browser.script(COLORS)
+        assert bar not in (track, page), f"{state}: {bar} on {track} on {page}"
+        assert browser.script(
+            "return getComputedStyle(document.querySelector('.progress-container')).borderTopWidth") == "1px"
+        browser.screenshot(f"forced-{state}")
+        if state == "uploading":
+            browser.click(".progress-pause-link")
+            wait_until(lambda: browser.whole() == "paused", 5, "everything is paused")
+
+
 def focused(browser) -> str:
     """The name that a screen reader reads for the element with the focus."""
     return browser.script(

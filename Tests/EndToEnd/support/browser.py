@@ -123,6 +123,9 @@ class Browser:
     def show(self, width: int, height: int, scheme: str) -> None:
         self.engine.show(width, height, scheme)
 
+    def force_colors(self) -> None:
+        self.engine.force_colors()
+
     def before_pages(self, text: str) -> None:
         self.engine.before_pages(text)
 

@@ -45,6 +45,9 @@ CANNOT: dict[str, dict[str, str]] = {
     "dark scheme": {
         "webkit": "MiniBrowser sets the scheme only at its start",
     },
+    "forced colours": {
+        "webkit": "has no forced colours",
+    },
 }
 
 
@@ -102,6 +105,9 @@ class Engine(Protocol):
 
     def show(self, width: int, height: int, scheme: str) -> None:
         """Shows the page on a screen of that size, with the colour scheme `light` or `dark`, and without motion."""
+
+    def force_colors(self) -> None:
+        """Shows pages in colours of the system, as high contrast themes do."""
 
     def before_pages(self, text: str) -> None:
         """Runs a script before the scripts of every page from now on."""

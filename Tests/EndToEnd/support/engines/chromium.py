@@ -64,6 +64,9 @@ class Chromium(WebDriverEngine):
             "Emulation.setEmulatedMedia", features=[{"name": name, "value": value} for name, value in features.items()]
         )
 
+    def force_colors(self) -> None:
+        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+
     def before_pages(self, text: str) -> None:
         self.cdp("Page.addScriptToEvaluateOnNewDocument", source=text)
 

@@ -285,6 +285,9 @@ class Firefox(ScriptedDrag):
         self.resize(width, height)
         self._in_window(f"gBrowser.selectedBrowser.browsingContext.prefersColorSchemeOverride = '{scheme}'")
 
+    def force_colors(self) -> None:
+        self._in_window("Services.prefs.setIntPref('browser.display.document_color_use', 2)")
+
     def before_pages(self, text: str) -> None:
         self.call("script.addPreloadScript", functionDeclaration=f"() => {{ {text} }}")
 
