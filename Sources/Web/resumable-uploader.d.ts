@@ -99,7 +99,7 @@ declare namespace ResumableUploader {
     'savedAs' | 'held' | 'alreadyListed' | 'alreadyListedMany' | 'alreadyDone' | 'alreadyDoneMany' | 'notAdded' |
     'notAddedMany' | 'empty' | 'emptyMany' | 'locked' | 'lockedMany' | 'minFileSizeMany' | 'maxFileSizeMany' |
     'fileTypeMany' | 'maxFiles' | 'minFileSize' | 'maxFileSize' | 'fileType' | 'unsupported' | 'plainFile' |
-    'plainSend' | 'showFiles',
+    'plainSend' | 'showFiles' | 'comma' | 'between',
     string
   >;
   /** An element, a selector, or several of them: an array, a NodeList, a jQuery object. */

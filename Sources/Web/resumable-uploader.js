@@ -80,7 +80,7 @@
       maxFileSize: '{name} is too large. The limit is {size}.',
       fileType: '{name} has a type that is not accepted here.',
       unsupported: 'This browser cannot upload in parts. You can send one file as a whole, which cannot be resumed.',
-      plainFile: 'File', plainSend: 'Send file', showFiles: 'Show files',
+      plainFile: 'File', plainSend: 'Send file', showFiles: 'Show files', comma: ', ', between: ', ',
     },
     zh: {
       queued: '等待中', uploading: '正在上传', paused: '已暂停', retrying: '上传中断，正在重试',
@@ -115,7 +115,7 @@
       maxFiles: '一次最多上传 {n} 个文件。', minFileSize: '{name} 太小，至少需要 {size}。',
       maxFileSize: '{name} 太大，最多允许 {size}。', fileType: '不接受 {name} 的文件类型。',
       unsupported: '此浏览器不支持分块上传。您可以一次发送一个完整的文件，但中断后无法续传。',
-      plainFile: '文件', plainSend: '发送文件', showFiles: '显示文件',
+      plainFile: '文件', plainSend: '发送文件', showFiles: '显示文件', comma: '，', between: '、',
     },
   };
 
@@ -377,7 +377,7 @@
     if (counts.done) parts.push(fill(words.successes, { n: counts.done }));
     if (counts.failed) parts.push(fill(words.failures, { n: counts.failed }));
     if (counts.cancelled) parts.push(fill(words.cancellations, { n: counts.cancelled }));
-    return parts.join(', ');
+    return parts.join(words.comma);
   }
 
   /**
@@ -1688,7 +1688,7 @@
         return fill(this.words.tooLarge, { size: formatBytes(maxFileSize, this.language) });
       }
       if (!types || isTypeAccepted(types, file.fileName, file.file.type)) return '';
-      return fill(this.words.wrongType, { types: types.split(/\s*,\s*/).join(', ') });
+      return fill(this.words.wrongType, { types: types.split(/\s*,\s*/).join(this.words.between) });
     }
 
     /** The retry that is due first, in seconds from now; NaN if none is. */
@@ -1967,7 +1967,8 @@
         for (const name of names) this.notice(fill(one, { name, ...values }));
         return;
       }
-      const some = names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
+      const { between } = this.words;
+      const some = names.slice(0, 3).join(between) + (names.length > 3 ? `${between}…` : '');
       this.notice(fill(many, { n: names.length, names: some, ...values }));
     }
 

@@ -43,6 +43,12 @@ def look(browser: Browser, name: str) -> None:
         wider = browser.script("return document.documentElement.scrollWidth - innerWidth")
         if wider > 0:
             found.append(f"{screen} {scheme}: {wider} pixels wider than the screen")
+        cut = browser.script(
+            """return [...document.querySelectorAll('.uploader-name')]
+              .filter((box) => box.scrollHeight > box.clientHeight + 1).map((box) => box.textContent)"""
+        )
+        if cut:
+            found.append(f"{screen} {scheme}: cut off: {cut}")
         browser.screenshot(f"{name}-{screen}-{scheme}")
     assert found == []
 

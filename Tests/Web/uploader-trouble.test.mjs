@@ -57,7 +57,7 @@ test('the ending counts what was uploaded, failed and cancelled', () => {
   assert.equal(endingText({ ...none, failed: 1 }), '1 failed');
   assert.equal(endingText({ ...none, done: 3, cancelled: 1 }), '3 uploaded, 1 cancelled');
   assert.equal(endingText(none), '');
-  assert.equal(endingText({ ...none, done: 2, failed: 1 }, WORDS.zh), '2 个已上传, 1 个失败');
+  assert.equal(endingText({ ...none, done: 2, failed: 1 }, WORDS.zh), '2 个已上传，1 个失败');
 });
 
 test('types are checked as the server does, and undecided ones are left to it', () => {
