@@ -225,6 +225,35 @@ import UploadModel
         Issue.record("the salvage never ends")
     }
 
+    @Test("The copies of a salvage that is killed are removed by the next one")
+    func killedSalvage() throws {
+        for call in 0..<1000 {
+            var run = try Run()
+            for chunk in Chunk.all(of: 10, size: 4)[..<2] { try run.send(chunk, Self.bytes) }
+            let before = try run.dataName()
+            let file = try #require(try run.store.state.open(UploadKey(run.id).journal))
+            var journal = try #require(try Journal.read(file))
+            try journal.append([.syncing])
+            try run.goOn(.newProcess)
+            run.disk.die(after: call)
+            _ = try? run.store.held(run.id)
+            let wasKilled = run.disk.isDead
+            let disk = MemoryDisk(run.disk.inspect { $0 }.killed())
+            let next = try LocalStore(root: disk.root, boot: BootID(low: 1, high: 0)) { 1_700_000_000 }
+            #expect(try next.held(run.id) == [try ByteRange(0..<8)], "call \(call)")
+            let names = disk.inspect { $0.stateNames }
+            #expect(!names.contains { $0.hasSuffix(".draft") }, "call \(call): \(names)")
+            // The new files may have been in place already. Then a sweep removes the old data file.
+            let data = names.filter { $0.hasSuffix(UploadFiles.dataSuffix) }
+            #expect(data.filter { $0 != before }.count == 1, "call \(call): \(names)")
+            if !wasKilled {
+                #expect(call > 20)
+                return
+            }
+        }
+        Issue.record("the salvage never ends")
+    }
+
     /// Does a step, and does it again if a call failed in it.
     private func attempt(
         _ what: String, _ run: inout Run, _ afterwards: Afterwards, _ step: (inout Run) throws -> Void

@@ -17,6 +17,7 @@ extension LocalStore {
             guard try journal.file.status().names > 0 else { return nil }
             try journal.checkSyncs()
             guard journal.isSyncAbandoned, let source = try state.open(files.data) else { return nil }
+            try removeAbandonedCopies(key, but: files)
             var header = journal.header
             header.nonce = .random(in: 0 ... .max)
             let newFiles = UploadFiles(key: key, nonce: header.nonce)
@@ -34,6 +35,15 @@ extension LocalStore {
             try state.sync()
             try? state.remove(files.data)
             return successor
+        }
+    }
+
+    /// Removes the files of earlier salvages whose process was killed. A sweep would remove them too, but only after an
+    /// hour, and a server that is killed again and again would fill the disk. Nothing else creates such files while the
+    /// journal of an unfinished upload is locked.
+    private func removeAbandonedCopies(_ key: UploadKey, but files: UploadFiles) throws(FileError) {
+        for name in try state.names() where name.hasPrefix(key.text + "-") && name != files.data {
+            try state.remove(name)
         }
     }
 
