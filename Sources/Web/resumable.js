@@ -903,7 +903,7 @@
       if (status !== 0) parent._reached();
       if (this._count > 1 && (status === 413 || this._isPermanent(request, status))) {
         // A proxy may allow less than the server behind it. As the file was cut, it may be accepted.
-        parent._mayGrow = false;
+        parent._limitRequests(this.endByte - this.startByte);
         return this._tryLater(request, status);
       }
       if (!isOurs) return this._answeredByOther(request, status);
@@ -1343,13 +1343,14 @@
       const isFirst = chunk.offset === 0 && this.getOpt('prioritizeFirstAndLastChunk');
       // The page's `preprocess` has prepared this chunk alone.
       const isAlone = isFirst || typeof this.getOpt('preprocess') === 'function';
-      if (largest === Infinity || !parent._mayGrow || isAlone) return 1;
+      if (largest === Infinity || isAlone) return 1;
       const most = Math.min(largest, LARGEST_GROUP, parent._pace) / this._chunkSize;
       // Some chunks are left for the other slots.
       const share = (this.chunks.length - this._doneChunks) / this.getOpt('simultaneousUploads');
       let span = 1;
       while (span * 2 <= Math.min(most, share) && chunk.offset % (span * 2) === 0) span *= 2;
-      while (span > 1 && !this._isFree(chunk.offset, span)) span /= 2;
+      const isTooLong = () => (this._groupEnd(chunk.offset, span) - chunk.offset) * this._chunkSize > parent._mostBytes;
+      while (span > 1 && (isTooLong() || !this._isFree(chunk.offset, span))) span /= 2;
       return span;
     }
 
@@ -1653,9 +1654,11 @@
       this._limits = new Map();
       /** @type {any} */
       this.limits = null;
-      /** The size of a request in bytes that suits the connection, and whether requests may carry several chunks. */
+      /** The size of a request in bytes that suits the connection. */
       this._pace = 0;
-      this._mayGrow = true;
+      /** The largest request of several chunks that a server or a proxy has accepted, and the most that is tried. */
+      this._acceptedBytes = 0;
+      this._mostBytes = Infinity;
       /** Requests that were confirmed since the last lost connection. */
       this._calm = Infinity;
       /** @type {Map<string, Function[]>} */
@@ -2481,9 +2484,19 @@
      * @param {number} milliseconds
      */
     _adapt(bytes, milliseconds) {
+      this._acceptedBytes = Math.max(this._acceptedBytes, bytes);
       const mayGrow = ++this._calm > CALM;
       if (mayGrow && milliseconds < QUICK) this._pace = Math.max(this._pace, Math.min(2 * bytes, LARGEST_GROUP));
       if (milliseconds > SLOW) this._pace = Math.min(this._pace, (bytes * 2 * QUICK) / milliseconds);
+    }
+
+    /**
+     * Limits requests to the largest that was accepted, after a refused one. If that does not help, to single chunks.
+     * @param {number} bytes of the refused request
+     */
+    _limitRequests(bytes) {
+      const mayHelp = bytes > this._acceptedBytes && this._mostBytes === Infinity;
+      this._mostBytes = mayHelp ? this._acceptedBytes : 0;
     }
 
     /** @returns {ResumableChunk | null} */

@@ -21,7 +21,7 @@ from support.server import wait_until
 ORIGIN = {"Origin": APP}
 OCTETS = {**ORIGIN, "Content-Type": "application/octet-stream"}
 # The longest body that nginx accepts, and its limit for the request line and the headers.
-BODY_LIMIT, HEAD_LIMIT = 2112 * 1024, 60 * 1024
+BODY_LIMIT, HEAD_LIMIT = 8256 * 1024, 60 * 1024
 # The value that OpenServer sets: the requests of one address at a time.
 PARALLEL = 4
 
@@ -275,7 +275,7 @@ class WithoutBuffers(TLSServer):
     """nginx has to write bodies to its disk."""
 
     def configuration(self, text: str) -> str:
-        setting = "client_body_buffer_size 2112k"
+        setting = "client_body_buffer_size 8256k"
         assert text.count(setting) == 1
         return super().configuration(text.replace(setting, "client_body_buffer_size 1k"))
 

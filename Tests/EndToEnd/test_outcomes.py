@@ -467,7 +467,7 @@ class Broken(OpenServer):
     """nginx has to write bodies to its disk, and cannot."""
 
     def configuration(self, text: str) -> str:
-        setting = "client_body_buffer_size 2112k"
+        setting = "client_body_buffer_size 8256k"
         assert text.count(setting) == 1
         return super().configuration(text.replace(setting, "client_body_buffer_size 1k"))
 

@@ -196,21 +196,37 @@ test('the server\'s own "later" is no sign of a bad connection', () => {
   assert.equal(d.open[0].query.get('resumableChunkSize'), '160');
 });
 
-test('a refused larger request is sent again as single chunks, and requests do not grow any more', () => {
+test('after a refused larger request, requests have the largest size that was accepted', () => {
   for (const [status, headers] of [[413, {}], [413, ours], [415, ours], [500, ours]]) {
     const { d, f, server } = begin(3000);
     while (Number(d.open[0].query.get('resumableChunkSize')) < 40) server.take(d);
     d.answers(status, 'too large', headers);
     d.pass(60000);
+    const sizes = new Set();
     while (d.open.length > 0) {
-      assert.equal(d.open[0].query.get('resumableCurrentChunkSize'), '10');
+      sizes.add(Number(d.open[0].query.get('resumableCurrentChunkSize')));
       server.take(d);
     }
+    assert.equal(Math.max(...sizes), 20);
     assert.deepEqual([server.bytes, f.isComplete(), d.saw('fileError').length], [3000, true, 0]);
   }
+});
+
+test('if that size is refused as well, the chunks are sent one by one', () => {
+  const { d, f, server } = begin(3000);
+  while (Number(d.open[0].query.get('resumableChunkSize')) < 40) server.take(d);
+  for (let i = 0; i < 2; i++) { d.answers(413, 'too large', ours); d.pass(60000); }
+  while (d.open.length > 0) {
+    assert.equal(d.open[0].query.get('resumableCurrentChunkSize'), '10');
+    server.take(d);
+  }
+  assert.deepEqual([server.bytes, f.isComplete(), d.saw('fileError').length], [3000, true, 0]);
+});
+
+test('a file that is refused for another reason ends after single chunks were tried', () => {
   const { d, server } = begin(3000);
   while (Number(d.open[0].query.get('resumableChunkSize')) < 40) server.take(d);
-  for (let i = 0; i < 2; i++) { d.answers(415, 'not this type', ours); d.pass(60000); }
+  for (let i = 0; i < 3; i++) { d.answers(415, 'not this type', ours); d.pass(60000); }
   assert.deepEqual(d.saw('fileError').map((one) => one[2]), ['not this type']);
 });
 
