@@ -149,9 +149,15 @@ class ObjectStore:
 
 
 def main() -> int:
+    # The engine must not outlive this process if that is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ObjectStore() as engine, FaultProxy(engine.ports[0]) as proxy:
         variables = {"OBJECTS_ENDPOINT": engine.endpoint, "OBJECTS_FAULTS": proxy.endpoint, "OBJECTS_BUCKET": BUCKET}
-        return subprocess.run(sys.argv[1:], env=os.environ | variables | credentials()).returncode
+        with subprocess.Popen(sys.argv[1:], env=os.environ | variables | credentials()) as command:
+            try:
+                return command.wait()
+            finally:
+                command.terminate()
 
 
 if __name__ == "__main__":
