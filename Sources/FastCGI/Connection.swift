@@ -42,7 +42,12 @@ final class Connection {
     func drop(_ count: Int) { unread = unread.lowerBound + min(count, unread.count)..<unread.upperBound }
 
     /// Reads more bytes behind the unread ones; false at the end of the connection.
-    func fill() -> Bool {
+    func fill() -> Bool { fill(0) ?? false }
+
+    /// The same without waiting; nil if there are no bytes yet.
+    private func fillAtOnce() -> Bool? { fill(Int32(MSG_DONTWAIT)) }
+
+    private func fill(_ flags: Int32) -> Bool? {
         if unread.isEmpty {
             unread = 0..<0
         } else if unread.upperBound == memory.count {
@@ -53,8 +58,9 @@ final class Connection {
             rebasing: memory[unread.upperBound...].prefix(Connection.probeBytes))
         var count = 0
         repeat {
-            count = recv(descriptor.number, target.baseAddress, target.count, 0)
+            count = recv(descriptor.number, target.baseAddress, target.count, flags)
         } while count < 0 && errno == EINTR
+        if flags != 0 && count < 0 && errno == EAGAIN { return nil }
         count = max(0, count)
         unread = unread.lowerBound..<unread.upperBound + count
         return count > 0
@@ -103,6 +109,11 @@ final class Connection {
             case .refused:
                 return nil
             case .incomplete:
+                // Usually the web server has sent all of it.
+                if let isOpen = fillAtOnce() {
+                    guard isOpen else { return nil }
+                    continue
+                }
                 var waiting = [descriptor.number, stopping].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
                 let now = MonotonicClock.milliseconds
                 let ready = poll(&waiting, isStopping ? 1 : 2, Int32(clamping: deadline > now ? deadline - now : 0))
