@@ -22,7 +22,7 @@ extension LocalStore {
             header.nonce = .random(in: 0 ... .max)
             let newFiles = UploadFiles(key: key, nonce: header.nonce)
             let draft = newFiles.data + ".draft"
-            let successor: Journal
+            var successor: Journal
             do throws(FileError) {
                 successor = try copy(journal, from: source, header, to: newFiles, draft: draft)
                 _ = try state.rename(draft, to: state, as: files.journal, replacing: true)
@@ -32,7 +32,10 @@ extension LocalStore {
                 throw error
             }
             // From here on the new files are those of the upload. A sweep removes the old data file if this fails.
+            // The successor ends with an open sync, so if this one fails, too, the upload is salvaged again: a later sync
+            // would have nothing to write.
             try state.sync()
+            try? successor.close(UInt64(successor.records - 1))
             try? state.remove(files.data)
             return successor
         }
@@ -40,7 +43,8 @@ extension LocalStore {
 
     /// Removes the files of earlier salvages whose process was killed. A sweep would remove them too, but only after an
     /// hour, and a server that is killed again and again would fill the disk. Nothing else creates such files while the
-    /// journal of an unfinished upload is locked.
+    /// journal of an unfinished upload is locked, except a request that has begun to receive the file in one chunk
+    /// (`WholeFileWriter`) before there was a journal: its client has to send it again.
     private func removeAbandonedCopies(_ key: UploadKey, but files: UploadFiles) throws(FileError) {
         for name in try state.names() where name.hasPrefix(key.text + "-") && name != files.data {
             try state.remove(name)
@@ -61,7 +65,7 @@ extension LocalStore {
         var successor = try Journal.begin(try state.create(draft), header: header, boot: boot)
         try successor.append(records)
         try data.sync()
-        try successor.append([.durable(records: UInt64(successor.records))])
+        try successor.append([.durable(records: UInt64(successor.records)), .syncing])
         try successor.sync()
         try state.sync()
         return successor

@@ -170,7 +170,8 @@ extension LocalStore {
         } catch {
             return false
         }
-        destination.removeFolders(from: root)
+        // The folders may go only when the file's other name survives a power cut.
+        if (try? state.sync()) != nil { destination.removeFolders(from: root) }
         // If this fails, the file is as it was before step 4.
         if let folder = try? destination.make(from: root) {
             _ = try? state.rename(files.data, to: folder, as: name, replacing: false)
