@@ -121,7 +121,7 @@ extension LocalStore {
         if let summary = UploadSummary(journal, touched: time, layout: settings.layout) { observe(event(summary)) }
     }
 
-    private func folder(for destination: Destination) throws(StoreError) -> any Directory {
+    func folder(for destination: Destination) throws(StoreError) -> any Directory {
         do { return try destination.make(from: root) } catch {
             if error.isNotAFolder { throw .nameTaken }
             throw StoreError(error)
@@ -171,12 +171,19 @@ extension LocalStore {
             return false
         }
         // The folders may go only when the file's other name survives a power cut.
-        if (try? state.sync()) != nil { destination.removeFolders(from: root) }
+        if (try? state.sync()) != nil || syncStateAgain(files) { destination.removeFolders(from: root) }
         // If this fails, the file is as it was before step 4.
         if let folder = try? destination.make(from: root) {
             _ = try? state.rename(files.data, to: folder, as: name, replacing: false)
         }
         return true
+    }
+
+    /// Syncs the state folder after a failed sync of it. A name comes and goes, so that there is something to write.
+    private func syncStateAgain(_ files: UploadFiles) -> Bool {
+        let name = files.data + ".draft"
+        guard (try? state.create(name)) != nil, (try? state.remove(name)) != nil else { return false }
+        return (try? state.sync()) != nil
     }
 
     /// Opens the data file. Nil if it is gone; the journal then says why (`settle`), and the caller looks again.
@@ -233,6 +240,8 @@ extension LocalStore {
             // Another program has removed the data file, or a power cut has: nothing is held.
             try state.remove(files.journal)
             tell(journal) { .removed($0, .lost) }
+            // The next request may publish the file without a journal, which must not come back with a power cut.
+            try state.sync()
         }
     }
 }
