@@ -24,8 +24,9 @@ import UploadModel
 //
 // The record is a journal that is not in a file of its own yet. The first request that needs the journal writes it: one
 // for a chunk that is sent again, or a test of a chunk that is held. It waits for the lock, so the publisher has ended
-// by then. From then on the upload is like any other. A crash between step 3 and step 6 leaves a record that is not marked, whose journal is settled like that of an upload whose
-// publisher died (`LocalStore.settle`). The record ends with the file, where it was put, and when it expires.
+// by then. From then on the upload is like any other. A crash between step 3 and step 6 leaves a record that is not
+// marked, whose journal is settled like that of an upload whose publisher died (`LocalStore.settle`). The record ends
+// with the file, where it was put, and when it expires.
 //
 // These uploads go by a journal although they come in one chunk:
 //
