@@ -13,15 +13,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.core]
 
 SIZE = 12 * MIB + 5
 
-# Counts the uploads in the database of resumable-recovery.js that have a handle.
-HANDLES = """
-    const done = arguments[0];
-    indexedDB.open('resumable-recovery').onsuccess = ({ target }) => {
-      const all = target.result.transaction('uploads').objectStore('uploads').getAll();
-      all.onsuccess = () => { target.result.close(); done(all.result.filter(({ handle }) => handle).length); };
-    }
-"""
-
 
 @pytest.fixture
 def file(tmp_path):
@@ -156,7 +147,7 @@ def drop_folder(browser, folder, count: int) -> None:
         (folder / f"{number}.bin").write_bytes(random_bytes(2 * MIB, seed=number))
     browser.open().slow_down(MIB // 4)
     browser.drop(folder)
-    wait_until(lambda: browser.async_script(HANDLES) == count, 10, "all handles are in the database")
+    wait_until(lambda: browser.remembered_handles() == count, 10, "all handles are in the database")
     browser.script("uploader.pause()")
     keep_permission(browser)
     browser.reload()

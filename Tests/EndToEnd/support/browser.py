@@ -15,12 +15,18 @@ from support.server import Server, wait_until
 
 __all__ = ["ROUTES", "Browser", "Traffic", "open_browser"]
 
-# Reads the database of resumable-recovery.js.
+# Reads the database of resumable-recovery.js. It must not be made by this script, which knows no structure of it.
 REMEMBERED = """
     const done = arguments[0];
-    indexedDB.open('resumable-recovery').onsuccess = ({ target }) => {
+    const opening = indexedDB.open('resumable-recovery');
+    opening.onupgradeneeded = () => opening.transaction.abort();
+    opening.onerror = () => done([]);
+    opening.onsuccess = ({ target }) => {
       const all = target.result.transaction('uploads').objectStore('uploads').getAll();
-      all.onsuccess = () => { target.result.close(); done(all.result[0]?.progress ?? -1); };
+      all.onsuccess = () => {
+        target.result.close();
+        done(all.result.map(({ progress, handle }) => ({ progress, hasHandle: Boolean(handle) })));
+      };
     }
 """
 
@@ -222,7 +228,11 @@ class Browser:
 
     def remembered(self) -> float:
         """The progress of the first unfinished file in the browser's database; -1 if there is none."""
-        return self.async_script(REMEMBERED)
+        return next((upload["progress"] for upload in self.async_script(REMEMBERED)), -1)
+
+    def remembered_handles(self) -> int:
+        """How many uploads in the browser's database have a file handle."""
+        return sum(upload["hasHandle"] for upload in self.async_script(REMEMBERED))
 
     def states(self) -> list[str]:
         return [row["state"] for row in self.rows()]
