@@ -43,8 +43,10 @@ def look(browser: Browser, name: str) -> None:
         wider = browser.script("return document.documentElement.scrollWidth - innerWidth")
         if wider > 0:
             found.append(f"{screen} {scheme}: {wider} pixels wider than the screen")
+        # Where nothing is hidden, Firefox counts the space below the letters as more than the box.
         cut = browser.script(
             """return [...document.querySelectorAll('.uploader-name')]
+              .filter((box) => getComputedStyle(box).overflowY !== 'visible')
               .filter((box) => box.scrollHeight > box.clientHeight + 1).map((box) => box.textContent)"""
         )
         if cut:
