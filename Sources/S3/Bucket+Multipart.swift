@@ -11,8 +11,8 @@ package struct ListedPart: Sendable, Equatable {
 
 /// Some of the parts of a multipart upload.
 package struct PartsPage: Sendable, Equatable {
-    /// In the order of their numbers. SeaweedFS lists a part that was sent again more than once, in no certain order, and
-    /// a page with a low limit may end between them. `modified` tells which is the newest, in whole seconds.
+    /// In the order of their numbers. SeaweedFS lists a part that was sent again more than once, in no certain order,
+    /// and a page with a low limit may end between them. `modified` tells which is the newest, in whole seconds.
     package var parts: [ListedPart]
     /// The number after which the next page begins; nil on the last page.
     package var next: Int?

@@ -1,8 +1,8 @@
 import Glibc
 import Linux
 
-/// A bucket of an engine that speaks S3, reached through one endpoint. Its calls block. They may be made from any number
-/// of threads.
+/// A bucket of an engine that speaks S3, reached through one endpoint. Its calls block. They may be made from any
+/// number of threads.
 ///
 /// Every call may be repeated without harm, so a call that fails by trouble on the way or in the engine is tried four
 /// times, in all for 40 seconds. The results and errors are values: a missing object is `S3Error.noSuchKey`.
@@ -74,8 +74,8 @@ package final class Bucket: Sendable {
 
     /// Makes a call, and repeats it while that may help.
     ///
-    /// - Parameter read: turns an answer into the result. Nil means that the answer makes no sense, for instance because
-    ///   it was cut off: the call is repeated.
+    /// - Parameter read: turns an answer into the result. Nil means that the answer makes no sense, for instance
+    ///   because it was cut off: the call is repeated.
     /// - Throws: `S3Error` for the last try.
     func perform<Result>(_ call: Call, _ read: (Answer) -> Result?) throws(S3Error) -> Result {
         let deadline = MonotonicClock.milliseconds + UInt64(limits.call)

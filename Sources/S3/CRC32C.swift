@@ -1,5 +1,5 @@
-/// The cyclic redundancy check with Castagnoli's polynomial (RFC 3720, section 12.1), eight bytes at a time: `tables[k]`
-/// moves the effect of a byte over the k bytes after it (Kounavis and Berry, 2008: slicing-by-8).
+/// The cyclic redundancy check with Castagnoli's polynomial (RFC 3720, section 12.1), eight bytes at a time:
+/// `tables[k]` moves the effect of a byte over the k bytes after it (Kounavis and Berry, 2008: slicing-by-8).
 struct CRC32C {
     private var state: UInt32 = 0xffff_ffff
 

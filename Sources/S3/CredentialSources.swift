@@ -7,8 +7,8 @@ extension Credentials {
     /// - Parameters:
     ///   - file: a file that was named explicitly, which takes precedence over the environment; nil: none was.
     ///   - variable: returns the value of a variable of the environment.
-    /// - Returns: those in `file`, else `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, else those
-    ///   in `AWS_SHARED_CREDENTIALS_FILE` or `~/.aws/credentials`. In a file, `AWS_PROFILE` names the section.
+    /// - Returns: those in `file`, else `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, else
+    ///   those in `AWS_SHARED_CREDENTIALS_FILE` or `~/.aws/credentials`. In a file, `AWS_PROFILE` names the section.
     package static func find(
         file: String?, variable: (String) -> String?
     ) throws(CredentialsError) -> Credentials {

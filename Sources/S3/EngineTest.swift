@@ -2,8 +2,8 @@ import Linux
 
 /// Finds out whether an engine can do what the object store needs, with about 150 small calls in a folder of its own.
 ///
-/// No engine is trusted by its name. Some ignore `If-None-Match`, and some fail only if several clients create an object
-/// at the same time, or at different endpoints. So the test races for objects through all endpoints.
+/// No engine is trusted by its name. Some ignore `If-None-Match`, and some fail only if several clients create an
+/// object at the same time, or at different endpoints. So the test races for objects through all endpoints.
 ///
 /// The tests of single abilities are in `EngineTest+Objects.swift` and `EngineTest+Multipart.swift`.
 package final class EngineTest {

@@ -14,8 +14,8 @@ package import UploadModel
 ///
 /// A writer holds a lock on exactly its range of the data file, and publishing takes a lock on the whole file
 /// (`Publishing`). So two writers never write to the same place, and no byte changes once the file has its final name.
-/// Locks belong to one opening of the file and end with it, so a process that dies leaves none behind. A file that comes
-/// in one chunk has its record in an attribute of its own in place of a journal (`WholeFileWriter`).
+/// Locks belong to one opening of the file and end with it, so a process that dies leaves none behind. A file that
+/// comes in one chunk has its record in an attribute of its own in place of a journal (`WholeFileWriter`).
 package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     /// The folder below the root that holds journals and unfinished data.
     package static let stateFolder = ".resumabled"

@@ -6,8 +6,8 @@ import UploadModel
 // from all others.
 
 extension LocalStore {
-    /// The first step, in bytes: a small share of the disk, but at least 1 MiB. On a disk of more than 16 GiB, the first
-    /// steps of 1000 uploads, the default limit of one client, take a sixteenth of it.
+    /// The first step, in bytes: a small share of the disk, but at least 1 MiB. On a disk of more than 16 GiB, the
+    /// first steps of 1000 uploads, the default limit of one client, take a sixteenth of it.
     private func firstStep(_ space: Space) -> UInt64 {
         max(1 << 20, min(settings.maximumFirstStep, space.total / 16_384))
     }

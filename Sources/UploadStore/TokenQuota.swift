@@ -6,15 +6,17 @@ import UploadModel
 //     <state>/tokens/<SHA-256 of owner and token id>    the uploads that were begun with the token, one line for each event
 //     <state>/tokens/complete                           there is a file for every token of which there is a journal
 //
-// An upload counts from when it is begun, whether or not its journal is still there: a finished one is forgotten when it
-// expires, or when another one of its name replaces it. The lines, with a key of 64 and a nonce of 16 hexadecimal digits:
+// An upload counts from when it is begun, whether or not its journal is still there: a finished one is forgotten when
+// it expires, or when another one of its name replaces it. The lines, with a key of 64 and a nonce of 16 hexadecimal
+// digits:
 //
 //     begun <key>               an upload of that key counts, unless one that counts is still under way
 //     failed <key>              it could not be begun after all
 //     finished <key> <nonce>    it is finished and was forgotten: the next one of that key counts again
 //
-// A client may begin an upload again that was removed before it was finished; that counts once. Lines are appended, each
-// in one write. Counting and beginning hold a lock on the file; `finished` needs none. Lines that are cut off are ignored.
+// A client may begin an upload again that was removed before it was finished; that counts once. Lines are appended,
+// each in one write. Counting and beginning hold a lock on the file; `finished` needs none. Lines that are cut off are
+// ignored.
 
 extension LocalStore {
     /// The folder for the tokens' files.
@@ -52,7 +54,8 @@ extension LocalStore {
         }
     }
 
-    /// Records that a finished upload is forgotten, or that another one is about to take its place, if it was begun with a token that has a limit.
+    /// Records that a finished upload is forgotten, or that another one is about to take its place, if it was begun
+    /// with a token that has a limit.
     func forgetToken(of header: JournalHeader, _ key: UploadKey) throws(FileError) {
         guard let tokenID = header.tokenID, let owner = header.uploadID?.owner else { return }
         let file = try state.folder(LocalStore.tokensFolder)

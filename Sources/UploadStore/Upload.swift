@@ -14,7 +14,8 @@ final class Upload: Sendable {
     let files: UploadFiles
     /// Where the finished file goes.
     let destination: Destination
-    /// The size that the request stated with which the upload was begun; nil if it stated none. Then nothing is reserved.
+    /// The size that the request stated with which the upload was begun; nil if it stated none. Then nothing is
+    /// reserved.
     let declaredSize: UInt64?
     /// Up to which offset this process has reserved the file's space (`LocalStore.prepare`).
     let reserved = Atomic<UInt64>(0)
@@ -130,8 +131,8 @@ final class Upload: Sendable {
         }
     }
 
-    /// Calls `work`, which syncs files of the upload, between the records `syncing` and `synced`: so that a later process
-    /// learns of it if this one dies before it knows whether the sync has failed.
+    /// Calls `work`, which syncs files of the upload, between the records `syncing` and `synced`: so that a later
+    /// process learns of it if this one dies before it knows whether the sync has failed.
     ///
     /// - Parameter work: gets the number of the `syncing` record, and returns records to append when it has succeeded.
     /// - Throws: `StoreError.busy` if another process has been syncing for ten seconds, or has removed the upload.

@@ -2,8 +2,8 @@ import Testing
 
 @testable import S3
 
-/// The expected signatures are those that AWS publishes: the examples for Amazon S3 ("Authenticating Requests: Using the
-/// Authorization Header"), the example of a signing key, and the test suite of Signature Version 4.
+/// The expected signatures are those that AWS publishes: the examples for Amazon S3 ("Authenticating Requests: Using
+/// the Authorization Header"), the example of a signing key, and the test suite of Signature Version 4.
 @Suite("Signatures of requests")
 struct SignerTests {
     private let signer = Signer(

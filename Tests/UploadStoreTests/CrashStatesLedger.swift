@@ -33,8 +33,8 @@ struct Ledger {
         var completed: Int?
         /// True if its name was taken.
         var isRefused = false
-        /// True if the record of the finished upload has expired, or a chunk of another file may have ended it: the next
-        /// chunk begins a new upload.
+        /// True if the record of the finished upload has expired, or a chunk of another file may have ended it: the
+        /// next chunk begins a new upload.
         var isForgotten = false
         /// The events of it that a recipient has received.
         var told: Set<String> = []
@@ -113,8 +113,8 @@ struct Ledger {
         if mayEnd { uploads[client].isForgotten = true }
     }
 
-    /// True if another upload's file may have replaced the client's file since. After a failed sync, that may also be an
-    /// upload that was complete before: it begins again with Flask's parts, whose removal was not synced.
+    /// True if another upload's file may have replaced the client's file since. After a failed sync, that may also be
+    /// an upload that was complete before: it begins again with Flask's parts, whose removal was not synced.
     func isReplaced(_ client: Int, _ plan: CrashPlan) -> Bool {
         guard plan.settings.onConflict == .replace else { return false }
         return plan.clients.indices.contains { other in

@@ -3,10 +3,11 @@ import Linux
 /// A folder, with every disk call that the store makes. `LinuxDirectory` is the real one; tests use one in memory that
 /// can lose power. Names are single path components.
 package protocol Directory: AnyObject, Sendable {
-    /// Opens a file; nil if there is none of that name. A symbolic link is never followed. A file that may only be read is
-    /// opened for reading: then writing and locking fail.
+    /// Opens a file; nil if there is none of that name. A symbolic link is never followed. A file that may only be read
+    /// is opened for reading: then writing and locking fail.
     func open(_ name: String) throws(FileError) -> (any File)?
-    /// Opens a file that is only read, and may be one that this process cannot write; nil if there is none of that name.
+    /// Opens a file that is only read, and may be one that this process cannot write; nil if there is none of that
+    /// name.
     func openForReading(_ name: String) throws(FileError) -> (any File)?
     /// Opens a file; creates an empty one if there is none.
     func create(_ name: String) throws(FileError) -> any File

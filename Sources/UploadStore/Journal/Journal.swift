@@ -77,8 +77,8 @@ struct Journal {
     static let maximumRecords = 4 << 20
     /// How many of them are left for requests that have begun, and for finishing the upload.
     private static let reservedRecords = 1 << 16
-    /// The most ranges that an upload may have held, apart from each other. A chunk that would add one has to wait until
-    /// others have closed gaps.
+    /// The most ranges that an upload may have held, apart from each other. A chunk that would add one has to wait
+    /// until others have closed gaps.
     static let maximumRanges = 1 << 16
     /// The most chunks that a file may be cut into: each needs a few records.
     static let maximumChunks: UInt64 = 1 << 20
@@ -343,8 +343,8 @@ struct Journal {
         isSyncAbandoned = !openSyncs.isSubset(of: own)
     }
 
-    /// Appends records, and `synced` for a sync that has succeeded, unless another record has closed it. If that fails, the
-    /// next `append` closes the sync.
+    /// Appends records, and `synced` for a sync that has succeeded, unless another record has closed it. If that fails,
+    /// the next `append` closes the sync.
     mutating func close(_ number: UInt64, with new: [JournalRecord] = []) throws(FileError) {
         if openSyncs.contains(number) { unclosed.insert(number) }
         if !new.isEmpty || !unclosed.isEmpty { try append(new) }

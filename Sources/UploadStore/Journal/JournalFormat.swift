@@ -66,9 +66,9 @@ import UploadModel
 //
 // A failed sync is the exception to "during one boot, every record is good": the kernel drops the changes that it could
 // not write, reads may still return them, and no later sync writes them. The process that made the sync removes the
-// upload. If it was killed before it could, its `syncing` record is still open (no `synced`, `published` or later `boot`
-// follows) and its lock on the journal is gone (`Journal.syncLock`). Then the next process copies the held ranges into a
-// new data file with a new journal (`LocalStore.salvage`).
+// upload. If it was killed before it could, its `syncing` record is still open (no `synced`, `published` or later
+// `boot` follows) and its lock on the journal is gone (`Journal.syncLock`). Then the next process copies the held
+// ranges into a new data file with a new journal (`LocalStore.salvage`).
 
 /// The start of a journal. JournalTexts.swift says what its texts mean.
 struct JournalHeader: Equatable {

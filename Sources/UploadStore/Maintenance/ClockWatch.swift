@@ -1,5 +1,5 @@
-/// Notices jumps of the wall clock between sweeps. A clock that was set forward by a year would let everything expire at
-/// once, and may be set back a minute later.
+/// Notices jumps of the wall clock between sweeps. A clock that was set forward by a year would let everything expire
+/// at once, and may be set back a minute later.
 struct ClockWatch {
     /// How far the wall clock may get ahead of the monotonic one from one sweep to the next, in seconds.
     static let tolerance: UInt64 = 3600

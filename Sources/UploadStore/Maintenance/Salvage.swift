@@ -1,10 +1,10 @@
 import Linux
 import UploadModel
 
-// Salvages an upload in whose sync a process was killed. If that sync failed, the kernel has dropped pages that it could
-// not write, and no later sync of the same file writes them. So every held range is read, compared with its checksum and
-// written to a new data file, and a new journal takes the place of the old one. Nothing that was acknowledged is lost
-// unless it cannot be read any more.
+// Salvages an upload in whose sync a process was killed. If that sync failed, the kernel has dropped pages that it
+// could not write, and no later sync of the same file writes them. So every held range is read, compared with its
+// checksum and written to a new data file, and a new journal takes the place of the old one. Nothing that was
+// acknowledged is lost unless it cannot be read any more.
 
 extension LocalStore {
     /// Salvages an upload.
@@ -32,8 +32,8 @@ extension LocalStore {
                 throw error
             }
             // From here on the new files are those of the upload. A sweep removes the old data file if this fails.
-            // The successor ends with an open sync, so if this one fails, too, the upload is salvaged again: a later sync
-            // would have nothing to write.
+            // The successor ends with an open sync, so if this one fails, too, the upload is salvaged again: a later
+            // sync would have nothing to write.
             try state.sync()
             try? successor.close(UInt64(successor.records - 1))
             try? state.remove(files.data)
@@ -51,8 +51,8 @@ extension LocalStore {
         }
     }
 
-    /// Writes the new data file and the new journal, and syncs both: ranges that were synced before must survive a power
-    /// cut now, too.
+    /// Writes the new data file and the new journal, and syncs both: ranges that were synced before must survive a
+    /// power cut now, too.
     private func copy(
         _ journal: Journal, from source: any File, _ header: JournalHeader, to files: UploadFiles, draft: String
     ) throws(FileError) -> Journal {

@@ -141,8 +141,8 @@ extension LocalStore {
     }
 
     /// True if the expiry of an upload under way should be postponed now. Not with each test: once in an eighth of its
-    /// time, or once an hour, is enough. An upload that holds nearly nothing costs its client little: tests do not postpone
-    /// its expiry.
+    /// time, or once an hour, is enough. An upload that holds nearly nothing costs its client little: tests do not
+    /// postpone its expiry.
     func isKeepAliveDue(_ journal: Journal, _ file: FileStatus) -> Bool {
         settings.expire > 0 && !journal.isPublished && file.modified + min(settings.expire / 8, 3600) <= time
             && !journal.isNearlyEmpty

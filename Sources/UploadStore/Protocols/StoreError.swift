@@ -29,7 +29,8 @@ package enum StoreError: Error, Equatable {
     /// The upload has as many separate ranges as it may have, and the chunk touches none of them. It is accepted after
     /// others have closed gaps.
     case scattered
-    /// The upload has as many records as it may have: its chunks are too small, or were sent with other bytes too often.
+    /// The upload has as many records as it may have: its chunks are too small, or were sent with other bytes too
+    /// often.
     case tooManyRecords
     /// The storage or its quota is full.
     case full(StoreCause)

@@ -14,8 +14,8 @@ package enum StoreEvent: Sendable, Equatable {
     /// After a power cut, the ranges in doubt were compared with their checksums. `lostRanges` of them were lost, and
     /// clients will send them again.
     case recovered(UploadSummary, lostRanges: Int)
-    /// An upload has as many separate ranges as it may have: chunks that touch none of them have to wait. Told once while
-    /// a process has the upload open.
+    /// An upload has as many separate ranges as it may have: chunks that touch none of them have to wait. Told once
+    /// while a process has the upload open.
     case scattered(UploadSummary)
     /// Something an operator should know although no request fails; not repeated while it lasts.
     case notice(String)

@@ -5,8 +5,8 @@ import UploadModel
 // Finds the records of files that came in one chunk (`WholeFileWriter`).
 
 extension LocalStore {
-    /// The record of an upload's finished file, which stands where the upload has put it; nil if there is none, or if it
-    /// has expired.
+    /// The record of an upload's finished file, which stands where the upload has put it; nil if there is none, or if
+    /// it has expired.
     func record(of id: UploadID) throws(StoreError) -> WholeFileRecord? {
         guard let destination = try? Destination(id, relativePath: id.path, layout: settings.layout) else { return nil }
         do throws(FileError) {

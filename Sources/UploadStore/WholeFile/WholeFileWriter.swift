@@ -36,10 +36,10 @@ import UploadModel
 //   - those whose metadata does not fit into an attribute, and all on a file system without attributes.
 //
 // Measured on ext4 without a journal, by the disk calls alone of files of 64 KiB (microseconds of a processor for each,
-// with syncs): journal and data file 304; this 150. A file without a name (O_TMPFILE) that is linked takes 150, too. But
-// the sync of the folder need not write how many names the file has, and without a journal the file system may take it
-// for a removed one after a power cut. A journal that is written and not synced, beside a record in the file, takes 174,
-// and writes a block more. One log of all uploads, with one sync for several, takes 158; but a log needs an index,
+// with syncs): journal and data file 304; this 150. A file without a name (O_TMPFILE) that is linked takes 150, too.
+// But the sync of the folder need not write how many names the file has, and without a journal the file system may take
+// it for a removed one after a power cut. A journal that is written and not synced, beside a record in the file, takes
+// 174, and writes a block more. One log of all uploads, with one sync for several, takes 158; but a log needs an index,
 // compaction, and care after a failed sync.
 
 /// Writes a chunk that is the whole file.
@@ -170,8 +170,8 @@ final class WholeFileWriter: ChunkWriter {
         return destination.path(0)
     }
 
-    /// Removes the final name. After a failed sync of the folders, a second sync alone would succeed without writing what
-    /// the first could not. The client sends the file again, and its name is a new change to write.
+    /// Removes the final name. After a failed sync of the folders, a second sync alone would succeed without writing
+    /// what the first could not. The client sends the file again, and its name is a new change to write.
     private func takeBack(from folder: any Directory, _ inode: UInt64) {
         let name = destination.filename.text
         guard (try? folder.status(name))??.inode == inode else { return }

@@ -4,8 +4,8 @@ import UploadModel
 ///
 /// The chunk may be a late duplicate: its first answer was lost, or the same file is sent again. Then every byte is the
 /// same as in the finished file, and the journal records that the range was confirmed. Or the chunk is the first
-/// difference of another file under the same identity. Then a new upload begins (`LocalStore.supersede`), and takes this
-/// chunk. Bytes are compared as they come, so nothing is kept or read twice.
+/// difference of another file under the same identity. Then a new upload begins (`LocalStore.supersede`), and takes
+/// this chunk. Bytes are compared as they come, so nothing is kept or read twice.
 final class LateDuplicateWriter: ChunkWriter {
     private let store: LocalStore
     private let upload: Upload
