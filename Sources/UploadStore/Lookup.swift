@@ -231,7 +231,7 @@ extension LocalStore {
                 if journal.boot == boot {
                     try journal.checkSyncs()
                     if journal.isSyncAbandoned, try state.status(files.data) != nil {
-                        guard let salvaged = try salvage(journal, files, key) else { return nil }
+                        guard let salvaged = try salvage(journal, files, key, destination) else { return nil }
                         journal = salvaged
                         files = UploadFiles(key: key, nonce: salvaged.header.nonce)
                     }

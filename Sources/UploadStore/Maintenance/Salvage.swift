@@ -9,9 +9,13 @@ import UploadModel
 extension LocalStore {
     /// Salvages an upload.
     ///
-    /// - Parameter found: its journal, for which `checkSyncs` has found that a sync was abandoned.
+    /// - Parameters:
+    ///   - found: its journal, for which `checkSyncs` has found that a sync was abandoned.
+    ///   - destination: where the finished file goes.
     /// - Returns: the new journal; nil if another process has changed the upload meanwhile.
-    func salvage(_ found: Journal, _ files: UploadFiles, _ key: UploadKey) throws(FileError) -> Journal? {
+    func salvage(
+        _ found: Journal, _ files: UploadFiles, _ key: UploadKey, _ destination: Destination
+    ) throws(FileError) -> Journal? {
         var journal = found
         return try journal.locked { journal throws(FileError) -> Journal? in
             guard try journal.file.status().names > 0 else { return nil }
@@ -35,6 +39,9 @@ extension LocalStore {
             // The successor ends with an open sync, so if this one fails, too, the upload is salvaged again: a later
             // sync would have nothing to write.
             try state.sync()
+            // If the sync of the file's folders failed, they are not on the disk, and another sync would not write them:
+            // publishing has to make them again.
+            destination.removeFolders(from: root)
             try? successor.close(UInt64(successor.records - 1))
             try? state.remove(files.data)
             return successor
