@@ -17,7 +17,7 @@ struct RequestHeadFile: ~Copyable {
     /// - Returns: a descriptor at offset 0, which this file keeps owning; -1, with errno set, if there is none.
     mutating func write(_ bytes: [UInt8]) -> Int32 {
         if number < 0 { number = linux_memory_file("requesthead") }
-        guard number >= 0, pwrite(number, bytes, bytes.count, 0) == bytes.count,
+        guard number >= 0, lseek(number, 0, SEEK_SET) == 0, Glibc.write(number, bytes, bytes.count) == bytes.count,
             bytes.count >= length || ftruncate(number, bytes.count) == 0, lseek(number, 0, SEEK_SET) == 0
         else { return -1 }
         length = bytes.count

@@ -50,8 +50,7 @@ extension LocalStore {
 
     /// Removes the files of earlier salvages whose process was killed. A sweep would remove them too, but only after an
     /// hour, and a server that is killed again and again would fill the disk. Nothing else creates such files while the
-    /// journal of an unfinished upload is locked, except a request that has begun to receive the file in one chunk
-    /// (`WholeFileWriter`) before there was a journal: its client has to send it again.
+    /// journal of an unfinished upload is locked.
     private func removeAbandonedCopies(_ key: UploadKey, but files: UploadFiles) throws(FileError) {
         for name in try state.names() where name.hasPrefix(key.text + "-") && name != files.data {
             try state.remove(name)
