@@ -904,7 +904,8 @@
       if (this._count > 1 && (status === 413 || this._isPermanent(request, status))) {
         // A proxy may allow less than the server behind it. As the file was cut, it may be accepted.
         parent._limitRequests(this.endByte - this.startByte);
-        return this._tryLater(request, status);
+        // Not trouble: smaller requests are sent at once.
+        return this._tryAgain();
       }
       if (!isOurs) return this._answeredByOther(request, status);
       this._foreign = 0;
@@ -2492,11 +2493,12 @@
 
     /**
      * Limits requests to the largest that was accepted, after a refused one. If that does not help, to single chunks.
+     * Requests that were sent before the limit was known may be refused as well, which says nothing new.
      * @param {number} bytes of the refused request
      */
     _limitRequests(bytes) {
-      const mayHelp = bytes > this._acceptedBytes && this._mostBytes === Infinity;
-      this._mostBytes = mayHelp ? this._acceptedBytes : 0;
+      if (bytes > this._mostBytes) return;
+      this._mostBytes = bytes > this._acceptedBytes ? this._acceptedBytes : 0;
     }
 
     /** @returns {ResumableChunk | null} */

@@ -212,6 +212,19 @@ test('after a refused larger request, requests have the largest size that was ac
   }
 });
 
+test('requests of the same size that were open at the time count as one refusal, and nothing waits', () => {
+  const { d, f, server } = begin(6000, { simultaneousUploads: 3 });
+  const sizeOf = (request) => Number(request.query.get('resumableCurrentChunkSize'));
+  while (d.open.some((request) => sizeOf(request) < 80)) server.take(d);
+  assert.equal(d.open.length, 3);
+  for (let i = 0; i < 3; i++) d.answers(413, 'too large', ours);
+  assert.deepEqual(d.open.map(sizeOf).slice(0, 3), [40, 40, 40], 'sent at once');
+  while (d.open.length > 0) server.take(d);
+  assert.ok(server.lengths.slice(-100, -30).every((length) => length === 40), String(server.lengths));
+  assert.deepEqual([server.bytes, f.isComplete(), f.trouble], [6000, true, null]);
+  assert.deepEqual(d.saw('fileRetry'), []);
+});
+
 test('if that size is refused as well, the chunks are sent one by one', () => {
   const { d, f, server } = begin(3000);
   while (Number(d.open[0].query.get('resumableChunkSize')) < 40) server.take(d);
