@@ -30,13 +30,13 @@ import socket
 import statistics
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "EndToEnd"))
 
 from support import engines, pages  # noqa: E402
 from support.client import random_bytes  # noqa: E402
+from support.relay import Relay  # noqa: E402
 from support.server import Server, wait_until  # noqa: E402
 
 MIB = 1024 * 1024
@@ -64,62 +64,18 @@ WATCH = """
 TARGETS = {"loopback": 1.3, "long": 2.5, "small": 45}
 
 
-class LongLine:
+class LongLine(Relay):
     """A port that leads to the server with a delay and a limited rate."""
 
-    def __init__(self, target: int):
-        self.target = target
-        self.free_at = 0.0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.listener.setblocking(False)
-        self.port = self.listener.getsockname()[1]
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self._run)
+    free_at = 0.0
 
-    def __enter__(self) -> "LongLine":
-        self.thread.start()
-        return self
+    async def _connect(self, server: socket.socket) -> None:
+        # The handshake takes a round trip, before which the client sends nothing.
+        await asyncio.sleep(2 * DELAY)
+        await super()._connect(server)
 
-    def __exit__(self, *_) -> None:
-        self.loop.call_soon_threadsafe(self.serving.cancel)
-        self.thread.join(10)
-
-    def _run(self) -> None:
-        self.serving = self.loop.create_task(self._serve())
-        try:
-            self.loop.run_until_complete(self.serving)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self.listener.close()
-            self.loop.close()
-
-    async def _serve(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                client, _ = await self.loop.sock_accept(self.listener)
-                group.create_task(self._connection(client))
-
-    async def _connection(self, client: socket.socket) -> None:
-        with client, socket.socket() as server:
-            client.setblocking(False)
-            server.setblocking(False)
-            try:
-                # The handshake takes a round trip, before which the client sends nothing.
-                await asyncio.sleep(2 * DELAY)
-                await self.loop.sock_connect(server, ("127.0.0.1", self.target))
-                directions = [
-                    asyncio.create_task(self._copy(client, server, is_paced=True)),
-                    asyncio.create_task(self._copy(server, client, is_paced=False)),
-                ]
-                try:
-                    await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for each in directions:
-                        each.cancel()
-                    await asyncio.gather(*directions, return_exceptions=True)
-            except OSError:
-                pass
+    def _directions(self, client: socket.socket, server: socket.socket) -> tuple:
+        return self._copy(client, server, is_paced=True), self._copy(server, client, is_paced=False)
 
     async def _copy(self, source: socket.socket, sink: socket.socket, *, is_paced: bool) -> None:
         on_way: collections.deque[tuple[float, bytes]] = collections.deque()

@@ -13,21 +13,22 @@ import asyncio
 import collections
 import queue
 import socket
-import threading
 import urllib.parse
 from collections.abc import Iterable
+
+from support.relay import Relay
 
 PIECE = 16 * 1024
 LARGE_PIECE = 256 * 1024
 ROUTES = ("/resumable_upload", "/api/photo/redeem-upload-token")
 
 
-class Line:
+class Line(Relay):
     """A loopback port that leads to another one."""
 
     def __init__(self, target: int, port: int = 0):
         """`target`: the server's port. `port`: the line's own; 0: any free one."""
-        self.target = target
+        super().__init__(target, port)
         #: Bytes a second towards the server, for all connections together; None: no limit.
         self.rate: int | None = None
         self.free_at = 0.0
@@ -35,23 +36,9 @@ class Line:
         self.requests = 0
         self.is_cut = False
         self.connections: set[asyncio.Task] = set()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
         # Accepted connections inherit both.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
-        self.listener.setblocking(False)
-        self.port = self.listener.getsockname()[1]
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> "Line":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.loop.call_soon_threadsafe(self.serving.cancel)
-        self.thread.join(10)
-        assert not self.thread.is_alive(), "the line did not end"
 
     def slow_down(self, bytes_per_second: int | None) -> None:
         def change() -> None:
@@ -72,46 +59,21 @@ class Line:
     def mend(self) -> None:
         self.is_cut = False
 
-    def _run(self) -> None:
-        try:
-            self.serving = self.loop.create_task(self._serve())
-            self.loop.run_until_complete(self.serving)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self.listener.close()
-            self.loop.close()
+    def _accept(self, client: socket.socket, group: asyncio.TaskGroup) -> asyncio.Task | None:
+        if self.is_cut:
+            client.close()
+            return None
+        connection = super()._accept(client, group)
+        self.connections.add(connection)
+        connection.add_done_callback(self.connections.discard)
+        return connection
 
-    async def _serve(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                client, _ = await self.loop.sock_accept(self.listener)
-                if self.is_cut:
-                    client.close()
-                    continue
-                connection = group.create_task(self._connection(client))
-                self.connections.add(connection)
-                connection.add_done_callback(self.connections.discard)
-
-    async def _connection(self, client: socket.socket) -> None:
-        with client, socket.socket() as server:
-            server.setblocking(False)
-            exchange = Exchange(self)
-            try:
-                await self.loop.sock_connect(server, ("127.0.0.1", self.target))
-                directions = [
-                    asyncio.create_task(self._copy(client, server, exchange.sent, paced=True)),
-                    asyncio.create_task(self._copy(server, client, exchange.received, paced=False)),
-                ]
-                try:
-                    # The connection ends in both directions when one end closes it.
-                    await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for each in directions:
-                        each.cancel()
-                    await asyncio.gather(*directions, return_exceptions=True)
-            except OSError:
-                pass
+    def _directions(self, client: socket.socket, server: socket.socket) -> tuple:
+        exchange = Exchange(self)
+        return (
+            self._copy(client, server, exchange.sent, paced=True),
+            self._copy(server, client, exchange.received, paced=False),
+        )
 
     async def _copy(self, source: socket.socket, sink: socket.socket, note, *, paced: bool) -> None:
         while content := await self.loop.sock_recv(source, PIECE if paced and self.rate else LARGE_PIECE):
