@@ -1,4 +1,4 @@
-/// What a rule of a bucket does by itself to the objects below a prefix.
+/// A rule by which a bucket removes objects below a prefix by itself.
 package struct LifecycleRule: Sendable, Equatable {
     /// Empty for all objects.
     package var prefix: String

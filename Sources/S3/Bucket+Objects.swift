@@ -1,4 +1,4 @@
-/// What an object has besides its bytes.
+/// The properties of an object besides its bytes.
 package struct ObjectHead: Sendable, Equatable {
     package var size: UInt64
     /// Not in quotes. It is an MD5 for some engines and some objects only.

@@ -16,7 +16,7 @@ final class Connection: @unchecked Sendable {
 
     deinit { curl_easy_cleanup(handle) }
 
-    /// What an exchange has sent and received so far. libcurl's callbacks find it by a pointer.
+    /// The state of an exchange: the bytes sent and received so far. libcurl's callbacks find it by a pointer.
     private final class Progress {
         let exchange: Exchange
         let handle: UnsafeMutableRawPointer

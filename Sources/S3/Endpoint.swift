@@ -44,7 +44,7 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { "\(isSecure ? "https" : "http")://\(authority)" }
 
-    /// What the `Host` header has.
+    /// The value of the `Host` header.
     var authority: String { port.map { "\(host):\($0)" } ?? host }
 
     /// True if no other machine can listen on the way.

@@ -1,10 +1,10 @@
-/// What the object store needs of an engine, in the order in which it is tested.
+/// The abilities that the object store needs of an engine, in the order in which they are tested.
 package enum EngineAbility: String, CaseIterable, Sendable, CustomStringConvertible {
     /// The endpoint answers, accepts the credentials and has the bucket.
     case reach
     /// The engine's clock and this machine's agree.
     case clock
-    /// What was put, replaced or deleted is seen so at once, by every kind of call and at every endpoint.
+    /// Every kind of call sees puts, replacements and deletions at once, at every endpoint.
     case consistency
     /// Keys with spaces, signs and letters of any script are kept as they are.
     case keys
@@ -41,7 +41,7 @@ package enum EngineAbility: String, CaseIterable, Sendable, CustomStringConverti
         }
     }
 
-    /// What is fine if the test passes.
+    /// The finding if the test passes.
     package var description: String {
         switch self {
         case .reach: "the engine answers, and the bucket is there"
@@ -63,7 +63,7 @@ package enum EngineAbility: String, CaseIterable, Sendable, CustomStringConverti
         }
     }
 
-    /// What an operator can do if the test fails.
+    /// Advice for the operator if the test fails.
     var remedy: String {
         switch self {
         case .reach: "check the endpoint, the bucket's name, the region and the credentials"
@@ -96,7 +96,7 @@ package enum EngineAbility: String, CaseIterable, Sendable, CustomStringConverti
 /// The result of a test of an ability.
 package struct EngineFinding: Sendable, Equatable {
     package let ability: EngineAbility
-    /// What was found, in addition to the ability; nil if there is nothing to add.
+    /// Details of the finding, in addition to the ability; nil if there are none.
     package var detail: String?
     /// Why the engine lacks the ability, and what to do; nil if it has the ability.
     package var shortcoming: Shortcoming?

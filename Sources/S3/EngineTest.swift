@@ -67,7 +67,7 @@ package final class EngineTest {
                 shortcoming: cause.map { EngineFinding.Shortcoming(cause: $0, remedy: remedy) }))
     }
 
-    /// What to do about an error that says more than the ability in whose test it occurred; nil if it says nothing.
+    /// Advice about an error that says more than the ability in whose test it occurred; nil if it says nothing.
     private static func remedy(for error: S3Error) -> String? {
         switch (error, error.cause?.code ?? "") {
         case (.unreachable(let cause), _) where cause.status == 0:

@@ -22,7 +22,7 @@ package enum S3Error: Error, Equatable {
     case payload(PayloadError)
 }
 
-/// What was asked for and what the engine answered. It has no credentials and no signatures.
+/// The call that failed, and the answer of the engine. It has no credentials and no signatures.
 package struct S3Cause: Sendable, Equatable, CustomStringConvertible {
     /// The name of the call in S3's documentation, such as `PutObject`.
     package var operation: String

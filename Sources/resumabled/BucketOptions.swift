@@ -25,7 +25,7 @@ struct BucketOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The engine's region. Default: AWS_REGION, or us-east-1.", valueName: "name"))
     var region: String?
 
-    @Option(help: ArgumentHelp("What the keys of all objects begin with.", valueName: "folder"))
+    @Option(help: ArgumentHelp("The folder that the keys of all objects begin with.", valueName: "folder"))
     var prefix = ""
 
     @Option(

@@ -10,7 +10,7 @@ extension SizeChangePolicy: ExpressibleByArgument {}
 struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What survives a power cut: each completed file, or each chunk that was answered with 200.",
+            "The unit that survives a power cut: each completed file, or each chunk that was answered with 200.",
             valueName: "file|chunk"))
     var durability = Durability.file
 
@@ -26,12 +26,12 @@ struct StoreOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What happens if the name of a finished file is taken.", valueName: "rename|replace|refuse"))
+            "The policy for a finished file whose name is taken.", valueName: "rename|replace|refuse"))
     var onConflict = ConflictPolicy.rename
 
     @Option(
         help: ArgumentHelp(
-            "What happens if a client states another size for an unfinished upload.", valueName: "refuse|restart"))
+            "The policy for a client that states another size for an unfinished upload.", valueName: "refuse|restart"))
     var onSizeChange = SizeChangePolicy.refuse
 
     @Option(

@@ -1,4 +1,4 @@
-"""What the page says while the server is away, and how an upload has ended, in a real Chromium."""
+"""The words of the page while the server is away, and how an upload has ended, in a real Chromium."""
 
 import re
 import time

@@ -1,5 +1,5 @@
-"""What the server would refuse is refused by the page, in a real Chromium: before any byte of the file is sent, with a
-reason in the user's language. The server reports its limits with the first test."""
+"""Files that the server would refuse are refused by the page, in a real Chromium: before any byte of the file is sent,
+with a reason in the user's language. The server reports its limits with the first test."""
 
 import pytest
 

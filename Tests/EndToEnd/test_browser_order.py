@@ -84,7 +84,7 @@ FOLDER = ".uploader-folder[data-name=album]"
 
 
 def folder(browser) -> dict:
-    """What the row of the folder shows."""
+    """The text of the folder's row."""
     return browser.script(
         """const row = document.querySelector(arguments[0]);
         return row && { state: row.querySelector('.uploader-folder-head').dataset.state,

@@ -133,7 +133,7 @@ def test_chunks_that_are_too_small_for_their_records_are_refused(tmp_path):
             answer = send(client, 2, size, 2)
             assert (answer.status, answer.outcome) == (415, "refused")
             assert answer.body == b"The file was sent in too many parts; please upload it in larger ones"
-            # What is held stays so, and a duplicate needs no record.
+            # Held ranges stay held, and a duplicate needs no record.
             assert client.test(fields_of(1, size, 2)).outcome == "held"
             assert send(client, 1, size, 2).outcome == "stored"
         assert "reason=too_many_parts" in server.program_log()

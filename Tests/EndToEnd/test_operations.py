@@ -1,4 +1,4 @@
-"""What operators see of the program: health, metrics and logs."""
+"""The program as operators see it: health, metrics and logs."""
 
 import errno
 import http.client

@@ -6,7 +6,7 @@ import Testing
 
 @testable import S3
 
-/// What `Tests/EndToEnd/support/object_store.py` has started: an engine, and the fault proxy in front of it.
+/// The engine that `Tests/EndToEnd/support/object_store.py` has started, and the fault proxy in front of it.
 private enum Engine {
     static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 
-# What each kind does.
+# The effect of each kind.
 KINDS = {
     "delay": "passes the request on after 0.2 seconds",
     "before": "closes the connection, so that the engine does not get the request",
