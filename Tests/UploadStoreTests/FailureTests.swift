@@ -130,19 +130,11 @@ import UploadModel
             run.disk.flip(byte: 2, of: data)
             try run.goOn(.newBoot)
             run.disk.fail(after: call, code: code)
-            for attempt in 0..<2 {
-                // If the store cannot be opened, the process that was there goes on.
-                if attempt > 0 { try? run.goOn(afterwards) }
-                do {
-                    let held = try run.store.held(run.id)
-                    // A range that cannot be read is missing. If a sync fails, the whole upload is removed.
-                    let unread = run.disk.failures.contains { $0.operation == "read" && $0.name.hasSuffix(".data") }
-                    let unsynced = run.disk.failures.contains { $0.operation == "sync" && $0.name.contains(".") }
-                    let expected: [ByteRange]? = unsynced ? nil : [try ByteRange(4..<8)]
-                    #expect(held == expected || unread && held == [], "call \(call): \(run.disk.failures)")
-                } catch let error as StoreError {
-                    #expect(run.disk.failures.count == 1, "call \(call): \(error)")
-                }
+            try lookTwice("call \(call)", &run, afterwards) { held, unread, disk in
+                // If a sync fails, the whole upload is removed.
+                let unsynced = disk.failures.contains { $0.operation == "sync" && $0.name.contains(".") }
+                let expected: [ByteRange]? = unsynced ? nil : [try ByteRange(4..<8)]
+                return held == expected || unread && held == []
             }
             if run.disk.failures.isEmpty {
                 #expect(call > 10)
@@ -198,22 +190,11 @@ import UploadModel
         for call in 0..<1000 {
             var run = try Run()
             for chunk in chunks[..<2] { try run.send(chunk, Self.bytes) }
-            let file = try #require(try run.store.state.open(UploadKey(run.id).journal))
-            var journal = try #require(try Journal.read(file))
-            try journal.append([.syncing])
+            try run.store.dieInSync(of: run.id)
             try run.goOn(.newProcess)
             run.disk.fail(after: call, code: code)
-            for attempt in 0..<2 {
-                // If the store cannot be opened, the process that was there goes on.
-                if attempt > 0 { try? run.goOn(afterwards) }
-                do {
-                    let held = try run.store.held(run.id)
-                    // A range that cannot be read is missing.
-                    let isRead = !run.disk.failures.contains { $0.operation == "read" && $0.name.hasSuffix(".data") }
-                    #expect(held == [try ByteRange(0..<8)] || !isRead, "call \(call): \(run.disk.failures)")
-                } catch let error as StoreError {
-                    #expect(run.disk.failures.count == 1, "call \(call): \(error)")
-                }
+            try lookTwice("call \(call)", &run, afterwards) { held, unread, _ in
+                try held == [ByteRange(0..<8)] || unread
             }
             if run.disk.failures.isEmpty {
                 #expect(call > 10)
@@ -231,9 +212,7 @@ import UploadModel
             var run = try Run()
             for chunk in Chunk.all(of: 10, size: 4)[..<2] { try run.send(chunk, Self.bytes) }
             let before = try run.dataName()
-            let file = try #require(try run.store.state.open(UploadKey(run.id).journal))
-            var journal = try #require(try Journal.read(file))
-            try journal.append([.syncing])
+            try run.store.dieInSync(of: run.id)
             try run.goOn(.newProcess)
             run.disk.die(after: call)
             _ = try? run.store.held(run.id)
@@ -252,6 +231,27 @@ import UploadModel
             }
         }
         Issue.record("the salvage never ends")
+    }
+
+    /// Asks twice which ranges are held, while a call may fail.
+    ///
+    /// - Parameter isRight: whether these ranges may be held; also gets whether a range could not be read, which then is
+    ///   missing.
+    private func lookTwice(
+        _ what: String, _ run: inout Run, _ afterwards: Afterwards,
+        _ isRight: (_ held: [ByteRange]?, _ unread: Bool, MemoryDisk) throws -> Bool
+    ) throws {
+        for attempt in 0..<2 {
+            // If the store cannot be opened, the process that was there goes on.
+            if attempt > 0 { try? run.goOn(afterwards) }
+            do {
+                let held = try run.store.held(run.id)
+                let unread = run.disk.failures.contains { $0.operation == "read" && $0.name.hasSuffix(".data") }
+                #expect(try isRight(held, unread, run.disk), "\(what): \(run.disk.failures)")
+            } catch let error as StoreError {
+                #expect(run.disk.failures.count == 1, "\(what): \(error)")
+            }
+        }
     }
 
     /// Does a step, and does it again if a call failed in it.

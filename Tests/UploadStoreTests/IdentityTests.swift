@@ -134,10 +134,7 @@ import UploadModel
         for chunk in chunks([4, 3]) { #expect(try store.send(chunk, of: first, as: id) == .duplicate) }
         let second = changed([0, 3])
         try store.send(chunks([0])[0], of: second, as: id)
-        // A process dies in a sync.
-        let file = try #require(try store.state.open(UploadKey(id).journal))
-        var journal = try #require(try Journal.read(file))
-        try journal.append([.syncing])
+        try store.dieInSync(of: id)
 
         let next = try site.store()
         #expect(try next.held(id) == [try ByteRange(0..<10)])

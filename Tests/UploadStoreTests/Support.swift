@@ -164,3 +164,12 @@ extension StoreCause {
     /// True if waiting for a lock would have made two threads wait for each other (EDEADLK).
     var isDeadlock: Bool { description.hasPrefix("cannot lock ") && description.hasSuffix(errorText(EDEADLK)) }
 }
+
+extension LocalStore {
+    /// Leaves the journal of an upload as a process that died in a sync does.
+    func dieInSync(of id: UploadID) throws {
+        let file = try #require(try state.open(UploadKey(id).journal))
+        var journal = try #require(try Journal.read(file))
+        try journal.append([.syncing])
+    }
+}
