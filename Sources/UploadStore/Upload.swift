@@ -233,7 +233,7 @@ final class Upload: Sendable {
     }
 
     /// Records that the space of the whole file is allocated: the data file has its final size from now on.
-    func isAllocated(size: UInt64) { fullSize.store(size, ordering: .relaxed) }
+    func markAllocated(size: UInt64) { fullSize.store(size, ordering: .relaxed) }
 
     /// True if a write up to `end` could hide that the data file was truncated: `checkData` has to come first.
     func mayHideTruncation(writingTo end: UInt64) -> Bool { end >= fullSize.load(ordering: .relaxed) }

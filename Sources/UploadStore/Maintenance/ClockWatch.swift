@@ -9,8 +9,8 @@ struct ClockWatch {
 
     /// True if the last sweep trusted the clock, and the wall clock has not jumped forward since.
     func agrees(wall: UInt64, monotonic: UInt64) -> Bool {
-        guard let last, wasTrusted else { return false }
-        return wall <= last.wall + (monotonic - min(monotonic, last.monotonic)) + ClockWatch.tolerance
+        guard wasTrusted, let expected = expected(at: monotonic) else { return false }
+        return wall <= expected + ClockWatch.tolerance
     }
 
     /// Compares the clocks, and remembers them for the next sweep: a clock that stays where it jumped is trusted then.
@@ -21,9 +21,14 @@ struct ClockWatch {
     ///   - newest: returns the time of the newest journal, which the first sweep compares with; nil if there is none.
     /// - Returns: false if the wall clock has jumped forward. A clock that goes back lets nothing expire early.
     mutating func isTrusted(wall: UInt64, monotonic: UInt64, newest: () -> UInt64?) -> Bool {
-        let expected = last.map { $0.wall + (monotonic - min(monotonic, $0.monotonic)) } ?? newest()
+        let expected = expected(at: monotonic) ?? newest()
         last = (wall, monotonic)
         wasTrusted = expected.map { wall <= $0 + ClockWatch.tolerance } ?? true
         return wasTrusted
+    }
+
+    /// The wall clock by the last sweep and the time that the monotonic clock has measured since; nil before the first.
+    private func expected(at monotonic: UInt64) -> UInt64? {
+        last.map { $0.wall + (monotonic - min(monotonic, $0.monotonic)) }
     }
 }
