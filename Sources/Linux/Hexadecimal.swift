@@ -5,3 +5,8 @@ extension FixedWidthInteger where Self: UnsignedInteger {
         return String(repeating: "0", count: Self.bitWidth / 4 - digits.count) + digits
     }
 }
+
+extension Collection<UInt8> {
+    /// The digits of all bytes, in order.
+    package var hexDigits: String { map(\.hexDigits).joined() }
+}

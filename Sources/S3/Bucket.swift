@@ -50,7 +50,7 @@ package final class Bucket: Sendable {
         var subject: String?
 
         /// Of no bytes.
-        static let emptyHash = hex(sha256([]))
+        static let emptyHash = sha256([]).hexDigits
 
         init(_ operation: String, _ method: String, key: String? = nil) {
             self.operation = operation
@@ -63,7 +63,7 @@ package final class Bucket: Sendable {
         func with(body: [UInt8]) -> Call {
             var call = self
             call.payload = body
-            call.hash = hex(sha256(body))
+            call.hash = sha256(body).hexDigits
             return call
         }
 
@@ -128,7 +128,7 @@ package final class Bucket: Sendable {
     /// Adds what the time of the signature is part of.
     private func signed(_ call: Call) -> Exchange {
         let authority = style == .host ? "\(name).\(endpoint.authority)" : endpoint.authority
-        let key = call.key.map { "/" + PercentEncoding.encode($0, keepsSlashes: true) }
+        let key = call.key.map { "/" + percentEncoded($0, keepsSlashes: true) }
         let path = style == .host ? key ?? "/" : "/\(name)\(key ?? "")"
         let query = Signer.query(call.query)
         let now = UInt64(clamping: time(nil))

@@ -40,7 +40,7 @@ package struct Checksum: Sendable, Equatable {
     }
 
     /// The value of `x-amz-content-sha256`.
-    var signedHash: String { kind == .sha256 ? hex(bytes) : Signer.unsignedPayload }
+    var signedHash: String { kind == .sha256 ? bytes.hexDigits : Signer.unsignedPayload }
 }
 
 /// Computes the checksum of a body that arrives in pieces.

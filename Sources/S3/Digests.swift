@@ -18,14 +18,6 @@ func hmac(_ key: [UInt8], _ text: String) -> [UInt8] {
     }
 }
 
-/// Hexadecimal digits in lower case.
-func hex(_ bytes: [UInt8]) -> String {
-    var text = [UInt8]()
-    text.reserveCapacity(2 * bytes.count)
-    for byte in bytes { for digit in [byte >> 4, byte & 15] { text.append(digit < 10 ? 0x30 + digit : 0x57 + digit) } }
-    return String(decoding: text, as: UTF8.self)
-}
-
 /// Base64 with padding (RFC 4648, section 4).
 func base64(_ bytes: [UInt8]) -> String {
     // EVP_EncodeBlock ends its text with a NUL.

@@ -50,15 +50,15 @@ final class Signer: Sendable {
         let now = Timestamp.compact(time)
         let day = now.prefix(8)
         let scope = "\(day)/\(region)/\(service)/aws4_request"
-        let text = "AWS4-HMAC-SHA256\n\(now)\n\(scope)\n\(hex(sha256(Array(canonical.utf8))))"
-        let signature = hex(hmac(key(of: day), text))
+        let text = "AWS4-HMAC-SHA256\n\(now)\n\(scope)\n\(sha256(Array(canonical.utf8)).hexDigits)"
+        let signature = hmac(key(of: day), text).hexDigits
         return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKey)/\(scope), SignedHeaders=\(names), "
             + "Signature=\(signature)"
     }
 
     /// A query in the form that is signed and sent.
     static func query(_ parameters: [(name: String, value: String)]) -> String {
-        let encoded = parameters.map { (PercentEncoding.encode($0.name), PercentEncoding.encode($0.value)) }
+        let encoded = parameters.map { (percentEncoded($0.name), percentEncoded($0.value)) }
         return encoded.sorted { $0 < $1 }.map { "\($0.0)=\($0.1)" }.joined(separator: "&")
     }
 

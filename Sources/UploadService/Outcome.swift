@@ -47,7 +47,7 @@ enum Outcome {
         switch self {
         case .stored(let receipt):
             if case .completed(let path) = receipt.effect {
-                response.headers.append(.init("X-Upload-Path", percentEncoded(path)))
+                response.headers.append(.init("X-Upload-Path", percentEncoded(path, keepsSlashes: true)))
             }
         case .allowed(let methods):
             response.headers.append(.init("Allow", methods))
@@ -98,23 +98,6 @@ package enum Refusal: String, Sendable, CaseIterable {
     case tooManyParts = "too_many_parts"
     /// Anything else.
     case other
-}
-
-/// A path whose bytes are percent-encoded, except for unreserved characters and slashes (RFC 3986, sections 2.1 and
-/// 2.3).
-func percentEncoded(_ path: String) -> String {
-    var text = ""
-    for byte in path.utf8 {
-        let isPlain =
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: "-._~/".utf8.contains(byte)
-            }
-        text += isPlain ? String(UnicodeScalar(byte)) : "%" + byte.hexDigits.uppercased()
-    }
-    return text
 }
 
 extension Response {

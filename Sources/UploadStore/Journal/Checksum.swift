@@ -35,5 +35,5 @@ func sha256Hex(_ bytes: [UInt8]) -> String {
         _ = SHA256(bytes, bytes.count, buffer.baseAddress)
         count = buffer.count
     }
-    return digest.map(\.hexDigits).joined()
+    return digest.hexDigits
 }
