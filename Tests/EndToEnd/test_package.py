@@ -303,7 +303,7 @@ def test_the_site_speaks_http2_with_the_lines_of_its_comment(installed, tmp_path
         with HTTP2Client(installed.port, certificate) as client:
             answers = client.upload(data, filename="http2.bin", identifier="http2.bin")
             assert [answer.status for answer in answers] == [200] * 3
-            answer = client.request("POST", client.route, bytes(3 * MIB), {"Content-Type": "application/octet-stream"})
+            answer = client.request("POST", client.route, bytes(9 * MIB), {"Content-Type": "application/octet-stream"})
             assert (answer.status, answer.outcome) == (415, "refused")
     finally:
         installed.stop_nginx()
