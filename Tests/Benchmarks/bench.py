@@ -17,7 +17,11 @@ import plan
 import readme
 import report
 import workloads
-from sides import SIDES
+from sides import SIDES, Before
+
+
+# The servers that `--sides` can name.
+MEASURED = {name: side for name, side in SIDES.items() if side is not Before}
 
 
 def arguments() -> argparse.Namespace:
@@ -25,7 +29,8 @@ def arguments() -> argparse.Namespace:
                                      "the Flask backend.")
     parser.add_argument("--list", action="store_true", help="print the workloads and exit")
     parser.add_argument("--only", metavar="W1,W3", help="measure these workloads")
-    parser.add_argument("--sides", metavar="ours,dav", help=f"measure these servers, of {', '.join(SIDES)}")
+    parser.add_argument("--sides", metavar="ours,dav", help=f"measure these servers, of {', '.join(MEASURED)}")
+    parser.add_argument("--before", metavar="PROGRAM", help="measure this build of resumabled, too")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: 5)")
     parser.add_argument("--small", action="store_true", help="small sizes and one round, to check the tool itself")
     parser.add_argument("--check", action="store_true", help="exit with status 1 if a target is missed")
@@ -43,6 +48,8 @@ def arguments() -> argparse.Namespace:
         options.rounds = 1
     if options.readme and (options.small or options.only or options.sides):
         parser.error("--readme needs the figures of all workloads and servers")
+    if options.before and not os.access(options.before, os.X_OK):
+        parser.error(f"--before: {options.before} is not a program")
     return options
 
 
@@ -101,7 +108,10 @@ def main() -> int:
             print(f"{workload.name}  {workload.title} ({'; '.join(SIDES[name].title for name in workload.sides)})")
         return 0
     wanted = chosen(options.only, known, "workload")
-    sides = chosen(options.sides, SIDES, "side")
+    sides = chosen(options.sides, MEASURED, "side")
+    if options.before:
+        Before.executable = options.before
+        sides.append(Before)
     disk = (options.disk or options.work).resolve()
     if measure.file_system(disk) in ("tmpfs", "ramfs"):
         raise SystemExit(f"Tests/bench: {disk} is in memory; the measurement needs a disk")
@@ -122,7 +132,8 @@ def main() -> int:
             plan.Load(options.tools / "load", pool, options.work), work, options.tools,
             settles=not options.small, touches=touches)
         for workload in wanted:
-            present = [side for side in sides if side.name in workload.sides]
+            present = [side for side in sides if side.name in workload.sides
+                       or side is Before and "ours" in workload.sides]
             if not present:
                 continue
             print(f"\n{results.add(workload, measured(bench, workload, present, options.rounds))}", flush=True)

@@ -86,7 +86,7 @@ def summarize(single: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, 
     for side in single[0]:
         summary[side] = {
             name: Spread.of([turn[side][name] for turn in single]) for name in single[0][side]}
-        for other in ("dav", "flask"):
+        for other in ("dav", "flask", "before"):
             if other == side or other not in single[0]:
                 continue
             for name in ("speed", "cpu"):
@@ -117,7 +117,7 @@ def table(workload: Workload, summary: dict[str, dict[str, Spread]]) -> str:
     columns = {
         speed: "speed", "of DAV": "speed / dav", "of Flask": "speed / flask",
         f"CPU s per {unit}: program": "program cpu", "nginx": "nginx cpu", "CPU of DAV": "cpu / dav",
-        "CPU of Flask": "cpu / flask",
+        "CPU of Flask": "cpu / flask", "of before": "speed / before", "CPU of before": "cpu / before",
         "p50 ms": "p50 ms", "p95": "p95 ms", "p99": "p99 ms", "max": "max ms",
         "peak MiB": "peak MiB", "written per byte": "written per byte",
     }

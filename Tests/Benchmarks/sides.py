@@ -141,6 +141,13 @@ class Streaming(Resumabled):
         self.nginx_options += ("--buffering", "off")
 
 
+class Before(Resumabled):
+    """Another build of the program, for a comparison with an earlier version (`--before`)."""
+
+    name = "before"
+    title = "resumabled before"
+
+
 class Dav(Side):
     """nginx's own PUT, which receives, writes and renames. Each chunk becomes a file, and nothing is synced."""
 
@@ -184,4 +191,4 @@ class Flask(Side):
         return re.sub(r"(?m)^( *)fastcgi_", r"\1proxy_", block)
 
 
-SIDES = {side.name: side for side in (Dav, Resumabled, Unsynced, Streaming, Flask)}
+SIDES = {side.name: side for side in (Dav, Resumabled, Before, Unsynced, Streaming, Flask)}

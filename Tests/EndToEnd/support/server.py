@@ -60,6 +60,9 @@ def run_program(*arguments) -> subprocess.CompletedProcess:
 
 
 class Server:
+    # The path of the program. A subclass may name another build.
+    executable = PROGRAM
+
     def __init__(
         self,
         root: pathlib.Path,
@@ -104,7 +107,7 @@ class Server:
         wait_until(self._program_listens, 10, "the program listens")
 
     def spawn_program(self, *options: str) -> subprocess.Popen:
-        arguments = [PROGRAM, "serve", "--socket", str(self.socket), "--root", str(self.root)]
+        arguments = [self.executable, "serve", "--socket", str(self.socket), "--root", str(self.root)]
         arguments += [*self.options, *options]
         environment = os.environ | self.environment
         with open(self.state / "program.log", "ab") as log:
