@@ -80,11 +80,12 @@ package struct ChunkRequest: Sendable, Equatable {
 
         let dialect = Dialect.of(parameters)
         self.dialect = dialect
-        upload = try UploadID(parameters, dialect: dialect, owner: permit.owner)
+        let path = try Self.relativePath(parameters, dialect, isUsed: usesPath)
+        upload = try UploadID(parameters, dialect: dialect, owner: permit.owner, path: path)
+        relativePath = path
         let maximumFileSize = min(maximumFileSize, permit.maximumFileSize ?? .max)
         self.maximumFileSize = maximumFileSize
         quota = permit.quota
-        relativePath = try Self.relativePath(parameters, dialect, isUsed: usesPath)
         lastModified = try dialect.lastModified.flatMap { name throws(ParameterError) in try parameters.single(name) }
             .flatMap { UInt64(decimal: $0) }.flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
         // Neither is used here, but two values would leave open which of them counts.
@@ -164,15 +165,18 @@ extension UploadID {
     ///
     /// - Throws: `ParameterError`.
     package init(_ parameters: Parameters, owner: Owner) throws(ParameterError) {
-        try self.init(parameters, dialect: Dialect.of(parameters), owner: owner)
-    }
-
-    init(_ parameters: Parameters, dialect: Dialect, owner: Owner) throws(ParameterError) {
-        guard let name = try parameters.single(dialect.filename) else { throw .missing(dialect.filename) }
-        guard let identifier = try parameters.single(dialect.identifier) else { throw .missing(dialect.identifier) }
+        let dialect = Dialect.of(parameters)
         let path = try parameters.single(dialect.relativePath).flatMap { text in
             try? RelativePath(text, parameter: dialect.relativePath)
         }
+        try self.init(parameters, dialect: dialect, owner: owner, path: path)
+    }
+
+    fileprivate init(
+        _ parameters: Parameters, dialect: Dialect, owner: Owner, path: RelativePath?
+    ) throws(ParameterError) {
+        guard let name = try parameters.single(dialect.filename) else { throw .missing(dialect.filename) }
+        guard let identifier = try parameters.single(dialect.identifier) else { throw .missing(dialect.identifier) }
         try self.init(
             identifier: identifier, filename: try FileName(name, parameter: dialect.filename), owner: owner,
             path: path, parameter: dialect.identifier)

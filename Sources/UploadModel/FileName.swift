@@ -30,7 +30,7 @@ package struct FileName: Sendable, Hashable, CustomStringConvertible {
         guard text != ".", text != "..", !text.utf8.contains(UInt8(ascii: "/")) else {
             throw .unusableName(parameter, "The file name is a path, not a name")
         }
-        let isPlain = text.utf8.count <= FileName.maximumLength && !text.unicodeScalars.contains(where: \.isControl)
+        let isPlain = text.utf8.count <= FileName.maximumLength && !text.hasControls
         sent = isPlain ? nil : text
         self.text = isPlain ? text : FileName.sanitized(text)
     }
@@ -81,6 +81,14 @@ package struct FileName: Sendable, Hashable, CustomStringConvertible {
         let suffix = text[dot...]
         guard suffix.utf8.count <= 32 else { return (text, "") }
         return (String(text[..<dot]), String(suffix))
+    }
+}
+
+extension String {
+    /// True if the text has a control character.
+    fileprivate var hasControls: Bool {
+        // Most names are ASCII, whose bytes are faster to look at.
+        utf8.contains { $0 < 0x20 || $0 > 0x7e } && unicodeScalars.contains(where: \.isControl)
     }
 }
 

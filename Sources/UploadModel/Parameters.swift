@@ -84,7 +84,14 @@ extension [Metadata.Pair] {
 
 extension String {
     /// True for the same text in the same bytes.
-    func hasBytes(of other: String) -> Bool { utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8) }
+    func hasBytes(of other: String) -> Bool {
+        guard utf8.count == other.utf8.count else { return false }
+        // Each request compares some hundred names, and a loop over two strings is slow.
+        let isSame = utf8.withContiguousStorageIfAvailable { own in
+            other.utf8.withContiguousStorageIfAvailable { own.elementsEqual($0) } ?? nil
+        }
+        return (isSame ?? nil) ?? utf8.elementsEqual(other.utf8)
+    }
 
     /// The text before `suffix`; nil if the text doesn't end with it. Compared by bytes, because the suffix's first
     /// letter may form one character with the text before it.

@@ -24,6 +24,6 @@ struct ClientKey: Sendable, Equatable {
         // An IPv4-mapped address (RFC 4291, section 2.5.5.2) belongs to one client.
         let isMapped = bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
         let network = isMapped ? bytes : Array(bytes.prefix(8))
-        name = network.map(\.hexDigits).joined()
+        name = network.hexDigits
     }
 }

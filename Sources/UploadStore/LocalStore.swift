@@ -86,8 +86,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         return try upload.look(StatusView.init)?.status(of: chunk, postponed: postponed)
     }
 
-    /// The fast path of nearly all tests: reads the journal of an open upload once. (Each read asks the kernel for the
-    /// journal's length.) Returns nil if the request states something new or there is work to do first; then the slow
+    /// The fast path of nearly all tests: reads the journal of an open upload once, because each read asks the kernel
+    /// for the journal's length while other tests of the upload wait. Returns nil if the request states something new or there is work to do first; then the slow
     /// path answers.
     private func glance(at chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
         guard case .sized(let total, _, _) = chunk.place, let upload = cache[UploadKey(chunk.upload)],
@@ -100,7 +100,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
                 && !journal.coversFile
             return isAtRest && !isKeepAliveDue(journal, file) ? StatusView(journal) : nil
         }
-        guard let view = view ?? nil, try hasData(upload) else { return nil }
+        guard let view = view ?? nil, case .undamaged = try dataState(of: upload) else { return nil }
         return view.status(of: chunk, postponed: [])
     }
 

@@ -63,15 +63,33 @@ extension LocalStore {
     /// True if the upload is finished, or its data file is there and undamaged. If not, the upload is gone afterwards.
     func hasData(_ upload: Upload) throws(StoreError) -> Bool {
         if try upload.look({ $0.isPublished }) == true { return true }
-        if let status = try onDisk({ () throws(FileError) in try state.status(upload.files.data) }) {
-            do { try upload.checkData(status) } catch {
-                guard case .untrusted = error else { throw error }
-                return false
-            }
-        } else {
+        switch try dataState(of: upload) {
+        case .undamaged: return true
+        case .damaged: return false
+        case .missing:
             _ = try openData(of: upload)
+            return try upload.look { _ in true } == true
         }
-        return try upload.look { _ in true } == true
+    }
+
+    /// What became of the data file of an upload under way.
+    enum DataState {
+        case undamaged
+        /// The upload is gone now.
+        case damaged
+        /// It has its final name, or the upload was removed, or another program has removed the file.
+        case missing
+    }
+
+    func dataState(of upload: Upload) throws(StoreError) -> DataState {
+        guard let status = try onDisk({ () throws(FileError) in try state.status(upload.files.data) }) else {
+            return .missing
+        }
+        do { try upload.checkData(status) } catch {
+            guard case .untrusted = error else { throw error }
+            return .damaged
+        }
+        return .undamaged
     }
 
     /// The upload of a chunk, which may be finished. Begins it if there is none, or one that it replaces.
