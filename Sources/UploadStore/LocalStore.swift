@@ -87,8 +87,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     }
 
     /// The fast path of nearly all tests: reads the journal of an open upload once, because each read asks the kernel
-    /// for the journal's length while other tests of the upload wait. Returns nil if the request states something new or there is work to do first; then the slow
-    /// path answers.
+    /// for the journal's length while other tests of the upload wait. Returns nil if the request states something new
+    /// or there is work to do first; then the slow path answers.
     private func glance(at chunk: ChunkRequest) throws(StoreError) -> UploadStatus? {
         guard case .sized(let total, _, _) = chunk.place, let upload = cache[UploadKey(chunk.upload)],
             settings.layout != .flat || !upload.mayHaveParts.load(ordering: .relaxed)

@@ -72,7 +72,7 @@ extension LocalStore {
         }
     }
 
-    /// What became of the data file of an upload under way.
+    /// The state of the data file of an upload under way.
     enum DataState {
         case undamaged
         /// The upload is gone now.
@@ -81,6 +81,7 @@ extension LocalStore {
         case missing
     }
 
+    /// Looks at the data file of an upload under way. Removes the upload if the file is damaged.
     func dataState(of upload: Upload) throws(StoreError) -> DataState {
         guard let status = try onDisk({ () throws(FileError) in try state.status(upload.files.data) }) else {
             return .missing

@@ -19,7 +19,6 @@ import report
 import workloads
 from sides import SIDES, Before
 
-
 # The servers that `--sides` can name.
 MEASURED = {name: side for name, side in SIDES.items() if side is not Before}
 

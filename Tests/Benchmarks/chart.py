@@ -11,7 +11,10 @@ from report import Spread
 from sides import SIDES
 
 # Okabe and Ito's palette, which colour-blind people can distinguish.
-COLOURS = {"dav": "#999999", "ours": "#0072b2", "before": "#cc79a7", "streaming": "#009e73", "unsynced": "#56b4e9", "flask": "#e69f00"}
+COLOURS = {
+    "dav": "#999999", "ours": "#0072b2", "before": "#cc79a7", "streaming": "#009e73", "unsynced": "#56b4e9",
+    "flask": "#e69f00",
+}
 PANELS = {
     "speed": "Speed (nginx DAV PUT = 1, higher is better)",
     "cpu": "Processor time (nginx DAV PUT = 1, lower is better)",
