@@ -93,14 +93,16 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         guard case .sized(let total, _, _) = chunk.place, let upload = cache[UploadKey(chunk.upload)],
             settings.layout != .flat || !upload.mayHaveParts.load(ordering: .relaxed)
         else { return nil }
-        let view = try upload.look { journal, file -> StatusView? in
+        let view = try upload.look { journal, file -> (StatusView, held: UInt64)? in
             let isSameVersion = chunk.lastModified == nil || journal.header.lastModified == chunk.lastModified
             let isAtRest =
                 journal.size == total && isSameVersion && journal.tail == nil && !journal.isPublished
                 && !journal.coversFile
-            return isAtRest && !isKeepAliveDue(journal, file) ? StatusView(journal) : nil
+            return isAtRest && !isKeepAliveDue(journal, file) ? (StatusView(journal), journal.heldEnd) : nil
         }
-        guard let view = view ?? nil, case .undamaged = try dataState(of: upload) else { return nil }
+        guard let (view, held) = view ?? nil, case .undamaged = try dataState(of: upload, held: held) else {
+            return nil
+        }
         return view.status(of: chunk, postponed: [])
     }
 
@@ -123,16 +125,14 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         for _ in 0..<LocalStore.maximumAttempts {
             let upload = try begin(chunk)
             _ = try takeOver(upload, chunk)
-            if try upload.look({ $0.isPublished }) == true {
-                guard let finished = try openFinished(upload) else {
-                    try supersede(upload, with: chunk, at: layout.offset)
-                    continue
-                }
+            let writer = try LocalWriter(store: self, upload: upload, layout: layout, metadata: chunk.metadata)
+            if let writer { return writer }
+            guard try upload.look({ $0.isPublished }) == true else { continue }
+            if let finished = try openFinished(upload) {
                 return try LateDuplicateWriter(
                     store: self, upload: upload, chunk: chunk, layout: layout, finished: finished)
             }
-            let writer = try LocalWriter(store: self, upload: upload, layout: layout, metadata: chunk.metadata)
-            if let writer { return writer }
+            try supersede(upload, with: chunk, at: layout.offset)
         }
         throw .busy
     }

@@ -82,11 +82,13 @@ extension LocalStore {
     }
 
     /// Looks at the data file of an upload under way. Removes the upload if the file is damaged.
-    func dataState(of upload: Upload) throws(StoreError) -> DataState {
+    ///
+    /// - Parameter held: `Journal.heldEnd`, if the caller has just looked at the journal.
+    func dataState(of upload: Upload, held: UInt64? = nil) throws(StoreError) -> DataState {
         guard let status = try onDisk({ () throws(FileError) in try state.status(upload.files.data) }) else {
             return .missing
         }
-        do { try upload.checkData(status) } catch {
+        do { try upload.checkData(status, held: held) } catch {
             guard case .untrusted = error else { throw error }
             return .damaged
         }

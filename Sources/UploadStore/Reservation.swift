@@ -46,7 +46,7 @@ extension LocalStore {
         try upload.checkData(try onDisk { () throws(FileError) in try data.status() })
         guard try allocate(end, for: data) else { return }
         upload.reserved.max(end, ordering: .relaxed)
-        if end == size { upload.markAllocated(size: size) }
+        upload.noteLength(end)
     }
 
     /// - Returns: false if this file system cannot reserve space.

@@ -30,9 +30,9 @@ final class Upload: Sendable {
     private let state: any Directory
     /// The data file's inode, as this process knows it; 0 until it has opened the file.
     private let dataInode = Atomic<UInt64>(0)
-    /// The whole file's size in bytes, if the data file has had that size since the upload was begun or opened, because
-    /// its space was allocated; else 0.
-    private let fullSize = Atomic<UInt64>(0)
+    /// How long the data file has been, in bytes, as far as this process knows: up to there, space was reserved or bytes
+    /// are held. Only another program can have made it shorter.
+    private let length = Atomic<UInt64>(0)
     private let journal: Lock<Journal>
     /// The journal's file, for the lock on `Journal.syncLock`.
     private let syncFile: any File
@@ -200,29 +200,32 @@ final class Upload: Sendable {
 
     // MARK: The data file
 
-    /// True unless another program has damaged the data file: it must be the same file as before, and not shorter than
-    /// the held ranges or, if its space was allocated, than the whole file. If it is damaged, none of its ranges can be
-    /// trusted, because bytes that were cut off read as zeros after the next chunk; so the upload is removed.
+    /// Makes sure that no other program has damaged the data file: it must be the same file as before, and not shorter
+    /// than it has been. If it is damaged, none of its ranges can be trusted, because bytes that were cut off read as
+    /// zeros after the next chunk; so the upload is removed.
     ///
+    /// - Parameters:
+    ///   - status: of the data file.
+    ///   - held: `Journal.heldEnd`, if the caller looked at the journal before it asked for `status`.
     /// - Throws: `StoreError.untrusted` if the upload was removed.
-    func checkData(_ status: FileStatus) throws(StoreError) {
+    func checkData(_ status: FileStatus, held: UInt64? = nil) throws(StoreError) {
+        if let held, isUndamaged(status, held: held) { return }
         let known = dataInode.compareExchange(expected: 0, desired: status.inode, ordering: .relaxed)
-        let full = fullSize.load(ordering: .relaxed)
         let isSame = known.exchanged || known.original == status.inode
-        if isSame && status.size >= full && full > 0 { return }
         guard let bounds = try look({ (held: $0.heldEnd, size: $0.size, isPublished: $0.isPublished) }),
             !bounds.isPublished
         else { return }
-        if isSame && status.size >= max(bounds.held, full) {
-            if known.exchanged, let size = bounds.size, size <= status.size {
-                fullSize.store(size, ordering: .relaxed)
-            }
+        // A file that was longer than its size is cut to that when it is published.
+        let needed = max(bounds.held, min(length.load(ordering: .relaxed), bounds.size ?? .max))
+        if isSame && status.size >= needed {
+            // The file may be longer, because another process has reserved space.
+            length.store(bounds.size.map { min($0, status.size) } ?? needed, ordering: .relaxed)
             return
         }
         let isRemoved = try journal.withLock { journal throws(StoreError) -> Bool in
             // It may have got its final name meanwhile, or have grown since `status` was read.
             guard let now = try onDisk({ () throws(FileError) in try state.status(files.data) }),
-                now.size < max(bounds.held, full) || !known.exchanged && known.original != now.inode
+                now.size < needed || !known.exchanged && known.original != now.inode
             else { return false }
             try remove(&journal)
             return true
@@ -232,11 +235,20 @@ final class Upload: Sendable {
         throw .untrusted(StoreCause(error))
     }
 
-    /// Records that the space of the whole file is allocated: the data file has its final size from now on.
-    func markAllocated(size: UInt64) { fullSize.store(size, ordering: .relaxed) }
+    /// True if the data file is known to be the same as before, and as long as it has been.
+    ///
+    /// - Parameter held: `Journal.heldEnd`, read before `status`.
+    func isUndamaged(_ status: FileStatus, held: UInt64) -> Bool {
+        status.inode == dataInode.load(ordering: .relaxed)
+            && status.size >= max(held, length.load(ordering: .relaxed))
+    }
 
-    /// True if a write up to `end` could hide that the data file was truncated: `checkData` has to come first.
-    func mayHideTruncation(writingTo end: UInt64) -> Bool { end >= fullSize.load(ordering: .relaxed) }
+    /// Remembers that the data file has that length, because space was reserved up to there or bytes are held.
+    func noteLength(_ end: UInt64) { length.max(end, ordering: .relaxed) }
+
+    /// True if a write up to `end` could hide that the data file was truncated: `checkData` has to come first. A write
+    /// that ends before leaves the file shorter than it has been.
+    func mayHideTruncation(writingTo end: UInt64) -> Bool { end >= length.load(ordering: .relaxed) }
 
     /// True if a sync failed and the upload's files could not be removed. It must stay in the cache: nothing on disk
     /// says that the upload cannot be trusted.

@@ -91,4 +91,29 @@ import UploadModel
         #expect(try next.sendAll(bytes, as: id, chunkSize: mebibyte) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
+
+    @Test("A chunk far ahead does not hide that bytes of another process were cut off", arguments: [false, true])
+    func bytesOfAnotherProcess(whileSending: Bool) throws {
+        let mebibyte = 1 << 20
+        let bytes = content(8 * mebibyte)
+        let chunks = Chunk.all(of: bytes.count, size: mebibyte)
+        try store.send(chunks[0], of: bytes, as: id)
+        try site.store().send(chunks[5], of: bytes, as: id)
+        let path = try site.dataPath(id)
+        func cut() throws {
+            let data = try site.folder.read(path)
+            try site.folder.write(Array(data[..<(5 * mebibyte + mebibyte / 2)]), to: path)
+        }
+        if !whileSending { try cut() }
+        #expect(throws: StoreError.self) {
+            let writer = try store.receive(upload: id, size: UInt64(bytes.count), layout: chunks[7].layout())
+            try writer.write(bytes[7 * mebibyte..<7 * mebibyte + mebibyte / 2])
+            if whileSending { try cut() }
+            try writer.write(bytes[(7 * mebibyte + mebibyte / 2)...])
+            _ = try writer.commit()
+        }
+        for chunk in chunks { #expect(try !store.isHeld(chunk, of: id)) }
+        #expect(try store.sendAll(bytes, as: id, chunkSize: mebibyte) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
 }

@@ -50,11 +50,19 @@ final class LocalWriter: ChunkWriter {
     private var received: UInt64 = 0
     private var scratch: [UInt8] = []
 
-    /// The journal's state for the writer's range.
+    /// The journal's state for the writer's range. It is read at once, because each look asks the kernel for the
+    /// journal's length while other threads of the upload wait.
     private struct View {
         var published: Bool
         var held: [ByteRange]
+        /// The end of everything that is held.
+        var heldEnd: UInt64
         var losses: Int
+        var mayForgetLoss: Bool
+        /// The limits of the journal that the range would pass.
+        var isTooFragmented: Bool
+        var isAtLimit: Bool
+        var isLarge: Bool
     }
 
     /// Nil if the upload was removed or finished meanwhile: then the caller starts again.
@@ -80,7 +88,7 @@ final class LocalWriter: ChunkWriter {
         var budget = WaitBudget()
         while true {
             guard let view = try look(), !view.published else { return nil }
-            guard let file = try store.openData(of: upload) else {
+            guard let file = try store.openData(of: upload, held: view.heldEnd) else {
                 // The file is being renamed at this moment, or the upload has to begin again.
                 guard budget.wait() else { throw .busy }
                 continue
@@ -90,13 +98,13 @@ final class LocalWriter: ChunkWriter {
                 try store.keepAlive(upload)
                 return .comparing(file, losses: view.losses)
             }
-            try checkJournal()
+            try checkJournal(view)
             if try claim(file) {
                 try store.prepare(file, of: upload, for: layout.range)
                 // From here on no other writer changes the range: look again.
                 guard let view = try look(), !view.published else { return nil }
                 if !isAll(view.held) {
-                    try makeLossesCertain()
+                    if view.mayForgetLoss { try makeLossesCertain() }
                     return .writing(file, held: view.held)
                 }
             } else if !budget.wait() {
@@ -106,22 +114,15 @@ final class LocalWriter: ChunkWriter {
     }
 
     /// Makes sure that the journal may record the chunk.
-    private func checkJournal() throws(StoreError) {
-        let limits = try upload.look { [range = layout.range] journal in
-            (
-                isAtLimit: journal.isAtLimit, isTooFragmented: journal.isTooFragmented(for: range),
-                isLarge: journal.position > LocalWriter.largeJournal
-            )
-        }
-        guard let limits else { throw .busy }
-        if limits.isTooFragmented {
+    private func checkJournal(_ view: View) throws(StoreError) {
+        if view.isTooFragmented {
             if !upload.isScattered.exchange(true, ordering: .relaxed) {
                 _ = try upload.look { store.tell($0) { .scattered($0) } }
             }
             throw .scattered
         }
-        if limits.isAtLimit { throw .tooManyRecords }
-        if limits.isLarge { try store.checkFloor(beforeWriting: LocalWriter.largeJournal) }
+        if view.isAtLimit { throw .tooManyRecords }
+        if view.isLarge { try store.checkFloor(beforeWriting: LocalWriter.largeJournal) }
     }
 
     /// A journal of more bytes than that may no longer take space below the minimum that is left free.
@@ -169,7 +170,10 @@ final class LocalWriter: ChunkWriter {
                 _ = try upload.change { journal throws(FileError) in try journal.append(consequence.records(journal)) }
             }
         case .writing(let file, _):
-            try record(file)
+            guard try record(file) else {
+                state = .ended
+                return Receipt(.stored)
+            }
             effect = .stored
         }
         // Unlocks the range: publishing needs a lock on the whole file.
@@ -179,7 +183,9 @@ final class LocalWriter: ChunkWriter {
     }
 
     /// Records that the range is held.
-    private func record(_ file: any File) throws(StoreError) {
+    ///
+    /// - Returns: true if the file is complete.
+    private func record(_ file: any File) throws(StoreError) -> Bool {
         guard let range = ByteRange(from: layout.offset, length: received) else { throw .busy }
         if store.settings.durability == .chunk {
             return try upload.syncing { number throws(StoreError) in
@@ -187,35 +193,35 @@ final class LocalWriter: ChunkWriter {
                     try file.sync()
                     try store.state.sync()
                 }
-                _ = try record(range, of: file, durable: number)
-                return ((), [])
+                return (try record(range, of: file, durable: number), [])
             }
         }
         let isComplete = try record(range, of: file, durable: nil)
         // If the file is complete, publishing syncs it now.
         if !isComplete { try writeBack(range.length, of: file) }
+        return isComplete
     }
 
     /// Appends the records, and syncs the journal if the records before `durable` are known to survive a power cut.
     ///
     /// - Returns: true if the file is complete.
     private func record(_ range: ByteRange, of file: any File, durable: UInt64?) throws(StoreError) -> Bool {
-        try check(file)
-        var isThere = false
-        var isComplete = false
-        let recorded = try upload.change { [value = checksum.value] journal throws(FileError) in
+        var isComplete: Bool?
+        _ = try upload.change { [value = checksum.value] journal throws(FileError) in
+            let status = try file.status()
             // Writes succeed even if the file's name was removed by another program.
-            isThere = try file.status().names > 0
-            guard isThere else { return }
+            guard status.names > 0, upload.isUndamaged(status, held: journal.heldEnd) else { return }
             var records: [JournalRecord] = durable.map { [.durable(records: $0)] } ?? []
             records += [.held(range, checksum: value)] + consequence.records(journal)
             if let description = journal.description(metadata) { records.append(description) }
             try journal.append(records)
             if durable != nil { try journal.sync() }
+            upload.noteLength(journal.heldEnd)
             isComplete = journal.coversFile
         }
-        guard recorded, isThere else { throw .busy }
-        return isComplete
+        if let isComplete { return isComplete }
+        try check(file)
+        throw .busy
     }
 
     /// How many bytes may gather before write-back starts. Less would mean more and smaller writes to the medium.
@@ -236,7 +242,10 @@ final class LocalWriter: ChunkWriter {
     private func look() throws(StoreError) -> View? {
         try upload.look { [range = layout.range] journal in
             View(
-                published: journal.isPublished, held: journal.held.intersection(range), losses: journal.losses)
+                published: journal.isPublished, held: journal.held.intersection(range), heldEnd: journal.heldEnd,
+                losses: journal.losses, mayForgetLoss: journal.mayForgetLoss,
+                isTooFragmented: journal.isTooFragmented(for: range), isAtLimit: journal.isAtLimit,
+                isLarge: journal.position > LocalWriter.largeJournal)
         }
     }
 
@@ -254,12 +263,12 @@ final class LocalWriter: ChunkWriter {
     ///
     /// - Throws: `StoreError.busy` if the upload was finished meanwhile: the chunk has to be sent again.
     private func takeOver(since losses: Int) throws(StoreError) -> any File {
-        try checkJournal()
         var budget = WaitBudget()
         while true {
             // The bytes that were compared so far must still be held, or they would mix with those written now.
             guard let view = try look(), !view.published, view.losses == losses else { throw .busy }
-            if let file = try store.openData(of: upload), try claim(file) {
+            try checkJournal(view)
+            if let file = try store.openData(of: upload, held: view.heldEnd), try claim(file) {
                 guard let view = try look(), !view.published, view.losses == losses else { throw .busy }
                 return file
             }
@@ -288,7 +297,6 @@ final class LocalWriter: ChunkWriter {
 
     /// Syncs a `lost` record that another writer has appended and may have died before syncing.
     private func makeLossesCertain() throws(StoreError) {
-        guard try upload.look({ $0.mayForgetLoss }) == true else { return }
         try upload.syncing { _ throws(StoreError) in
             _ = try upload.change { journal throws(FileError) in try journal.sync() }
             return ((), [])
@@ -300,10 +308,9 @@ final class LocalWriter: ChunkWriter {
         try onDisk { () throws(FileError) in try file.write(bytes, at: position) }
     }
 
-    /// Makes sure that no other program has changed the data file.
+    /// Makes sure that no other program has damaged the data file. If it has lost its name, `record` finds that.
     private func check(_ file: any File) throws(StoreError) {
         let status = try onDisk { () throws(FileError) in try file.status() }
-        // A file without a name is found when the chunk is recorded.
         if status.names > 0 { try upload.checkData(status) }
     }
 
