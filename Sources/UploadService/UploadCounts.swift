@@ -6,7 +6,8 @@ package struct UploadLimits: Sendable, Equatable {
     package var uploads: Int
     /// Unfinished uploads of one client.
     package var uploadsPerClient: Int
-    /// Uploads that one client may begin in a minute.
+    /// Uploads that one client may begin in a minute. Each folder that is created for a file counts as one, because it
+    /// costs the disk as much as an empty file.
     package var newPerMinute: Int
 
     /// Limits; the defaults are those of the program's options.
@@ -74,15 +75,19 @@ struct UploadCounts {
 
     /// Counts an upload that is about to begin. An upload that is counted already is admitted again.
     ///
-    /// - Parameter now: in seconds of a clock that never goes back.
-    mutating func admit(_ key: UploadKey, from client: String, at now: UInt64) throws(UploadLimitReached) {
+    /// - Parameters:
+    ///   - newFolders: how many folders have to be created for the file.
+    ///   - now: in seconds of a clock that never goes back.
+    mutating func admit(
+        _ key: UploadKey, from client: String, newFolders: Int = 0, at now: UInt64
+    ) throws(UploadLimitReached) {
         if entries[key] != nil { return }
         if isAtLimit(for: client) { removeUnbegun(at: now) }
         if limits.uploads > 0 && entries.count >= limits.uploads { throw .tooManyUploads }
         if limits.uploadsPerClient > 0 && counts[client, default: 0] >= limits.uploadsPerClient {
             throw .tooManyOfClient
         }
-        try takeFromBucket(of: client, at: now)
+        try take(1 + newFolders, fromBucketOf: client, at: now)
         insert(key, Entry(client: client, admitted: now))
     }
 
@@ -131,9 +136,13 @@ struct UploadCounts {
         }
     }
 
-    private mutating func takeFromBucket(of client: String, at now: UInt64) throws(UploadLimitReached) {
+    /// - Parameter count: more than the bucket holds empties a full one, so that no upload has to wait for ever.
+    private mutating func take(
+        _ count: Int, fromBucketOf client: String, at now: UInt64
+    ) throws(UploadLimitReached) {
         guard limits.newPerMinute > 0, !client.isEmpty else { return }
-        let (rate, full, one) = (limits.newPerMinute, limits.newPerMinute * 60, 60)
+        let (rate, full) = (limits.newPerMinute, limits.newPerMinute * 60)
+        let cost = min(count * 60, full)
         func filled(_ bucket: Bucket) -> Int {
             let seconds = now > bucket.time ? min(now - bucket.time, 60) : 0
             return min(full, bucket.level + rate * Int(seconds))
@@ -144,7 +153,7 @@ struct UploadCounts {
             if buckets.count >= UploadCounts.maximumBuckets { buckets = [:] }
         }
         let level = buckets[client].map(filled) ?? full
-        guard level >= one else { throw .tooManyNew(seconds: (one - level + rate - 1) / rate) }
-        buckets[client] = Bucket(level: level - one, time: now)
+        guard level >= cost else { throw .tooManyNew(seconds: (cost - level + rate - 1) / rate) }
+        buckets[client] = Bucket(level: level - cost, time: now)
     }
 }

@@ -42,16 +42,16 @@ package final class UploadLimiter: Sendable {
         recount()
     }
 
-    /// Called by the store before it begins an upload.
+    /// Called by the store before it begins an upload (`Admission`).
     ///
     /// - Throws: `StoreError.postponed`.
-    package func admit(_ chunk: ChunkRequest) throws(StoreError) {
+    package func admit(_ chunk: ChunkRequest, newFolders: Int) throws(StoreError) {
         let key = UploadKey(chunk.upload)
-        var refusal = admit(key, chunk.clientKey)
+        var refusal = admit(key, chunk.clientKey, newFolders)
         if let error = refusal, error.isAboutCount, isCountDue() {
             // Another process may have finished some of the uploads that are counted here.
             recount()
-            refusal = admit(key, chunk.clientKey)
+            refusal = admit(key, chunk.clientKey, newFolders)
         }
         switch refusal {
         case nil: return
@@ -73,11 +73,11 @@ package final class UploadLimiter: Sendable {
         }
     }
 
-    private func admit(_ key: UploadKey, _ client: String) -> UploadLimitReached? {
+    private func admit(_ key: UploadKey, _ client: String, _ newFolders: Int) -> UploadLimitReached? {
         let time = now()
         return state.withLock { state in
             do throws(UploadLimitReached) {
-                try state.counts.admit(key, from: client, at: time)
+                try state.counts.admit(key, from: client, newFolders: newFolders, at: time)
                 return nil
             } catch {
                 return error

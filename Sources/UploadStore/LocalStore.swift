@@ -51,7 +51,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         root: any Directory, boot: BootID, settings: StoreSettings = StoreSettings(),
         now: @escaping @Sendable () -> UInt64, elapsed: (@Sendable () -> UInt64)? = nil,
         observe: @escaping StoreObserver = { _ in },
-        admit: @escaping Admission = { _ throws(StoreError) in }
+        admit: @escaping Admission = { _, _ throws(StoreError) in }
     ) throws(StoreError) {
         self.root = root
         self.boot = boot

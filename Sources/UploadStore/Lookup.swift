@@ -103,8 +103,8 @@ extension LocalStore {
                 try makeWay(upload, contradiction)
             }
             try checkFolders()
-            try admit(chunk)
-            if let upload = try create(chunk) { return upload }
+            let destination = try admitted(chunk)
+            if let upload = try create(chunk, destination) { return upload }
         }
         throw .busy
     }
@@ -167,15 +167,13 @@ extension LocalStore {
 
     /// Begins an upload. Nil if another thread or process has begun it, or if a finished one had to be removed first:
     /// then the caller looks it up again.
-    private func create(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
-        try withTokenQuota(of: chunk) { () throws(StoreError) in try createAllowed(chunk) }
+    private func create(_ chunk: ChunkRequest, _ destination: Destination) throws(StoreError) -> Upload? {
+        try withTokenQuota(of: chunk) { () throws(StoreError) in try createAllowed(chunk, destination) }
     }
 
-    private func createAllowed(_ chunk: ChunkRequest) throws(StoreError) -> Upload? {
+    private func createAllowed(_ chunk: ChunkRequest, _ destination: Destination) throws(StoreError) -> Upload? {
         let id = chunk.upload
         let key = UploadKey(id)
-        let destination = try Destination(id, relativePath: chunk.relativePath, layout: settings.layout)
-        try checkName(destination)
         if case .sized(let total, let chunkSize, let layout) = chunk.place {
             let length = max(chunkSize, layout.lengths[0])
             let (limit, overflow) = length.multipliedReportingOverflow(by: Journal.maximumChunks)
@@ -222,13 +220,25 @@ extension LocalStore {
         return cache.keep(upload)
     }
 
-    /// Refuses a name now that would be refused when the file is finished.
-    func checkName(_ destination: Destination) throws(StoreError) {
+    /// Asks whether the upload of a chunk may be begun. Refuses a name now that would be refused when the file is
+    /// finished.
+    ///
+    /// - Returns: where its file goes.
+    func admitted(_ chunk: ChunkRequest) throws(StoreError) -> Destination {
+        let destination = try Destination(
+            chunk.upload, relativePath: chunk.relativePath, layout: settings.layout)
+        try admit(chunk, try checkName(destination))
+        return destination
+    }
+
+    /// - Returns: how many folders have to be created for the file.
+    private func checkName(_ destination: Destination) throws(StoreError) -> Int {
         do throws(FileError) {
-            guard let folder = try destination.open(from: root) else { return }
-            if settings.onConflict == .refuse, try folder.status(destination.filename.text) != nil {
+            let (folder, missing) = try destination.openExisting(from: root)
+            if missing == 0, settings.onConflict == .refuse, try folder.status(destination.filename.text) != nil {
                 throw FileError(operation: "take", name: destination.filename.text, code: EEXIST)
             }
+            return missing
         } catch {
             if error.isNotAFolder || error.code == EEXIST { throw .nameTaken }
             throw StoreError(error)

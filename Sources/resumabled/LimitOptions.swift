@@ -20,7 +20,10 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How many unfinished uploads a client may have; 0: any number.", valueName: "count"))
     var maxUploadsPerClient = 1000
 
-    @Option(help: ArgumentHelp("How many uploads a client may begin a minute; 0: any number.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "How many uploads a client may begin a minute, with the folders created for them; 0: any number.",
+            valueName: "count"))
     var maxNewUploads = 0
 
     @Option(help: ArgumentHelp("How many parameters a request may have.", valueName: "count"))

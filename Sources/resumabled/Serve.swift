@@ -205,9 +205,9 @@ struct Serve: ParsableCommand {
                 dispatcher.observe(event)
                 limiter.record(event)
             },
-            admit: { chunk throws(StoreError) in
+            admit: { chunk, newFolders throws(StoreError) in
                 // The limits come first: a client over one is not worth a request to the site.
-                try limiter.admit(chunk)
+                try limiter.admit(chunk, newFolders: newFolders)
                 try admissionHook?.admit(chunk)
             })
         // The server starts all the same: clients wait, and their uploads go on when the trouble is over.

@@ -65,6 +65,22 @@ def test_a_client_that_begins_uploads_too_fast_gets_the_time_to_wait(tmp_path):
         assert 1 <= int(answer.headers["Retry-After"]) <= 30
 
 
+def test_folders_that_are_created_for_a_file_count_as_uploads(tmp_path):
+    options = ("--layout", "tree", "--max-new-uploads", "10")
+    with Server(tmp_path / "root", options=options) as server, server.client() as client:
+
+        def whole(path: str):
+            chunk, = layout(1, 1, False)
+            return client.send(
+                parameters(chunk, identifier=path, filename="f", size=1, chunk_size=1, resumableRelativePath=path), b"x")
+
+        assert whole("a/b/c/d/f").status == 200
+        assert [whole(f"a/b/c/d/{name}").status for name in ("g", "h")] == [200, 200]
+        answer = whole("/".join("abcdefghijk") + "/f")
+        assert said(answer) == (503, "retry", b"You have begun too many uploads in a short time")
+        assert sorted(path.name for path in (tmp_path / "root/a/b/c/d").iterdir()) == ["f", "g", "h"]
+
+
 def test_each_limit_on_a_request_is_a_setting(tmp_path):
     options = ("--max-chunk-size", "1K", "--max-parameters", "17", "--max-parameter-size", "4K", "--max-header-lines", "4")
     with Server(tmp_path / "root", options=options) as server, server.client() as client:

@@ -21,7 +21,7 @@ package protocol StoreUnderTest: Sendable {
 extension StoreUnderTest {
     func open(
         _ settings: StoreSettings = StoreSettings(), observe: @escaping StoreObserver = { _ in },
-        admitting admit: @escaping Admission = { _ throws(StoreError) in }
+        admitting admit: @escaping Admission = { _, _ throws(StoreError) in }
     ) throws -> any ManagedStore & EventStore {
         try open(settings, observe: observe, admit: admit)
     }

@@ -126,7 +126,7 @@ extension Promise {
         },
         Promise("An upload that the admission hook refuses is not begun") { site in
             let asked = Collected<String>()
-            let store = try site.open(admitting: { chunk throws(StoreError) in
+            let store = try site.open(admitting: { chunk, _ throws(StoreError) in
                 asked.add(chunk.upload.identifier)
                 if chunk.upload.identifier == "bad" { throw .notAdmitted("No.") }
             })

@@ -185,7 +185,7 @@ final class MemoryStore: ManagedStore, EventStore {
     /// - Returns: the upload's number.
     func begin(_ chunk: ChunkRequest) throws(StoreError) -> UInt64 {
         if let known = try find(chunk) { return known }
-        try admit(chunk)
+        try admit(chunk, 0)
         // Another thread may have begun it while the hook was asked.
         if let known = try find(chunk) { return known }
         return try memory.contents.withLock { contents throws(StoreError) in

@@ -71,6 +71,22 @@ struct UploadLedgerTests {
         try counts.admit(key("h"), from: "y", at: 5000)
     }
 
+    @Test("count each folder that is created for a file as an upload, up to what a minute allows")
+    func newFolders() throws {
+        var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 0, newPerMinute: 6))
+        try counts.admit(key("a"), from: "x", newFolders: 3, at: 1000)
+        // Two of six are left. One takes ten seconds.
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 10)) {
+            try counts.admit(key("b"), from: "x", newFolders: 2, at: 1000)
+        }
+        try counts.admit(key("b"), from: "x", newFolders: 1, at: 1000)
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 60)) {
+            try counts.admit(key("deep"), from: "x", newFolders: 255, at: 1000)
+        }
+        try counts.admit(key("deep"), from: "x", newFolders: 255, at: 1060)
+        #expect(throws: UploadLimitReached.tooManyNew(seconds: 10)) { try counts.admit(key("c"), from: "x", at: 1060) }
+    }
+
     @Test("uploads without a known client count against no client")
     func unknownSender() throws {
         var counts = UploadCounts(UploadLimits(uploads: 0, uploadsPerClient: 1, newPerMinute: 1))
@@ -143,7 +159,10 @@ struct QuotaTests {
         let keeper = UploadLimiter(limits) { 1_700_000_000 }
         let store = try LocalStore(
             root: LinuxDirectory.root(folder.path), boot: .current, now: { UInt64(time(nil)) },
-            observe: keeper.record, admit: { chunk throws(StoreError) in try keeper.admit(chunk) })
+            observe: keeper.record,
+            admit: { chunk, newFolders throws(StoreError) in
+                try keeper.admit(chunk, newFolders: newFolders)
+            })
         keeper.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
         return (Site(store: store, folder: folder), store)
     }
@@ -228,7 +247,7 @@ struct QuotaTests {
             upload: UploadID(identifier: "c", filename: FileName("c", parameter: ""), parameter: ""), number: 1,
             place: .counted(chunks: 1))
         #expect(throws: StoreError.postponed("There are too many unfinished uploads at the moment", seconds: 30)) {
-            try next.admit(chunk)
+            try next.admit(chunk, newFolders: 0)
         }
     }
 
@@ -240,7 +259,9 @@ struct QuotaTests {
         let root = try LinuxDirectory.root(folder.path)
         let store = try LocalStore(
             root: root, boot: .current, now: { 1_700_000_000 }, observe: keeper.record,
-            admit: { chunk throws(StoreError) in try keeper.admit(chunk) })
+            admit: { chunk, newFolders throws(StoreError) in
+                try keeper.admit(chunk, newFolders: newFolders)
+            })
         keeper.count { [weak store] in try? store?.uploads().filter { $0.finished == nil }.map(\.id) }
         let ours = Site(store: store, folder: folder)
         let others = Site(store: try LocalStore(root: root, boot: .current, now: { 1_700_000_000 }), folder: folder)

@@ -66,6 +66,32 @@ import UploadModel
         #expect(site.folder.names(in: "holiday/day 1") == ["name (1).bin", "name.bin"])
     }
 
+    @Test("The admission hook learns how many folders are created for a file")
+    func newFolders() throws {
+        let asked = Collected<Int>()
+        let store = try LocalStore(
+            root: LinuxDirectory.root(site.folder.path), boot: BootID(low: 1, high: 0),
+            settings: StoreSettings(layout: .tree), now: { 1_700_000_000 },
+            admit: { _, newFolders throws(StoreError) in asked.add(newFolders) })
+        for (number, path) in ["a/b/c/name.bin", "a/b/d/name.bin", "a/b/c/name.bin", "name.bin"].enumerated() {
+            _ = try sendAll(store, identifier: "\(number)", path: path)
+        }
+        #expect(asked.all == [3, 1, 0, 0])
+    }
+
+    @Test("A finished file of other bytes that takes its place counts like a first one")
+    func newFoldersOfSuccessor() throws {
+        let asked = Collected<Int>()
+        let store = try LocalStore(
+            root: LinuxDirectory.root(site.folder.path), boot: BootID(low: 1, high: 0),
+            settings: StoreSettings(layout: .tree), now: { 1_700_000_000 },
+            admit: { _, newFolders throws(StoreError) in asked.add(newFolders) })
+        _ = try sendAll(store, path: "a/b/name.bin")
+        try site.folder.move("a", to: "elsewhere")
+        _ = try sendAll(store, path: "a/b/name.bin", bytes: content(30, seed: 2))
+        #expect(asked.all == [2, 2])
+    }
+
     @Test("A path into the store's own folder, or through a file or a symbolic link, is refused")
     func hostilePaths() throws {
         let outside = try TemporaryFolder()
@@ -97,7 +123,7 @@ import UploadModel
             return try writer.commit()
         }
         #expect(try site.folder.read("a") == [7])
-        try site.folder.remove("a")
+        try site.folder.move("a", to: "elsewhere")
         #expect(try store.status(of: request(chunks[2], path: "a/name.bin"))?.complete == true)
         #expect(try site.folder.read("a/name.bin") == bytes)
     }

@@ -236,7 +236,7 @@ import UploadModel
         let asked = Collected<String>()
         let store = try LocalStore(
             root: LinuxDirectory.root(site.folder.path), boot: BootID(low: 1, high: 0), now: { 5 },
-            admit: { chunk throws(StoreError) in
+            admit: { chunk, _ throws(StoreError) in
                 asked.add(chunk.upload.identifier)
                 if chunk.upload.identifier == "bad" { throw .notAdmitted("No.") }
             })

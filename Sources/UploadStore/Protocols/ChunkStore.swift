@@ -98,5 +98,8 @@ package struct UploadStatus: Sendable, Equatable {
 
 /// Decides whether an upload may be begun. A store may ask more than once about one upload, from several threads.
 ///
+/// - Parameters:
+///   - chunk: the request that begins it.
+///   - newFolders: how many folders the store has to create for the file.
 /// - Throws: `StoreError.notAdmitted`, `.undecided` or `.postponed`.
-package typealias Admission = @Sendable (ChunkRequest) throws(StoreError) -> Void
+package typealias Admission = @Sendable (_ chunk: ChunkRequest, _ newFolders: Int) throws(StoreError) -> Void

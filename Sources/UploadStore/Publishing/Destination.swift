@@ -32,13 +32,21 @@ struct Destination: Sendable, Equatable {
     ///
     /// - Throws: `FileError` that `isNotAFolder` also if it is the store's own folder.
     func open(from root: any Directory) throws(FileError) -> (any Directory)? {
+        let (folder, missing) = try openExisting(from: root)
+        return missing == 0 ? folder : nil
+    }
+
+    /// Opens the deepest of the folders that exists, in the same way.
+    ///
+    /// - Returns: that folder, and how many below it are missing.
+    func openExisting(from root: any Directory) throws(FileError) -> (folder: any Directory, missing: Int) {
         try checkState(root)
         var folder = root
-        for name in folders {
-            guard let next = try folder.existingFolder(name) else { return nil }
+        for (depth, name) in folders.enumerated() {
+            guard let next = try folder.existingFolder(name) else { return (folder, folders.count - depth) }
             folder = next
         }
-        return folder
+        return (folder, 0)
     }
 
     /// Opens the folder, and creates the folders that are missing.

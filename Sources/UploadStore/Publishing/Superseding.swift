@@ -71,15 +71,12 @@ extension LocalStore {
         }
         guard try upload.look({ $0.isPublished }) == true else { return }
         try checkFolders()
-        try admit(chunk)
+        _ = try admitted(chunk)
         // A new upload counts although the finished one has the same key.
         if chunk.quota != nil, let header = try upload.look({ $0.header }) {
             try onDisk { () throws(FileError) in try forgetToken(of: header, upload.key) }
         }
         try withTokenQuota(of: chunk) { () throws(StoreError) in
-            let destination = try Destination(
-                chunk.upload, relativePath: chunk.relativePath, layout: settings.layout)
-            try checkName(destination)
             try supersedeAdmitted(upload, with: chunk, at: offset)
         }
         cache.drop(upload)
