@@ -5,7 +5,7 @@ import Linux
 import Testing
 
 /// The real responder on a real socket, and a web server's side of the protocol written out in the test.
-@Suite("The FastCGI door", .serialized)
+@Suite("The FastCGI responder", .serialized)
 struct FastCGIDoor {
     /// The meta-variables (RFC 3875, section 4.1) that nginx sets and this program reads.
     private func post(_ path: String = "/resumable_upload", length: Int) -> KeyValuePairs<String, String> {
