@@ -86,7 +86,9 @@ struct Aftermath {
         guard let folder = try? MemoryDisk(state).root.folder(LocalStore.stateFolder) else { return "no journals" }
         let lines = state.stateNames.filter { $0.hasSuffix(UploadFiles.journalSuffix) }.flatMap { name in
             var records: [JournalRecord] = []
-            let journal = try? (try? folder.open(name)).flatMap { try Journal.read($0) { records.append($0) } }
+            let journal = try? (try? folder.open(name)).flatMap {
+                try Journal.read($0) { record, _ in records.append(record) }
+            }
             return [journal?.header.texts.description ?? name] + records.map { "    \($0)" }
         }
         return lines.joined(separator: "\n")

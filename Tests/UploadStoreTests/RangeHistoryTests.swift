@@ -31,6 +31,12 @@ import UploadModel
             var current = ByteRangeSet()
             for step in result.current { current.insert(step.range) }
             for range in set.ranges { #expect(current.contains(range)) }
+            // The remaining ranges are those bytes, each once.
+            let remaining = history.remaining().flatMap(\.ranges)
+            var all = ByteRangeSet()
+            for range in remaining { all.insert(range) }
+            #expect(all == set)
+            #expect(remaining.reduce(0) { $0 + $1.length } == set.count)
         }
     }
 

@@ -128,9 +128,9 @@ struct Journal {
 
     /// Reads the journal in `file`; nil if it has no valid header.
     ///
-    /// - Parameter visit: called with every record.
+    /// - Parameter visit: called with every record and its number.
     static func read(
-        _ file: any File, visit: (JournalRecord) -> Void = { _ in }
+        _ file: any File, visit: (_ record: JournalRecord, _ number: Int) -> Void = { _, _ in }
     ) throws(FileError) -> Journal? {
         guard let (header, length) = try JournalHeader.decode(file) else { return nil }
         var journal = Journal(file: file, header: header, headerLength: length)
@@ -152,7 +152,9 @@ struct Journal {
 
     /// Reads the records that other processes have appended. Needs no lock: a record that is being written is not valid
     /// yet.
-    mutating func refresh(visit: (JournalRecord) -> Void = { _ in }) throws(FileError) {
+    mutating func refresh(
+        visit: (_ record: JournalRecord, _ number: Int) -> Void = { _, _ in }
+    ) throws(FileError) {
         // Long enough for any record with its payload.
         let window = JournalRecord.maximumPayload + 4096
         var history = RangeHistory()
@@ -163,7 +165,7 @@ struct Journal {
             while let (record, count) = bytes.withUnsafeBytes({ bytes in
                 JournalRecord.decode(UnsafeRawBufferPointer(rebasing: bytes[start...]), seed: seed)
             }) {
-                visit(record)
+                visit(record, records)
                 if !collect(record, in: &history) { apply(record, count: count) }
                 // As many as there are ranges already: so all of them are sorted a few times, and not in each batch.
                 if history.steps.count >= max(Journal.batch, held.ranges.count) {

@@ -28,10 +28,28 @@ struct RangeHistory {
     /// nothing is removed, all of them: bytes that are added twice are the same.)
     func result() -> (held: ByteRangeSet, current: [Step]) {
         if isOnlyAdding { return (added(to: ByteRangeSet()), steps.filter { $0.checksum != nil }) }
-        let bounds = steps.flatMap { [$0.range.start, $0.range.end] }.sorted()
-        let byStart = steps.indices.sorted { steps[$0].range.start < steps[$1].range.start }
         var held = ByteRangeSet()
         var isCurrent = [Bool](repeating: false, count: steps.count)
+        visitPieces { step, range in
+            held.insert(range)
+            isCurrent[step] = true
+        }
+        return (held, steps.indices.filter { isCurrent[$0] && steps[$0].checksum != nil }.map { steps[$0] })
+    }
+
+    /// The steps whose bytes were not all removed or added again later, each with the ranges of which that is true, in
+    /// order.
+    func remaining() -> [(step: Step, ranges: [ByteRange])] {
+        var sets: [Int: ByteRangeSet] = [:]
+        visitPieces { step, range in sets[step, default: ByteRangeSet()].insert(range) }
+        return sets.sorted { $0.key < $1.key }.map { (steps[$0.key], $0.value.ranges) }
+    }
+
+    /// Calls `visit` with the pieces that are held in the end, in order of their places, and the index of the step that
+    /// has added each last.
+    private func visitPieces(_ visit: (_ step: Int, _ range: ByteRange) -> Void) {
+        let bounds = steps.flatMap { [$0.range.start, $0.range.end] }.sorted()
+        let byStart = steps.indices.sorted { steps[$0].range.start < steps[$1].range.start }
         var next = 0
         /// The steps whose ranges began before the bound, the latest on top.
         var begun = Heap()
@@ -44,10 +62,8 @@ struct RangeHistory {
             guard let latest = begun.largest, steps[latest].isHeld, let range = ByteRange(from: start, to: end) else {
                 continue
             }
-            held.insert(range)
-            isCurrent[latest] = true
+            visit(latest, range)
         }
-        return (held, steps.indices.filter { isCurrent[$0] && steps[$0].checksum != nil }.map { steps[$0] })
     }
 
     /// The ranges of a set and those of all steps, which remove nothing.

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import UploadModel
 
@@ -62,11 +63,14 @@ extension LocalStore {
     private func copy(
         _ journal: Journal, from source: any File, _ header: JournalHeader, to files: UploadFiles, draft: String
     ) throws(FileError) -> Journal {
+        let space = try root.space()
+        guard space.free >= journal.held.count, space.free - journal.held.count >= settings.minimumFree else {
+            throw FileError(operation: "write", name: files.data, code: ENOSPC)
+        }
         let data = try state.create(files.data)
-        if let size = header.size { _ = try data.reserve(size) }
         var records = journal.facts
-        for range in try Journal.recordedRanges(in: journal.file) where try data.copy(range, from: source) {
-            records.append(range.record)
+        for range in try Journal.recordedRanges(in: journal.file) {
+            records += try data.copy(range, from: source)
         }
         var successor = try Journal.begin(try state.create(draft), header: header, boot: boot)
         try successor.append(records)
@@ -78,15 +82,18 @@ extension LocalStore {
     }
 }
 
-/// A held or provisional range. The checksum is nil if its bytes were synced before they were recorded.
+/// A held or provisional range as it was recorded.
 private struct SalvagedRange {
     let range: ByteRange
+    /// Nil if its bytes were synced before they were recorded.
     let checksum: UInt64?
+    /// The parts of the range that are held because of this record. The others were lost or recorded again since.
+    let remaining: [ByteRange]
+    /// True if all bytes of the range are held, because of this record or of others.
+    var isHeld = true
+    /// True if the bytes were synced after they were recorded.
+    var isDurable = false
     var isProvisional = false
-
-    var record: JournalRecord {
-        checksum.map { .held(range, checksum: $0, isProvisional: isProvisional) } ?? .adopted(range)
-    }
 }
 
 extension Journal {
@@ -100,43 +107,72 @@ extension Journal {
         return facts
     }
 
-    /// The ranges that the journal in `file` records as held, in order, without those of which bytes were lost since:
-    /// their checksums do not fit any more. The provisional ones come last.
+    /// The ranges that the journal in `file` records as held, in order. The provisional ones come last.
     fileprivate static func recordedRanges(in file: any File) throws(FileError) -> [SalvagedRange] {
-        var ranges: [SalvagedRange] = []
-        let journal = try read(file) { record in
+        var history = RangeHistory()
+        var durable: UInt64 = 0
+        let journal = try read(file) { record, number in
+            func add(_ range: ByteRange, isHeld: Bool, checksum: UInt64? = nil) {
+                history.append(.init(range: range, isHeld: isHeld, checksum: checksum, number: number))
+            }
             switch record {
-            case .held(let range, let checksum, isProvisional: false):
-                ranges.append(SalvagedRange(range: range, checksum: checksum))
-            case .adopted(let range): ranges.append(SalvagedRange(range: range, checksum: nil))
-            case .lost(let lost): ranges.removeAll { $0.range.overlaps(lost) }
+            case .held(let range, let checksum, isProvisional: false): add(range, isHeld: true, checksum: checksum)
+            case .adopted(let range): add(range, isHeld: true)
+            case .lost(let range): add(range, isHeld: false)
+            case .durable(let number): durable = max(durable, number)
             default: break
             }
         }
-        let provisional = (journal?.provisional ?? []).map {
-            SalvagedRange(range: $0.range, checksum: $0.checksum, isProvisional: true)
+        guard let journal else { return [] }
+        let ranges = history.remaining().map { step, remaining in
+            SalvagedRange(
+                range: step.range, checksum: step.checksum, remaining: remaining,
+                isHeld: journal.held.contains(step.range), isDurable: step.number < durable)
         }
-        return ranges + provisional
+        return ranges
+            + journal.provisional.map {
+                SalvagedRange(range: $0.range, checksum: $0.checksum, remaining: [$0.range], isProvisional: true)
+            }
     }
 }
 
 extension File {
+    /// Writes a recorded range of another file to the same place in this one.
+    ///
+    /// - Returns: the records for the new journal; none if the other file does not have the bytes any more.
+    fileprivate func copy(_ record: SalvagedRange, from source: any File) throws(FileError) -> [JournalRecord] {
+        guard let checksum = try copy(record.range, from: source) else { return [] }
+        guard let recorded = record.checksum else { return record.remaining.map { .adopted($0) } }
+        if checksum == recorded && record.isHeld {
+            return [.held(record.range, checksum: checksum, isProvisional: record.isProvisional)]
+        }
+        // The recorded checksum is of bytes that were replaced since. Those around them were synced before that
+        // (`LocalWriter`).
+        var records: [JournalRecord] = []
+        if record.isDurable && record.remaining != [record.range] {
+            for range in record.remaining {
+                if let checksum = try copy(range, from: source) { records.append(.held(range, checksum: checksum)) }
+            }
+        }
+        return records
+    }
+
     /// Writes the bytes of a range of another file to the same place in this one. Never shares its blocks.
     ///
-    /// - Returns: false if the other file does not have the bytes any more.
-    fileprivate func copy(_ record: SalvagedRange, from source: any File) throws(FileError) -> Bool {
-        guard let checksum = Checksum() else { return false }
+    /// - Returns: their checksum; nil if they cannot be read.
+    private func copy(_ range: ByteRange, from source: any File) throws(FileError) -> UInt64? {
+        guard let checksum = Checksum() else { return nil }
         return try withCopyBuffer { buffer throws(FileError) in
-            var position = record.range.start
-            while position < record.range.end {
-                let wanted = Int(min(UInt64(buffer.count), record.range.end - position))
+            var position = range.start
+            while position < range.end {
+                let wanted = Int(min(UInt64(buffer.count), range.end - position))
                 let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
-                guard (try? source.read(into: piece, at: position)) == wanted else { return false }
+                guard (try? source.read(into: piece, at: position)) == wanted else { return nil }
                 checksum.update(UnsafeRawBufferPointer(piece))
                 try write(UnsafeRawBufferPointer(piece), at: position)
                 position += UInt64(wanted)
             }
-            return record.checksum == nil || record.checksum == checksum.value
+            return checksum.value
         }
     }
 }

@@ -54,7 +54,7 @@ extension LocalStore {
 
     /// The journal in a file. If it isn't valid, another process may be writing it: it is read again after a moment.
     private func settledJournal(
-        _ file: any File, visit: (JournalRecord) -> Void = { _ in }
+        _ file: any File, visit: (_ record: JournalRecord, _ number: Int) -> Void = { _, _ in }
     ) throws(FileError) -> Journal? {
         if let journal = try Journal.read(file, visit: visit) { return journal }
         usleep(100_000)
@@ -68,7 +68,7 @@ extension LocalStore {
     private func verify(journal name: String, _ report: inout VerifyReport) throws(FileError) -> String? {
         guard let file = try state.openToInspect(name) else { return nil }
         var steps: [RangeHistory.Step] = []
-        let journal = try settledJournal(file) { record in
+        let journal = try settledJournal(file) { record, _ in
             switch record {
             case .held(let range, let checksum, _):
                 steps.append(.init(range: range, isHeld: true, checksum: checksum, number: steps.count))
