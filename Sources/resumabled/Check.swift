@@ -19,7 +19,7 @@ struct Check: ParsableCommand {
             has no --bucket yet.
             """)
 
-    @OptionGroup var settings: Serve
+    @OptionGroup var settings: ServeOptions
 
     @OptionGroup(title: "Options of a bucket")
     var objects: BucketOptions
@@ -62,7 +62,7 @@ struct CheckReport {
     }
 }
 
-extension Serve {
+extension ServeOptions {
     /// The parser has checked the options. This checks the files that they name, and variables that name no option.
     fileprivate func checkSettings(_ report: inout CheckReport) {
         do {

@@ -1,7 +1,7 @@
 import Glibc
 import UploadStore
 
-extension Serve {
+extension ServeOptions {
     /// Checks the folder of the finished files and of the unfinished uploads.
     func checkStore(_ root: String, _ report: inout CheckReport) {
         for finding in diagnoseStore(root) {

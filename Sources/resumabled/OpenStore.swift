@@ -7,7 +7,7 @@ import UploadStore
 // The one place where the program chooses its store. Everything else goes through the protocols in
 // UploadStore/Protocols.
 
-extension Serve {
+extension ServeOptions {
     /// Opens the store that the options describe, and makes it first if there is none.
     ///
     /// - Parameters:

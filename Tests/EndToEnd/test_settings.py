@@ -104,6 +104,14 @@ def test_an_error_on_the_command_line_does_not_name_a_variable(tmp_path):
         "--root", tmp_path / "root", RESUMABLED_THREADS=0, RESUMABLED_MIN_FREE="1M").stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "check", "status", "sweep", "verify", "events list", "token"])
+def test_an_error_on_the_command_line_shows_how_to_use_that_command(command):
+    done = subprocess.run([PROGRAM, *command.split()], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 64
+    assert f"Usage: resumabled {command} " in done.stderr, done.stderr
+    assert f"See 'resumabled {command} --help'" in done.stderr, done.stderr
+
+
 def test_an_empty_variable_sets_nothing(server):
     server.stop_program()
     server.environment = {variable(option["name"]): "" for option in OPTIONS}
