@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int linux_rename_no_replace(int from_directory, const char *from, int to_directory, const char *to) {
@@ -30,6 +31,18 @@ int linux_unlock(int descriptor, int64_t offset, int64_t length) {
 int linux_open_nameless(int directory) {
     return openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
+
+static const char attribute[] = "user.resumabled";
+
+int linux_set_attribute(int descriptor, const void *bytes, size_t length) {
+    return fsetxattr(descriptor, attribute, bytes, length, 0);
+}
+
+ssize_t linux_get_attribute(int descriptor, void *bytes, size_t length) {
+    return fgetxattr(descriptor, attribute, bytes, length);
+}
+
+int linux_remove_attribute(int descriptor) { return fremovexattr(descriptor, attribute); }
 
 int linux_reserve(int descriptor, int64_t size) { return fallocate(descriptor, 0, 0, size); }
 

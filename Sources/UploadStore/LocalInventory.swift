@@ -2,6 +2,15 @@ import UploadModel
 
 extension LocalStore {
     package func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+        try visitJournals(visit)
+        try visitRecords { visit(UploadSummary($0, layout: settings.layout)) }
+    }
+
+    package func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+        try visitJournals { if $0.isUnderWay { visit($0) } }
+    }
+
+    private func visitJournals(_ visit: (UploadSummary) -> Void) throws(StoreError) {
         var failure: StoreError?
         var isAnyRead = false
         for name in try journals() {

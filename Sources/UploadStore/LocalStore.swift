@@ -14,7 +14,8 @@ package import UploadModel
 ///
 /// A writer holds a lock on exactly its range of the data file, and publishing takes a lock on the whole file
 /// (`Publishing`). So two writers never write to the same place, and no byte changes once the file has its final name.
-/// Locks belong to one opening of the file and end with it, so a process that dies leaves none behind.
+/// Locks belong to one opening of the file and end with it, so a process that dies leaves none behind. A file that
+/// comes in one chunk has its record in an attribute of its own in place of a journal (`WholeFileWriter`).
 package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     /// The folder below the root that holds journals and unfinished data.
     package static let stateFolder = ".resumabled"
@@ -36,6 +37,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     let clocks = Lock(ClockWatch())
     /// When the free space was looked at last (`relieve`), in seconds of the monotonic clock.
     let looked = Lock<UInt64>(0)
+    /// False once the file system has turned out to lack what `WholeFileWriter` needs.
+    let canKeepRecords = Atomic(true)
 
     /// Opens the store in `root`.
     ///
@@ -117,6 +120,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     package func receive(_ chunk: ChunkRequest) throws(StoreError) -> any ChunkWriter {
         let chunk = identified(chunk)
         guard case .sized(_, _, let layout) = chunk.place else { return try CountedWriter(store: self, chunk: chunk) }
+        if let writer = try WholeFileWriter(store: self, chunk: chunk) { return writer }
         return try writer(chunk, layout: layout)
     }
 
@@ -157,6 +161,7 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
             }
         }
         for upload in rest { attempt { () throws(StoreError) in try finish(upload) } }
+        attempt { () throws(StoreError) in try removeAbandonedData() }
         return failures
     }
 

@@ -31,15 +31,14 @@ extension LocalStore {
             guard let file = try state.open(key.journal) else { return nil }
             return try Journal.read(file)
         }
-        guard let journal else { return try findWithoutPath(id) }
-        return try adopt(journal, id, key).map(cache.keep)
+        if let journal { return try adopt(journal, id, key).map(cache.keep) }
+        if let journal = try journalFromFile(of: id, key) { return try adopt(journal, id, key).map(cache.keep) }
+        return try findWithoutPath(id)
     }
 
     /// An upload with the same path that an earlier release began: then the path was not part of the identity.
     private func findWithoutPath(_ id: UploadID) throws(StoreError) -> Upload? {
-        guard let path = id.path else { return nil }
-        var older = id
-        older.path = nil
+        guard let path = id.path, let older = id.withoutPath else { return nil }
         guard let upload = try find(older), try upload.look({ $0.header.relativePath }) == path else { return nil }
         return upload
     }
@@ -193,6 +192,12 @@ extension LocalStore {
             // Another request was faster.
             if old != nil { return nil }
             guard try onDisk({ () throws(FileError) in try file.status().names > 0 }) else { return nil }
+            // The file may have been published in one chunk before the journal had its name (`WholeFileWriter`).
+            let record = try record(of: id)
+            if let record, chunk.isOfFile(of: record.size) {
+                try onDisk { () throws(FileError) in try state.remove(key.journal) }
+                return nil
+            }
             // The file is new, or a process died while it began the upload: no chunk was acknowledged.
             do throws(StoreError) {
                 // The journal is created first and removed last. So a process that dies in between leaves no data file
@@ -204,6 +209,7 @@ extension LocalStore {
                 let data = try onDisk { () throws(FileError) in try state.create(files.data) }
                 if let size = header.size { reserved = try reserve(size, for: data, isWritten: chunk.isWholeFile) }
                 tell(journal) { .begun($0) }
+                if let record { removeRecord(of: record.header, (0, record.inode)) }
                 return journal
             } catch {
                 // Leave nothing behind.
@@ -312,6 +318,23 @@ private func onDiskLocked<Result>(
     _ = try onDisk { () throws(FileError) in try file.lock(offset: 0, length: 1, wait: true) }
     defer { file.unlock(offset: 0, length: 1) }
     return try work()
+}
+
+extension ChunkRequest {
+    /// False if the client states another size of the file.
+    fileprivate func isOfFile(of size: UInt64) -> Bool {
+        if case .sized(let total, _, _) = place { total == size } else { true }
+    }
+}
+
+extension UploadID {
+    /// The same upload as earlier releases knew it; nil if it has no path.
+    var withoutPath: UploadID? {
+        guard path != nil else { return nil }
+        var older = self
+        older.path = nil
+        return older
+    }
 }
 
 extension Journal {

@@ -199,6 +199,10 @@ package final class ReopeningStore: ManagedStore, EventStore {
         try current().visitUploads(visit)
     }
 
+    package func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+        try current().visitUnfinished(visit)
+    }
+
     package func countUnderWay() throws(StoreError) -> Int {
         try current().countUnderWay()
     }

@@ -19,12 +19,22 @@ extension LocalStore {
     /// - Returns: up to which offset no chunk has to look at the free space.
     /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
     func reserve(_ size: UInt64, for data: any File, isWritten: Bool) throws(StoreError) -> UInt64 {
-        let space = try onDisk { () throws(FileError) in try root.space() }
-        guard size <= space.total else { throw .neverFits(size: size) }
-        try checkFloor(size, space)
+        let space = try checkSpace(for: size)
         if isWritten { return size }
         let step = min(size, firstStep(space))
         return try allocate(step, for: data) ? step : 0
+    }
+
+    /// Checks that there is space for a new file.
+    ///
+    /// - Returns: the space that there is before it.
+    /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
+    @discardableResult
+    func checkSpace(for size: UInt64) throws(StoreError) -> Space {
+        let space = try onDisk { () throws(FileError) in try root.space() }
+        guard size <= space.total else { throw .neverFits(size: size) }
+        try checkFloor(size, space)
+        return space
     }
 
     /// Makes sure that a chunk finds space: nothing has to be done up to `Upload.reserved`. Behind that, the minimum of

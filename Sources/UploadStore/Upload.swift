@@ -269,6 +269,8 @@ final class Upload: Sendable {
                 guard try journal.file.status().names > 0 else { return }
                 try state.remove(files.data)
                 try state.remove(files.journal)
+                // The next request may publish the file without a journal, which must not come back with a power cut.
+                try? state.sync()
                 let touched = (try? journal.file.status())?.modified ?? journal.header.begun
                 if let summary = UploadSummary(journal, touched: touched, layout: .flat) {
                     observe(.removed(summary, .lost))

@@ -216,6 +216,8 @@ class BothServers(RuleBasedStateMachine):
         self.finals: dict[tuple[str, str], Finished] = {}
         #: Files that Flask could not make.
         self.only_ours: set[str] = set()
+        #: The uploads that our server has begun and not finished.
+        self.recorded: set[tuple[str, str]] = set()
 
     def teardown(self):
         try:
@@ -353,9 +355,13 @@ class BothServers(RuleBasedStateMachine):
             plan = Plan(f"each {shape}", f"{self.prefix}{shape}", random_bytes(20), 6, force=True, sized=True)
             self.send_in_another_shape(plan, 0, shape)
             self.the_finished_files_are_the_same()
-        empty = Plan("each", f"{self.prefix}empty", b"", 6, force=True, sized=True)
-        self.send_other_bytes(empty, 0, b"other")
-        self.test(empty, 0, "GET")
+        # An empty file is begun by a refused chunk if its name is taken; else nothing is known of it.
+        self.send(Plan("other", f"{self.prefix}taken", random_bytes(6), 6, force=True, sized=True), 0)
+        for name in ("empty", "taken"):
+            empty = Plan("each", f"{self.prefix}{name}", b"", 6, force=True, sized=True)
+            self.send_other_bytes(empty, 0, b"other")
+            self.test(empty, 0, "GET")
+            self.the_finished_files_are_the_same()
         self.send(Plan("../up", f"{self.prefix}up", random_bytes(20), 6, force=True, sized=True), 0)
         self.send(Plan("i" * 300, f"{self.prefix}long", random_bytes(20), 20, force=True, sized=True), 0)
         for length in (20, 14):
@@ -419,8 +425,9 @@ class BothServers(RuleBasedStateMachine):
                 self.finals[request.upload].confirmed[request.number] = request.content
             elif request.sizes and all(each.begins for each in expected if each.ours != 200):
                 if not is_over:
-                    self.begun(request)
-                    self.forget_what_was_lost(plan, request)
+                    if self.is_recorded(request):
+                        self.begun(request)
+                        self.forget_what_was_lost(plan, request)
                 elif self.has_begun_anew(request):
                     self.begin_anew(request)
         else:
@@ -474,6 +481,13 @@ class BothServers(RuleBasedStateMachine):
             return len(request.content)
         return next(iter(self.world.siblings(request)), None)
 
+    def is_recorded(self, request: Request) -> bool:
+        """Whether a refused chunk has begun its upload. Nothing is known of a file in one chunk before it is complete,
+        unless the upload has begun already, or its name is taken."""
+        is_whole = request.settled_lengths == [request.sizes[0]]
+        is_taken = request.filename in self.finished_by_flask() or request.filename in self.only_ours
+        return not is_whole or is_taken or request.upload in self.recorded
+
     def has_begun_anew(self, request: Request) -> bool:
         """Whether a refused chunk of a finished file has begun another file: our server compares the bytes while they
         arrive, so that depends on how they arrive."""
@@ -503,6 +517,7 @@ class BothServers(RuleBasedStateMachine):
             # Flask has made the folder, and fails at the file.
             put_back(PAIR.sandbox, before)
             self.world.begun.pop(upload, None)
+            self.recorded.discard(upload)
             self.world.finished[upload] = len(request.content)
             self.finals[upload] = Finished(request.content, chunk_size)
             self.only_ours.add(filename)
@@ -534,10 +549,12 @@ class BothServers(RuleBasedStateMachine):
         self.world.finished[upload] = len(content)
         self.finals[upload] = Finished(content, chunk_size)
         self.world.begun.pop(upload, None)
+        self.recorded.discard(upload)
 
     def begun(self, request: Request) -> None:
         """Records that the upload has begun. A finished one of another size is forgotten."""
         self.world.finished.pop(request.upload, None)
+        self.recorded.add(request.upload)
         if request.sizes:
             self.world.begun[request.upload] = request.sizes[0]
 

@@ -507,6 +507,36 @@ package final class MemoryFile: File {
         }
     }
 
+    package func attribute() throws(FileError) -> [UInt8]? {
+        try disk.call(process, "read the attribute of", name) { state in state.nodes[self.node]?.file.attribute }
+    }
+
+    package func setAttribute(_ bytes: [UInt8]) throws(FileError) -> Bool {
+        try disk.call(process, "set the attribute of", name) { state in
+            state.nodes[self.node]?.file.setAttribute(bytes)
+            state.changes += 1
+            return true
+        }
+    }
+
+    package func removeAttribute() throws(FileError) {
+        try disk.call(process, "remove the attribute of", name) { state throws(FileError) in
+            guard state.nodes[self.node]?.file.attribute != nil else {
+                throw FileError(operation: "remove the attribute of", name: self.name, code: ENODATA)
+            }
+            state.nodes[self.node]?.file.setAttribute(nil)
+            state.changes += 1
+        }
+    }
+
+    package func syncWithAttribute() throws(FileError) {
+        try disk.call(process, "sync", name, torn: { $0.failSync(of: self.opening) }) { state throws(FileError) in
+            try state.report(to: self.opening, self.name)
+            state.syncFile(self.node)
+            state.nodes[self.node]?.file.syncAttribute()
+        }
+    }
+
     package func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
         try disk.call(process, "lock", name) { state throws(FileError) in
             let range = offset..<(length == 0 ? .max : offset + length)

@@ -7,6 +7,7 @@ import TestSupport
 //
 //   - each write is kept, lost, or torn at odd bytes; the file's size may have grown although the bytes are lost;
 //   - each change of the size is kept or lost;
+//   - of the changes of its attribute, the first few are kept;
 //   - of the changes of one name, the first few are kept, in order;
 //   - a rename leaves the old name, the new one, or both, but never neither.
 //
@@ -28,6 +29,10 @@ package struct FileContent {
     private var unsynced: [Change] = []
     /// Blocks that a failed sync has lost.
     private var spoiled: Set<UInt64> = []
+    /// The attribute, as it is read.
+    package private(set) var attribute: [UInt8]?
+    private var attributeOnMedium: [UInt8]?
+    private var unsyncedAttributes: [[UInt8]?] = []
 
     package var size: UInt64 { seen.count }
     /// All bytes. Of a huge file only the first, which show that it is none of the tests' files.
@@ -45,6 +50,16 @@ package struct FileContent {
         unsynced.append(.resize(size))
     }
 
+    package mutating func setAttribute(_ bytes: [UInt8]?) {
+        attribute = bytes
+        unsyncedAttributes.append(bytes)
+    }
+
+    package mutating func syncAttribute() {
+        if let latest = unsyncedAttributes.last { attributeOnMedium = latest }
+        unsyncedAttributes = []
+    }
+
     package mutating func sync() {
         if spoiled.isEmpty {
             medium = seen
@@ -57,10 +72,11 @@ package struct FileContent {
     package mutating func failSync() {
         for change in unsynced { spoiled.formUnion(FileContent.blocks(change)) }
         unsynced = []
+        unsyncedAttributes = []
     }
 
     /// How many changes a power cut may keep or lose.
-    package var doubts: Int { unsynced.count }
+    package var doubts: Int { unsynced.count + unsyncedAttributes.count }
 
     package mutating func cut(_ mood: inout Mood) {
         for change in unsynced where !isSpoiled(change) {
@@ -74,12 +90,19 @@ package struct FileContent {
                 if end > medium.count { medium.resize(to: end) }
             }
         }
-        self = FileContent(seen: medium, medium: medium)
+        for bytes in unsyncedAttributes {
+            guard mood.keeps() else { break }
+            attributeOnMedium = bytes
+        }
+        self = FileContent(medium, attribute: attributeOnMedium)
     }
 
-    private init(seen: SparseBytes, medium: SparseBytes) {
-        self.seen = seen
+    /// A file that is on the medium.
+    private init(_ medium: SparseBytes, attribute: [UInt8]?) {
+        seen = medium
         self.medium = medium
+        self.attribute = attribute
+        attributeOnMedium = attribute
     }
 
     package init() {}

@@ -93,7 +93,10 @@ extension CrashPlan.Client {
             self.id.path = relativePath
         }
         let cut = Cut.allCases.randomElement(using: &generator) ?? .forced
-        chunks = Chunk.all(of: size, size: Int.random(in: 11...30, using: &generator), cut)
+        // The generator of its own keeps the other clients of a seed as they are.
+        var whole = SplitMix64(seed: ~seed)
+        let isInOneChunk = whole.next() >> 32 % 3 == 0
+        chunks = Chunk.all(of: size, size: isInOneChunk ? 200 : Int.random(in: 11...30, using: &generator), cut)
         dialect = CrashPlan.Dialect.allCases.randomElement(using: &generator) ?? .sized
         leavesLengthsOpen = chance(40)
         let file = content(size, seed: generator.next())

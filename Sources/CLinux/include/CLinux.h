@@ -24,6 +24,11 @@ int linux_unlock(int descriptor, int64_t offset, int64_t length);
 /// open(2) with O_TMPFILE: a file without a name in that directory, which is removed when it is closed.
 int linux_open_nameless(int directory);
 
+/// fsetxattr(2), fgetxattr(2), fremovexattr(2) of `user.resumabled`.
+int linux_set_attribute(int descriptor, const void *bytes, size_t length);
+ssize_t linux_get_attribute(int descriptor, void *bytes, size_t length);
+int linux_remove_attribute(int descriptor);
+
 /// fallocate(2) of the first `size` bytes, which makes the file that long. EOPNOTSUPP: the file system does not support
 /// it.
 int linux_reserve(int descriptor, int64_t size);

@@ -288,6 +288,7 @@ extension LocalStore {
         try forgetToken(of: journal.header, key)
         try keepEvents(of: journal, key)
         try state.remove(key.journal)
+        removeRecord(of: journal.header, journal.finalName)
     }
 
     /// Keeps what is still owed of a finished upload whose journal is about to go. The journal is locked.

@@ -9,6 +9,9 @@ extension FileError {
     /// True if there was no space: on the disk, in the quota, or under the process's file size limit.
     var isFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 
+    /// True if another program's entry has the name of a finished file, or has made the file unreadable.
+    var isOfAnotherProgram: Bool { isNotAFolder || [EACCES, EPERM, ENXIO, ENODEV, EISDIR].contains(code) }
+
     /// True if the name of a folder belongs to something else, or to a symbolic link.
     var isNotAFolder: Bool { code == ENOTDIR || code == ELOOP }
 }

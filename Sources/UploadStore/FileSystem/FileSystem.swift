@@ -68,6 +68,15 @@ package protocol File: AnyObject, Sendable {
     func touch(_ time: UInt64) throws(FileError)
     /// Syncs the file: its bytes and size, as they are now, survive a power cut.
     func sync() throws(FileError)
+    /// The file's extended attribute that belongs to the store; nil if it has none.
+    func attribute() throws(FileError) -> [UInt8]?
+    /// Sets that attribute, in place of the one that the file has.
+    /// - Returns: false if the file system does not support attributes, or none of that length.
+    func setAttribute(_ bytes: [UInt8]) throws(FileError) -> Bool
+    /// Removes that attribute. Fails if the file has none.
+    func removeAttribute() throws(FileError)
+    /// Syncs the file and its attribute. `sync` need not sync the attribute.
+    func syncWithAttribute() throws(FileError)
     /// Locks a range against other openings, until it is unlocked or this opening is closed. Length 0 means up to any
     /// end.
     /// - Returns: false if another opening has locked a part of it and `wait` is false.

@@ -112,6 +112,45 @@ final class LinuxFile: File {
         try attempt("sync", name) { fdatasync(descriptor.number) }
     }
 
+    func attribute() throws(FileError) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: LinuxFile.maximumAttribute)
+        do {
+            let count = try bytes.withMutableBytes { buffer throws(FileError) in
+                try attempt("read the attribute of", name) {
+                    linux_get_attribute(descriptor.number, buffer.baseAddress, buffer.count)
+                }
+            }
+            bytes.removeLast(bytes.count - count)
+            return bytes
+        } catch {
+            // ERANGE: it is longer than any that the store writes.
+            if [ENODATA, ENOTSUP, EPERM, EACCES, ENOSYS, ERANGE].contains(error.code) { return nil }
+            throw error
+        }
+    }
+
+    /// The longest attribute in bytes: the limit of ext4 with blocks of the usual size.
+    private static let maximumAttribute = 4096
+
+    func setAttribute(_ bytes: [UInt8]) throws(FileError) -> Bool {
+        do {
+            try attempt("set the attribute of", name) { linux_set_attribute(descriptor.number, bytes, bytes.count) }
+            return true
+        } catch {
+            // ENOSPC: ext4 says so if an attribute is too long for it.
+            if [ENOTSUP, ENOSYS, EPERM, E2BIG, ERANGE, ENOSPC, EDQUOT].contains(error.code) { return false }
+            throw error
+        }
+    }
+
+    func removeAttribute() throws(FileError) {
+        try attempt("remove the attribute of", name) { linux_remove_attribute(descriptor.number) }
+    }
+
+    func syncWithAttribute() throws(FileError) {
+        try attempt("sync", name) { fsync(descriptor.number) }
+    }
+
     func lock(offset: UInt64, length: UInt64, wait: Bool) throws(FileError) -> Bool {
         do {
             try attempt("lock", name) { linux_lock(descriptor.number, Int64(offset), Int64(length), wait) }

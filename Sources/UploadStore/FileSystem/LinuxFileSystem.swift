@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Synchronization
 
 /// Makes a system call, again if a signal interrupts it. Throws `errno` if the result is negative.
 @discardableResult
@@ -20,6 +21,10 @@ func attempt<Result: SignedInteger>(
 package final class LinuxDirectory: Directory {
     let descriptor: Descriptor
     private let name: String
+    /// The folder's inode, once `isCurrent` has asked for it; 0 before.
+    private let inode = Atomic<UInt64>(0)
+    /// The device that `inode` is on.
+    private let deviceOfInode = Atomic<UInt64>(0)
 
     private init(_ descriptor: consuming Descriptor, name: String) {
         self.descriptor = descriptor
@@ -200,9 +205,7 @@ package final class LinuxDirectory: Directory {
 
     package func isCurrent(in parent: (any Directory)?) throws(FileError) -> Bool {
         let parent = parent as? LinuxDirectory
-        var (own, found) = (stat(), stat())
-        // The number of a removed folder is not used again while the folder is open.
-        try attempt("look at", name) { fstat(descriptor.number, &own) }
+        var found = stat()
         do {
             try attempt("look at", name) {
                 fstatat(parent?.descriptor.number ?? AT_FDCWD, name, &found, parent == nil ? 0 : AT_SYMLINK_NOFOLLOW)
@@ -211,7 +214,15 @@ package final class LinuxDirectory: Directory {
             if error.code == ENOENT || error.isNotAFolder { return false }
             throw error
         }
-        return own.st_dev == found.st_dev && own.st_ino == found.st_ino
+        // The number of a removed folder is not used again while the folder is open.
+        if inode.load(ordering: .acquiring) == 0 {
+            var own = stat()
+            try attempt("look at", name) { fstat(descriptor.number, &own) }
+            deviceOfInode.store(UInt64(own.st_dev), ordering: .relaxed)
+            inode.store(UInt64(own.st_ino), ordering: .releasing)
+        }
+        return deviceOfInode.load(ordering: .relaxed) == UInt64(found.st_dev)
+            && inode.load(ordering: .acquiring) == UInt64(found.st_ino)
     }
 
     package func space() throws(FileError) -> Space {

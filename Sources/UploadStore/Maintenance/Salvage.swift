@@ -51,7 +51,8 @@ extension LocalStore {
 
     /// Removes the files of earlier salvages whose process was killed. A sweep would remove them too, but only after an
     /// hour, and a server that is killed again and again would fill the disk. Nothing else creates such files while the
-    /// journal of an unfinished upload is locked.
+    /// journal of an unfinished upload is locked, except a request that has begun to receive the file in one chunk
+    /// before there was a journal: it goes by the journal if its data file has lost its name (`WholeFileWriter`).
     private func removeAbandonedCopies(_ key: UploadKey, but files: UploadFiles) throws(FileError) {
         for name in try state.names() where name.hasPrefix(key.text + "-") && name != files.data {
             try state.remove(name)

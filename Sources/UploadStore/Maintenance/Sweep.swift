@@ -116,7 +116,10 @@ extension LocalStore {
     func removeIfQuiet(_ upload: Upload, seconds: UInt64, cause: RemovalCause) throws(StoreError) -> Bool {
         try onDisk { () throws(FileError) in
             guard let file = try state.open(upload.files.journal) else { return true }
-            return try remove(upload.files, file, unusedFor: seconds, cause: cause) != nil
+            guard try remove(upload.files, file, unusedFor: seconds, cause: cause) != nil else { return false }
+            // The next request may publish the file without a journal, which must not come back with a power cut.
+            try state.sync()
+            return true
         }
     }
 

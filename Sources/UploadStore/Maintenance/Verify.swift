@@ -49,6 +49,9 @@ extension LocalStore {
         {
             return false
         }
+        guard let file = try state.openToInspect(data) else { return false }
+        // A file that is being received in one chunk is locked. One that may only be read cannot be locked.
+        guard (try? file.lock(offset: 0, length: 0, wait: false)) != false else { return false }
         return try state.status(data) != nil
     }
 

@@ -8,11 +8,18 @@ package protocol UploadInventory: Sendable {
     /// - Throws: `StoreError` if the store cannot list its uploads.
     func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError)
 
+    /// Calls `visit` once for each unfinished upload, as `visitUploads` does. May cost much less.
+    func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError)
+
     /// Returns how many uploads are unfinished, whichever process takes them. Costs much less than a visit.
     func countUnderWay() throws(StoreError) -> Int
 }
 
 extension UploadInventory {
+    package func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+        try visitUploads { if $0.isUnderWay { visit($0) } }
+    }
+
     /// Returns all uploads in the order in which they were begun.
     package func uploads() throws(StoreError) -> [UploadSummary] {
         var uploads: [UploadSummary] = []
@@ -24,7 +31,7 @@ extension UploadInventory {
     /// Returns the unfinished uploads in the order in which they were begun.
     package func uploadsUnderWay() throws(StoreError) -> [UploadSummary] {
         var uploads: [UploadSummary] = []
-        try visitUploads { if $0.isUnderWay { uploads.append($0) } }
+        try visitUnfinished { uploads.append($0) }
         uploads.sort { $0.isBegunBefore($1) }
         return uploads
     }

@@ -121,7 +121,7 @@ extension LocalStore {
         if let summary = UploadSummary(journal, touched: time, layout: settings.layout) { observe(event(summary)) }
     }
 
-    private func folder(for destination: Destination) throws(StoreError) -> any Directory {
+    func folder(for destination: Destination) throws(StoreError) -> any Directory {
         do { return try destination.make(from: root) } catch {
             if error.isNotAFolder { throw .nameTaken }
             throw StoreError(error)
@@ -242,6 +242,8 @@ extension LocalStore {
             // Another program has removed the data file, or a power cut has: nothing is held.
             try state.remove(files.journal)
             tell(journal) { .removed($0, .lost) }
+            // The next request may publish the file without a journal, which must not come back with a power cut.
+            try state.sync()
         }
     }
 }

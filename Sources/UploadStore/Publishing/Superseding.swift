@@ -108,6 +108,7 @@ extension LocalStore {
                 try successor.append(inheritance.records)
                 tell(successor) { .begun($0) }
                 _ = try state.rename(draft, to: state, as: upload.files.journal, replacing: true)
+                removeRecord(of: journal.header, journal.finalName)
             }
             if inheritance.isIncomplete {
                 throw .untrusted(StoreCause("the finished file of the upload is gone, and chunks of it were confirmed"))
