@@ -11,22 +11,35 @@ final class Connection {
     private static let lastHeadMilliseconds: UInt64 = 1000
     /// The time limit of one read or write.
     private static let transferSeconds = 120
+    /// The longest answer in bytes, without the 32 that FastCGI adds, that fits into the smallest buffer that Linux gives
+    /// a socket: half of 4608 bytes (unix(7), socket(7), `SO_SNDBUF`).
+    private static let shortAnswer = 2048
     /// How much is read at once while the kind of the next bytes is unknown: content has to be copied from there.
     private static let probeBytes = 16 << 10
 
     private let descriptor: Descriptor
     private let memory: UnsafeMutableRawBufferPointer
+    /// True once a read has the time limit. It is set before the first read that has to wait: usually all of a short
+    /// request is there.
+    private var isReadingLimited = false
     /// Where the bytes are that have been read and not been used yet.
     private var unread = 0..<0
 
     /// - Parameter memory: at least `RequestHead.maximumBytes`.
     init(_ descriptor: consuming Descriptor, memory: UnsafeMutableRawBufferPointer) {
-        var time = timeval(tv_sec: Connection.transferSeconds, tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor.number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
-        }
         self.descriptor = descriptor
         self.memory = memory
+    }
+
+    /// Prepares the connection for an answer of so many bytes. A short one fits into the socket's buffer at once, so
+    /// that sending it cannot wait.
+    func prepareToSend(_ count: Int) {
+        if count > Connection.shortAnswer { Connection.limit(SO_SNDTIMEO, descriptor.number) }
+    }
+
+    private static func limit(_ option: Int32, _ number: Int32) {
+        var time = timeval(tv_sec: transferSeconds, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
     }
 
     /// Its descriptor. Only this connection closes it.
@@ -42,7 +55,18 @@ final class Connection {
     func drop(_ count: Int) { unread = unread.lowerBound + min(count, unread.count)..<unread.upperBound }
 
     /// Reads more bytes behind the unread ones; false at the end of the connection.
-    func fill() -> Bool { fill(0) ?? false }
+    func fill() -> Bool {
+        if !isReadingLimited {
+            if let isOpen = fillAtOnce() { return isOpen }
+            limitReading()
+        }
+        return fill(0) ?? false
+    }
+
+    private func limitReading() {
+        Connection.limit(SO_RCVTIMEO, descriptor.number)
+        isReadingLimited = true
+    }
 
     /// The same without waiting; nil if there are no bytes yet.
     private func fillAtOnce() -> Bool? { fill(Int32(MSG_DONTWAIT)) }
@@ -70,9 +94,16 @@ final class Connection {
     ///
     /// - Returns: how many bytes were read; 0 at the end of the connection.
     func receive(into pieces: UnsafeBufferPointer<iovec>) -> Int {
+        var message = msghdr()
+        message.msg_iov = UnsafeMutablePointer(mutating: pieces.baseAddress)
+        message.msg_iovlen = pieces.count
         while true {
-            let count = readv(descriptor.number, pieces.baseAddress, Int32(pieces.count))
-            if count >= 0 || errno != EINTR { return max(0, count) }
+            let count = recvmsg(descriptor.number, &message, isReadingLimited ? 0 : Int32(MSG_DONTWAIT))
+            if count < 0 && errno == EAGAIN && !isReadingLimited {
+                limitReading()
+            } else if count >= 0 || errno != EINTR {
+                return max(0, count)
+            }
         }
     }
 

@@ -29,8 +29,11 @@ struct FastCGIBody: RequestBody {
     private var state = State.between
     /// How much content the current record had at its start.
     private var recordLength = 0
-    /// True once a record has had the same length as the one before it.
+    /// True if the next record is expected to have the same length: once one has had the length of the one before it,
+    /// and from the start if the body is so short that reading too much costs less than another system call.
     private var isSteady = false
+    /// The longest such body in bytes.
+    private static let shortBody: UInt64 = 128 << 10
 
     /// - Parameters:
     ///   - request: the request's number in the records.
@@ -40,6 +43,9 @@ struct FastCGIBody: RequestBody {
         self.request = request
         self.announced = announced
     }
+
+    /// True if the body is known to be short.
+    private var isShort: Bool { announced.map { $0 <= FastCGIBody.shortBody } ?? false }
 
     /// A web server that goes away leaves the stream without its end. One whose client goes away may end the stream too
     /// early. So both the end and the count are checked.
@@ -61,7 +67,7 @@ struct FastCGIBody: RequestBody {
                     state = .failed
                     continue
                 }
-                isSteady = head.content == recordLength
+                isSteady = isShort || head.content == recordLength
                 recordLength = head.content
                 state = head.content == 0 ? .ended : .record(content: head.content, padding: head.padding)
             case .record(0, 0):

@@ -33,12 +33,15 @@ extension Request {
 }
 
 extension Response {
-    /// Writes the response in CGI's form (RFC 3875, section 6).
-    func write(to stream: UnsafeMutablePointer<FCGX_Stream>, withBody: Bool) {
+    /// Writes the response to a connection, in CGI's form (RFC 3875, section 6).
+    ///
+    /// - Parameter stream: libfcgi's stream of that connection.
+    func write(to stream: UnsafeMutablePointer<FCGX_Stream>, _ connection: Connection, withBody: Bool) {
         var head = "Status: \(status) \(reason)\r\n"
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
         if status != 204 { head += "Content-Length: \(body.count)\r\n" }
         head += "\r\n"
+        connection.prepareToSend(head.utf8.count + (withBody ? body.count : 0))
         head.withUTF8 { put(UnsafeRawBufferPointer($0), to: stream) }
         if withBody { body.withUnsafeBytes { put($0, to: stream) } }
     }

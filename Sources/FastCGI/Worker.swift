@@ -151,6 +151,6 @@ final class Worker: Sendable {
         var body = FastCGIBody(connection, request: number, announced: request.contentLength)
         let response = handler.respond(to: request, body: &body, using: buffer)
         body.drain(through: buffer, limit: drainLimit)
-        response.write(to: pointer.pointee.out, withBody: request.method != .head)
+        response.write(to: pointer.pointee.out, connection, withBody: request.method != .head)
     }
 }

@@ -68,7 +68,8 @@ package final class UploadLimiter: Sendable {
     package func record(_ event: StoreEvent) {
         switch event {
         case .begun(let upload): state.withLock { $0.counts.begun(UploadKey(upload.id)) }
-        case .finished(let upload), .removed(let upload, _): state.withLock { $0.counts.ended(UploadKey(upload.id)) }
+        case .finished(let upload), .received(let upload), .removed(let upload, _):
+            state.withLock { $0.counts.ended(UploadKey(upload.id)) }
         case .forgotten, .recovered, .scattered, .notice: break
         }
     }

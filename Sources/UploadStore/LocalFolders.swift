@@ -9,6 +9,15 @@ extension LocalStore {
         }
     }
 
+    /// Checks that the path of the root still leads to the open folder.
+    ///
+    /// - Throws: `StoreError.replaced` if not.
+    func checkRoot() throws(StoreError) {
+        guard try onDisk({ () throws(FileError) in try root.isCurrent(in: nil) }) else {
+            throw .replaced(StoreCause("the root is not the folder that was opened"))
+        }
+    }
+
     /// Checks that what is stored now can be found by its path.
     ///
     /// - Throws: `StoreError.replaced` if a folder was removed or moved, or if something is mounted over it.

@@ -37,6 +37,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     let clocks = Lock(ClockWatch())
     /// When the free space was looked at last (`relieve`), in seconds of the monotonic clock.
     let looked = Lock<UInt64>(0)
+    /// Space for small files that need not be looked at again (`checkSpaceLately`).
+    let plenty = Lock(Plenty())
     /// False once the file system has turned out to lack what `WholeFileWriter` needs.
     let canKeepRecords = Atomic(true)
 

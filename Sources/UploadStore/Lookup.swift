@@ -102,7 +102,7 @@ extension LocalStore {
                 try makeWay(upload, contradiction)
             }
             try checkFolders()
-            let destination = try admitted(chunk)
+            guard let destination = try admittedUnlessReceived(chunk) else { continue }
             if let upload = try create(chunk, destination) { return upload }
         }
         throw .busy
@@ -224,6 +224,17 @@ extension LocalStore {
             observe: observe)
         upload.reserved.store(reserved, ordering: .relaxed)
         return cache.keep(upload)
+    }
+
+    /// The same as `admitted`. Nil if the name is that of this upload's file, which came in one chunk since the upload was
+    /// looked up: then the caller looks again.
+    private func admittedUnlessReceived(_ chunk: ChunkRequest) throws(StoreError) -> Destination? {
+        do { return try admitted(chunk) } catch {
+            guard case .nameTaken = error else { throw error }
+            if let record = try record(of: chunk.upload), chunk.isOfFile(of: record.size) { return nil }
+            // That file may have given way to a journal since the name was looked at.
+            return try admitted(chunk)
+        }
     }
 
     /// Asks whether the upload of a chunk may be begun. Refuses a name now that would be refused when the file is

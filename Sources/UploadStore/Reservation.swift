@@ -37,6 +37,15 @@ extension LocalStore {
         return space
     }
 
+    /// The same, for a small file that is written now: the space need not be looked at again while there was plenty of
+    /// it a second ago.
+    func checkSpaceLately(for size: UInt64) throws(StoreError) {
+        let now = MonotonicClock.milliseconds
+        if plenty.withLock({ $0.take(size, at: now) }) { return }
+        let space = try checkSpace(for: size)
+        plenty.withLock { $0 = Plenty(space, minimumFree: settings.minimumFree, at: now) }
+    }
+
     /// Makes sure that a chunk finds space: nothing has to be done up to `Upload.reserved`. Behind that, the minimum of
     /// free space must be left, and the next step is reserved: as much as is held already, if there is space for it.
     ///
@@ -77,5 +86,35 @@ extension LocalStore {
         guard space.free >= count, space.free - count >= settings.minimumFree else {
             throw .full(StoreCause("less than the minimum of free space would be left"))
         }
+    }
+}
+
+/// Space that need not be looked at for each small file.
+struct Plenty {
+    /// How long it counts, in milliseconds.
+    private static let milliseconds: UInt64 = 1000
+    /// The share of the free space that may be taken meanwhile without another look.
+    private static let share: UInt64 = 16
+
+    /// Until when it counts, by the monotonic clock, in milliseconds.
+    private var end: UInt64 = 0
+    /// How many bytes are left to take.
+    private var bytes: UInt64 = 0
+
+    /// None.
+    init() {}
+
+    /// A part of the space above the minimum that is left free, for the next second.
+    init(_ space: Space, minimumFree: UInt64, at now: UInt64) {
+        guard space.free > minimumFree else { return }
+        bytes = (space.free - minimumFree) / Plenty.share
+        end = now + Plenty.milliseconds
+    }
+
+    /// Takes so many bytes; false if there are not as many, or if they do not count any more.
+    mutating func take(_ count: UInt64, at now: UInt64) -> Bool {
+        guard now < end, count <= bytes else { return false }
+        bytes -= count
+        return true
     }
 }

@@ -57,9 +57,10 @@ final class ProgramMetrics: Sendable {
         case .begun:
             begun.add()
         case .finished(let upload):
-            finished.add()
-            finishedBytes.add(upload.size ?? 0)
-            uploadTime.observe(.seconds(Int64(clamping: upload.seconds)))
+            count(upload)
+        case .received(let upload):
+            begun.add()
+            count(upload)
         case .removed(_, let cause):
             removed.add(cause)
         case .forgotten:
@@ -70,6 +71,12 @@ final class ProgramMetrics: Sendable {
         case .scattered, .notice:
             break
         }
+    }
+
+    private func count(_ finished: UploadSummary) {
+        self.finished.add()
+        finishedBytes.add(finished.size ?? 0)
+        uploadTime.observe(.seconds(Int64(clamping: finished.seconds)))
     }
 
     /// Counts a request.

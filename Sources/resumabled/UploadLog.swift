@@ -19,7 +19,7 @@ struct UploadLog: Sendable {
         switch event {
         case .begun(let upload):
             log.info("upload begun", metadata: facts(upload))
-        case .finished(let upload):
+        case .finished(let upload), .received(let upload):
             let seconds = upload.seconds
             log.info(
                 "upload finished",

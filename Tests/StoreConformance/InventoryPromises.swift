@@ -41,6 +41,7 @@ extension Promise {
                 switch event {
                 case .begun(let upload): "begun \(upload.id.identifier)"
                 case .finished(let upload): "finished \(upload.id.identifier) \(upload.path ?? "")"
+                case .received(let upload): "received \(upload.id.identifier) \(upload.path ?? "")"
                 case .removed(let upload, let cause): "removed \(upload.id.identifier) \(cause) \(upload.held)"
                 case .forgotten, .recovered, .scattered: "\(event)"
                 case .notice: ""

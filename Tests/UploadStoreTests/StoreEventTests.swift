@@ -27,6 +27,7 @@ import UploadModel
             switch event {
             case .begun: "begun"
             case .finished(let upload): "finished \(upload.path ?? "nowhere")"
+            case .received(let upload): "received \(upload.path ?? "nowhere")"
             case .removed(_, let cause): "removed \(cause)"
             case .forgotten: "forgotten"
             case .recovered(_, let lostRanges): "recovered without \(lostRanges)"
@@ -48,6 +49,16 @@ import UploadModel
         guard case .finished(let upload) = events.all[1] else { return }
         #expect(upload.size == 30)
         #expect(upload.id == id)
+        #expect(upload.finished == site.time.load(ordering: .relaxed))
+    }
+
+    @Test("A file that comes in one chunk is received once, whatever is sent again")
+    func oneChunk() throws {
+        let store = try store()
+        for _ in 0..<3 { try store.sendAll(bytes, as: id, chunkSize: 100) }
+        #expect(told == ["received name.bin"])
+        guard case .received(let upload) = events.all[0] else { return }
+        #expect((upload.size, upload.held, upload.id) == (30, 30, id))
         #expect(upload.finished == site.time.load(ordering: .relaxed))
     }
 

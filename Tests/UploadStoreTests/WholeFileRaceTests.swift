@@ -1,4 +1,6 @@
+import Glibc
 import StoreTestSupport
+import TestSupport
 import Testing
 import UploadModel
 
@@ -76,6 +78,28 @@ import UploadModel
             }
             #expect(try read(otherPath, on: disk) == other)
             #expect(try disk.root.names().count == 3)
+        }
+    }
+
+    @Test(
+        "The same file in one chunk and in two, from two processes at once, becomes one file of its name",
+        arguments: [ConflictPolicy.rename, .refuse])
+    func twoCuts(policy: ConflictPolicy) throws {
+        for round in 0..<(ConcurrencyTests.asked ?? 200) {
+            let site = try Site()
+            let stores = try (0..<2).map { _ in try site.store(StoreSettings(onConflict: policy)) }
+            let errors = Collected<any Error>()
+            try onThreads(2) { index in
+                do {
+                    usleep(UInt32(round * (1 - index) % 40) * 20)
+                    try stores[index].sendAll(bytes, as: id, chunkSize: index == 0 ? 100 : 15)
+                } catch {
+                    errors.add(error)
+                }
+            }
+            #expect(errors.all.isEmpty, "round \(round)")
+            #expect(site.files == ["name.bin"], "round \(round)")
+            #expect(try site.folder.read("name.bin") == bytes)
         }
     }
 

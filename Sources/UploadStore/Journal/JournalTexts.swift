@@ -21,7 +21,7 @@ extension JournalHeader {
         var sizes: (total: UInt64?, chunk: UInt64?)
         if case .sized(let total, let chunkSize, _) = chunk.place { sizes = (total, chunkSize) }
         self.init(
-            size: sizes.total, chunkSize: sizes.chunk, nonce: .random(in: 0 ... .max), begun: begun,
+            size: sizes.total, chunkSize: sizes.chunk, nonce: Nonce.next(), begun: begun,
             texts: [chunk.upload.identifier, chunk.upload.filename.original, chunk.relativePath?.original ?? ""]
                 + JournalHeader.texts(of: chunk))
     }

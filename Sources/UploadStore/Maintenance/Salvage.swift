@@ -24,7 +24,7 @@ extension LocalStore {
             guard journal.isSyncAbandoned, let source = try state.open(files.data) else { return nil }
             try removeAbandonedCopies(key, but: files)
             var header = journal.header
-            header.nonce = .random(in: 0 ... .max)
+            header.nonce = Nonce.next()
             let newFiles = UploadFiles(key: key, nonce: header.nonce)
             let draft = newFiles.data + ".draft"
             var successor: Journal

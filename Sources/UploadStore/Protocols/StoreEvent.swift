@@ -7,6 +7,8 @@ package enum StoreEvent: Sendable, Equatable {
     case begun(UploadSummary)
     /// The file has its final name, durably.
     case finished(UploadSummary)
+    /// A file that came in one chunk was begun, and has its final name, durably. Told in place of the two before.
+    case received(UploadSummary)
     /// An unfinished upload was removed.
     case removed(UploadSummary, RemovalCause)
     /// The record of a finished upload has expired. Its file stays.

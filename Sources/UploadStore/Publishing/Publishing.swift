@@ -69,7 +69,7 @@ extension LocalStore {
         var taken: UInt64?
         while true {
             // Saves a sync for each name that is taken. The rename itself decides.
-            let number = try freeNumber(for: filename, in: folder, after: taken)
+            let number = try freeNumber(for: filename, of: upload.id, in: folder, after: taken)
             let name = filename.numbered(number)
             let announced = try upload.change { journal throws(FileError) in
                 try journal.append([
@@ -80,7 +80,8 @@ extension LocalStore {
             }
             guard announced else { throw .busy }
             guard try rename(upload, to: folder, as: name) else {
-                taken = number
+                // Another request may give way (`waitForTakeBack`), so the name itself is looked at again.
+                taken = number == 0 ? nil : number
                 continue
             }
             _ = try upload.change { journal throws(FileError) in
@@ -97,11 +98,17 @@ extension LocalStore {
     /// - Parameter taken: a number that was found taken before.
     /// - Throws: `StoreError.nameTaken` if the file may not get another name.
     private func freeNumber(
-        for filename: FileName, in folder: any Directory, after taken: UInt64?
+        for filename: FileName, of id: UploadID, in folder: any Directory, after taken: UInt64?
     ) throws(StoreError) -> UInt64 {
         if settings.onConflict == .replace { return 0 }
-        func isTaken(_ number: UInt64) throws(StoreError) -> Bool {
+        func exists(_ number: UInt64) throws(StoreError) -> Bool {
             try onDisk { () throws(FileError) in try folder.status(filename.numbered(number)) } != nil
+        }
+        func isTaken(_ number: UInt64) throws(StoreError) -> Bool {
+            guard try exists(number) else { return false }
+            guard number == 0 else { return true }
+            try waitForTakeBack(of: id)
+            return try exists(number)
         }
         if settings.onConflict == .refuse {
             if taken == nil, try !isTaken(0) { return 0 }

@@ -44,7 +44,7 @@ extension LocalStore {
         guard let record = try record(of: id) else { return nil }
         return try onDisk { () throws(FileError) in
             // Until its rename it is no journal, and the next start removes it if this process dies.
-            let draft = UploadFiles(key: key, nonce: .random(in: 0 ... .max)).data + LocalStore.draftSuffix
+            let draft = UploadFiles(key: key, nonce: Nonce.next()).data + LocalStore.draftSuffix
             let file = try state.create(draft)
             do throws(FileError) {
                 _ = try file.lock(offset: 0, length: 0, wait: false)
@@ -64,6 +64,13 @@ extension LocalStore {
             }
             return try state.open(key.journal).flatMap { file throws(FileError) in try Journal.read(file) }
         }
+    }
+
+    /// Waits for a request that has received the whole file of an upload that has a journal by now: it gives way and
+    /// frees the name.
+    func waitForTakeBack(of id: UploadID) throws(StoreError) {
+        guard let record = try record(of: id), !record.isPublished, record.boot == boot else { return }
+        try waitForPublisher(of: id)
     }
 
     /// Waits until the process that publishes the file in one chunk has done that, or has died.
@@ -105,7 +112,9 @@ extension LocalStore {
             let folder = try? destination.open(from: root),
             let file = try? folder.openForReading(destination.filename.text),
             (try? file.status().inode) == name.inode,
-            let attribute = try? file.attribute(), WholeFileRecord(attribute)?.header.nonce == header.nonce
+            let attribute = try? file.attribute(),
+            let record = WholeFileRecord(attribute),
+            record.header.nonce == header.nonce
         else { return }
         try? file.removeAttribute()
     }

@@ -21,7 +21,8 @@ import UploadModel
 // rename does not replace also makes two requests for the same upload exclude each other. The later one finds the
 // record of the earlier one, and its chunk is a late duplicate. A request that begins the upload with a journal looks
 // for the record after it has created the journal (`LocalStore.createAllowed`). Step 4 looks for the journal after the
-// record can be found. So at least one of the two sees the other, and gives way.
+// record can be found. So at least one of the two sees the other, and gives way. A publisher that finds the name taken
+// waits for one that may be giving way (`LocalStore.waitForTakeBack`).
 //
 // The record is a journal that is not in a file of its own yet. The first request that needs the journal writes it: one
 // for a chunk that is sent again, or a test of a chunk that is held. It waits for the lock, so the publisher has ended
@@ -76,16 +77,19 @@ final class WholeFileWriter: ChunkWriter {
         guard WholeFileRecord.fits(header, chunk.metadata), try store.isUnknown(chunk, key),
             let newFolders = try store.missingFolders(destination)
         else { return nil }
-        try store.checkFolders()
         try store.admit(chunk, newFolders)
-        try store.checkSpace(for: size)
+        try store.checkSpaceLately(for: size)
         guard let checksum = Checksum() else { throw .noMemory }
         name = UploadFiles(key: key, nonce: header.nonce).data
-        file = try onDisk { [name] () throws(FileError) in
+        do throws(FileError) {
             let file = try store.state.create(name)
             // Shows a sweep that the file is in use.
             _ = try file.lock(offset: 0, length: 0, wait: false)
-            return file
+            self.file = file
+        } catch {
+            // The state folder may have been removed.
+            if error.code == ENOENT { try store.checkFolders() }
+            throw StoreError(error)
         }
         self.store = store
         self.chunk = chunk
@@ -148,8 +152,9 @@ final class WholeFileWriter: ChunkWriter {
         }
         // After a failure the file is gone, and the client sends all of it again.
         try onDisk { () throws(FileError) in try file.syncWithAttribute() }
-        // The sync may have taken long, so this comes after it.
-        try store.checkFolders()
+        // The sync may have taken long, so this comes after it. A state folder that was replaced within the last second
+        // (`ReopeningStore`) does no harm: the file has left it.
+        try store.checkRoot()
         let folder = try store.folder(for: destination)
         do throws(FileError) {
             isRenamed = try store.state.rename(name, to: folder, as: destination.filename.text, replacing: false)
@@ -169,7 +174,7 @@ final class WholeFileWriter: ChunkWriter {
         record.isPublished = true
         // If this fails, the upload is settled as if the process had died here.
         _ = try? file.setAttribute(record.encoded)
-        store.tell(record)
+        store.observe(.received(UploadSummary(record, layout: store.settings.layout)))
         return destination.path(0)
     }
 
@@ -214,15 +219,5 @@ extension LocalStore {
             guard let older = id.withoutPath else { return false }
             return try state.status(UploadKey(older).journal) != nil
         }
-    }
-
-    /// Tells the observer that a file was begun and finished.
-    fileprivate func tell(_ record: WholeFileRecord) {
-        let finished = UploadSummary(record, layout: settings.layout)
-        observe(
-            .begun(
-                UploadSummary(
-                    id: finished.id, size: finished.size, held: 0, begun: finished.begun, touched: finished.begun)))
-        observe(.finished(finished))
     }
 }
