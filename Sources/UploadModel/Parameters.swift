@@ -84,7 +84,7 @@ extension [Metadata.Pair] {
 
 extension String {
     /// True for the same text in the same bytes.
-    func hasBytes(of other: String) -> Bool {
+    package func hasBytes(of other: String) -> Bool {
         guard utf8.count == other.utf8.count else { return false }
         // Each request compares some hundred names, and a loop over two strings is slow.
         let isSame = utf8.withContiguousStorageIfAvailable { own in

@@ -8,6 +8,7 @@ import itertools
 import mmap
 import os
 import pathlib
+import re
 import struct
 import subprocess
 
@@ -52,7 +53,8 @@ class File:
         return layout(self.size, self.chunk_size, False)
 
     def fields(self, chunk: Chunk) -> dict[str, str | bytes]:
-        identifier = f"{self.size}-{self.name}"
+        # As Resumable.js does it.
+        identifier = f"{self.size}-{re.sub('[^0-9a-zA-Z_-]', '', self.name)}"
         return parameters(
             chunk, identifier=identifier, filename=self.name, size=self.size, chunk_size=self.chunk_size)
 

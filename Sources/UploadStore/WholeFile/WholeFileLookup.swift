@@ -23,7 +23,7 @@ extension LocalStore {
     /// The record of the file with that name, if it is the file that the record is about.
     private func record(in folder: any Directory, _ name: String) throws(FileError) -> WholeFileRecord? {
         guard let file = try folder.openForReading(name), let attribute = try file.attribute(),
-            let record = WholeFileRecord(attribute)
+            let record = WholeFileRecord(attribute, name: name)
         else { return nil }
         let status = try file.status()
         guard status.isRegular, status.names > 0, status.inode == record.inode, status.size == record.size,
@@ -39,7 +39,7 @@ extension LocalStore {
     func journalFromFile(of id: UploadID, _ key: UploadKey) throws(StoreError) -> Journal? {
         guard let found = try record(of: id) else { return nil }
         // A publisher is at work only until it has marked the record, and only in the boot that the record names.
-        if !found.isPublished && found.boot == boot { try waitForPublisher(of: id) }
+        if !found.isPublished && found.isOf(boot) { try waitForPublisher(of: id) }
         // The publisher may have marked the record, or have given way to a journal.
         guard let record = try record(of: id) else { return nil }
         return try onDisk { () throws(FileError) in
@@ -69,7 +69,7 @@ extension LocalStore {
     /// Waits for a request that has received the whole file of an upload that has a journal by now: it gives way and
     /// frees the name.
     func waitForTakeBack(of id: UploadID) throws(StoreError) {
-        guard let record = try record(of: id), !record.isPublished, record.boot == boot else { return }
+        guard let record = try record(of: id), !record.isPublished, record.isOf(boot) else { return }
         try waitForPublisher(of: id)
     }
 
@@ -113,7 +113,7 @@ extension LocalStore {
             let file = try? folder.openForReading(destination.filename.text),
             (try? file.status().inode) == name.inode,
             let attribute = try? file.attribute(),
-            let record = WholeFileRecord(attribute),
+            let record = WholeFileRecord(attribute, name: destination.filename.text),
             record.header.nonce == header.nonce
         else { return }
         try? file.removeAttribute()

@@ -143,7 +143,7 @@ final class WholeFileWriter: ChunkWriter {
         guard status.size == size else { throw .busy }
         var record = WholeFileRecord(
             header: header, id: chunk.upload, size: size, checksum: checksum.value, metadata: chunk.metadata,
-            boot: store.boot, inode: status.inode, time: store.time)
+            bootDigest: store.boot.digest, inode: status.inode, time: store.time)
         guard try onDisk({ () throws(FileError) in try file.setAttribute(record.encoded) }) else {
             // Perhaps only this one is too long.
             let isAble = try onDisk { () throws(FileError) in try file.setAttribute([0]) }
