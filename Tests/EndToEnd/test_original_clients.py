@@ -109,6 +109,23 @@ def test_other_bytes_under_the_same_identity_become_a_file_of_their_own(server, 
     assert files(server) == {"film.mp4": DATA, "film (1).mp4": changed(*differing)}
 
 
+def test_a_chunk_that_was_damaged_on_its_way_leaves_no_second_file(server, client):
+    send_all(client, "film.mp4")
+    send(client, "film.mp4", 2, changed(2))
+    assert send_all(client, "film.mp4").headers["X-Upload-Path"] == "film.mp4"
+    assert files(server) == {"film.mp4": DATA}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "restarted"])
+def test_two_files_that_are_sent_in_turns_stay_two_files(server, client, restarted):
+    for data in (DATA, changed(1), DATA, changed(1)):
+        send_all(client, "film.mp4", data)
+        if restarted:
+            server.kill_program()
+            server.start_program()
+    assert files(server) == {"film.mp4": DATA, "film (1).mp4": changed(1)}
+
+
 def test_other_bytes_replace_the_finished_file_with_that_policy(serving):
     server = serving("--on-conflict", "replace")
     with server.client() as client:

@@ -10,6 +10,8 @@ import UploadModel
 //     5  token id
 //     6  when the file was last modified at the client, in milliseconds since the Unix epoch, in decimal
 //     7  the path that is part of the upload's identity (layout `tree`)
+//     8  the finished files that the upload may turn out to be, separated by spaces: each the number in its name, its
+//        inode, when it was finished and its digest (`EarlierFile`), in hexadecimal digits, separated by colons
 //
 // A text that doesn't apply is empty. A header may end after any text but the first; the texts it lacks don't apply.
 

@@ -29,6 +29,7 @@ extension LocalStore {
                 // Another writer may have changed it before the lock. The lock ends with `file`.
                 guard let size = try upload.look({ $0.coversFile && !$0.isPublished ? $0.size : nil }), let size
                 else { return nil }
+                if let path = try publishAsEarlier(upload, size: size) { return path }
                 return try publish(upload, size: size, locked: file)
             }
             guard budget.wait() else { throw .busy }
@@ -118,7 +119,7 @@ extension LocalStore {
     }
 
     /// Records that the file has its name, and tells the observer.
-    private func recordPublished(_ journal: inout Journal, number: UInt64, inode: UInt64) throws(FileError) {
+    func recordPublished(_ journal: inout Journal, number: UInt64, inode: UInt64) throws(FileError) {
         try journal.append([.published(number: number, inode: inode, time: time)])
         tell(journal) { .finished($0) }
     }

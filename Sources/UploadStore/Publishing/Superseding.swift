@@ -19,6 +19,8 @@ import UploadModel
 // A client that states no sizes goes on with the chunk size of the finished upload, which places what was confirmed. If
 // its chunk cannot have that chunk size, the file is cut in another way: nothing that was confirmed belongs to it.
 //
+// If the new upload turns out to be the finished file, there is no second one (`EarlierFile`).
+//
 // The finished file may be gone or changed when the next chunk comes. Then the record of the upload ends, and the new
 // upload begins in the same way.
 
@@ -76,16 +78,19 @@ extension LocalStore {
         if chunk.quota != nil, let header = try upload.look({ $0.header }) {
             try onDisk { () throws(FileError) in try forgetToken(of: header, upload.key) }
         }
-        try withTokenQuota(of: chunk) { () throws(StoreError) in
-            try supersedeAdmitted(upload, with: chunk, at: offset)
+        var header = JournalHeader(begun: time, chunk: chunk)
+        if let offset, let finished = upload.finishedFile.withLock({ $0 }) {
+            header.earlierFiles = try earlierFiles(lease, finished, differingAt: offset)
+        }
+        try withTokenQuota(of: chunk) { [header] () throws(StoreError) in
+            try supersedeAdmitted(upload, with: chunk, header, at: offset)
         }
         cache.drop(upload)
     }
 
     private func supersedeAdmitted(
-        _ upload: Upload, with chunk: ChunkRequest, at offset: UInt64?
+        _ upload: Upload, with chunk: ChunkRequest, _ header: JournalHeader, at offset: UInt64?
     ) throws(StoreError) {
-        let header = JournalHeader(begun: time, chunk: chunk)
         let files = UploadFiles(key: upload.key, nonce: header.nonce)
         // Until its rename it is no journal, and a sweep removes it if this process dies.
         let draft = files.data + ".draft"
