@@ -1,16 +1,22 @@
 import UploadModel
 
 extension LocalStore {
-    package func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError) {
-        try visitJournals(visit)
+    package func visitUploads(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
+        try visitJournals(visit, unreadable)
         try visitRecords { visit(UploadSummary($0, layout: settings.layout)) }
     }
 
-    package func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError) {
-        try visitJournals { if $0.isUnderWay { visit($0) } }
+    package func visitUnfinished(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
+        try visitJournals({ if $0.isUnderWay { visit($0) } }, unreadable)
     }
 
-    private func visitJournals(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+    private func visitJournals(
+        _ visit: (UploadSummary) -> Void, _ unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
         var failure: StoreError?
         var isAnyRead = false
         for name in try journals() {
@@ -25,9 +31,10 @@ extension LocalStore {
                 if let summary { visit(summary) }
             } catch {
                 failure = error
+                unreadable(error)
             }
         }
-        // `verify` reports single journals that cannot be read. If none can, an empty list would be wrong.
+        // An empty list would be wrong.
         if let failure, !isAnyRead { throw failure }
     }
 

@@ -195,12 +195,16 @@ package final class ReopeningStore: ManagedStore, EventStore {
 
     // MARK: Inventory and health
 
-    package func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError) {
-        try current().visitUploads(visit)
+    package func visitUploads(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
+        try current().visitUploads(visit, unreadable: unreadable)
     }
 
-    package func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError) {
-        try current().visitUnfinished(visit)
+    package func visitUnfinished(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
+        try current().visitUnfinished(visit, unreadable: unreadable)
     }
 
     package func countUnderWay() throws(StoreError) -> Int {
@@ -254,7 +258,7 @@ package final class ReopeningStore: ManagedStore, EventStore {
 
         func events(
             owedTo recipients: Recipients, atMost limit: Int
-        ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool) {
+        ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool, unreadable: [StoreError]) {
             try store.current().outbox.events(owedTo: recipients, atMost: limit)
         }
 

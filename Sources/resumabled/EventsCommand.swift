@@ -21,8 +21,16 @@ struct EventsCommand: ParsableCommand {
         var json = false
 
         func run() throws {
-            let events = try existing.openOutbox().allEvents()
-            print(json ? EventsCommand.json(events).description : EventsCommand.table(events))
+            let found = try existing.openOutbox().events(owedTo: Recipients(rawValue: .max), atMost: .max)
+            var unreadable = UnreadableRecords()
+            for error in found.unreadable { unreadable.add(error) }
+            let isEmpty = found.events.isEmpty && unreadable.summary != nil
+            if json {
+                print(EventsCommand.json(found.events).description)
+            } else if !isEmpty {
+                print(EventsCommand.table(found.events))
+            }
+            try unreadable.report()
         }
     }
 

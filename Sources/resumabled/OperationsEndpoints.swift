@@ -61,10 +61,11 @@ struct OperationsEndpoints: Sendable {
     /// Lists the unfinished uploads, for the status page.
     private func status() -> Response {
         do {
-            let uploads = try store.uploadsUnderWay()
+            var unreadable: UInt64 = 0
+            let uploads = try store.uploadsUnderWay { _ in unreadable += 1 }
             let document = JSON.object([
                 ("now", .number(UInt64(time(nil)))), ("free", .number(try store.space()?.free)),
-                ("uploads", Status.json(uploads)),
+                ("uploads", Status.json(uploads)), ("unreadable", .number(unreadable)),
             ])
             return response(200, document.description, type: "application/json")
         } catch {

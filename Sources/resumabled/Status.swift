@@ -28,19 +28,30 @@ struct Status: ParsableCommand {
 
     func run() throws {
         let store = try existing.open()
-        if json { return print(Status.json(try store.uploads())) }
+        var unreadable = UnreadableRecords()
+        if json {
+            print(Status.json(try store.uploads { unreadable.add($0) }))
+            return try unreadable.report()
+        }
         var last: [UploadID: (held: UInt64, at: ContinuousClock.Instant)] = [:]
         while true {
-            let uploads = try store.uploadsUnderWay()
+            unreadable = UnreadableRecords()
+            let uploads = try store.uploadsUnderWay { unreadable.add($0) }
             let clock = ContinuousClock.now
             let now = UInt64(time(nil))
             let rows = uploads.map { upload in
                 let since = last[upload.id].map { ($0.held, ($0.at.duration(to: clock)) / .seconds(1)) }
                 return StatusTable.row(upload, now: now, since: since)
             }
-            guard watch else { return print(StatusTable.text(rows)) }
+            guard watch else {
+                print(StatusTable.text(rows))
+                return try unreadable.report()
+            }
+            var size = TerminalSize.now
+            if unreadable.summary != nil { size?.lines -= 1 }
             // The cursor goes home, and the rest is cleared: that does not flicker.
-            print("\u{1b}[H\u{1b}[J" + StatusTable.text(rows, size: .now))
+            print("\u{1b}[H\u{1b}[J" + StatusTable.text(rows, size: size))
+            if let summary = unreadable.summary { print(summary.prefix(size?.columns ?? .max)) }
             fflush(nil)
             last = Dictionary(uploads.map { ($0.id, ($0.held, clock)) }, uniquingKeysWith: { $1 })
             sleep(1)

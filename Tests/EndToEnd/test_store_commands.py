@@ -6,13 +6,16 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 
+from support import disks
 from support.client import layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.journal import Journal, key
@@ -136,6 +139,68 @@ def test_status_watches_until_it_is_interrupted(server, client, half):
         watching.wait(5)
         watching.stdout.close()
         watching.stderr.close()
+
+
+def test_status_shows_no_character_that_a_terminal_obeys(server, client):
+    send(client, "photo\u202egnp.exe\u2066\x1b[31m", 1)
+    table = succeed("status", "--root", server.root)
+    assert "gnp.exe" in table and not set(table) & set("\u202e\u2066\x1b")
+
+
+# --- records that cannot be read
+
+
+def as_another_user(root: pathlib.Path, *arguments) -> subprocess.CompletedProcess:
+    """Runs a command as a user who may read all but the journals that this user has closed."""
+    for path in (root, *root.rglob("*")):
+        os.chmod(path, path.stat().st_mode | (0o055 if path.is_dir() else 0o044 if path.suffix != ".journal" else 0))
+    # Not a folder of pytest's, which other users cannot enter.
+    with tempfile.TemporaryDirectory(prefix="resumabled-test.") as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(PROGRAM, folder)
+        store = shutil.copytree(root, pathlib.Path(folder) / "root")
+        return subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, *arguments, "--root", store],
+            capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["events", "list"], ["events", "list", "--json"]])
+def test_a_list_says_which_records_it_lacks(server, client, half, arguments):
+    send(client, "another", 1)
+    send(client, "done", 1, 2, 3, 4)
+    server.stop_program()
+    for name in ("film", "another", "done"):
+        os.chmod(journal_of(half, name), 0o644)
+    assert as_another_user(half, *arguments).returncode == 0
+
+    os.chmod(journal_of(half, "film"), 0o600)
+    listed = as_another_user(half, *arguments)
+    assert listed.returncode == 1
+    assert "cannot read the records of uploads: 1, first: cannot open" in listed.stderr
+    assert "Permission denied" in listed.stderr
+    if "status" in arguments:
+        assert "another" in listed.stdout and "film" not in listed.stdout
+
+    for name in ("another", "done"):
+        os.chmod(journal_of(half, name), 0o600)
+    nothing = as_another_user(half, *arguments)
+    assert nothing.returncode == 1 and "Permission denied" in nothing.stderr
+    assert nothing.stdout in ("", "[]\n")
+    server.start_program()
+
+
+def test_lists_work_on_a_read_only_file_system(tmp_path):
+    with disks.tmpfs(tmp_path / "disk", 16 * disks.MIB) as disk:
+        with Server(disk / "root", options=("--min-free", "0")) as server, server.client() as client:
+            send(client, "film", 1)
+        disks.as_root("mount", "-o", "remount,ro", disk)
+        assert "film" in succeed("status", "--root", disk / "root")
+        assert json.loads(succeed("status", "--json", "--root", disk / "root"))[0]["held"] == CHUNK
+        assert succeed("events", "list", "--root", disk / "root") == "All events are delivered.\n"
+        with Server(disk / "root", options=("--min-free", "0")) as server, server.client() as client:
+            listed = json.loads(client.request("GET", "/resumable/status.json").body)
+            assert [upload["filename"] for upload in listed["uploads"]] == ["film"] and listed["unreadable"] == 0
 
 
 # --- verify

@@ -6,9 +6,11 @@ struct MemoryOutbox: EventOutbox {
     let memory: SharedMemory
     let now: @Sendable () -> UInt64
 
-    func events(owedTo recipients: Recipients, atMost limit: Int) -> (events: [OwedEvent], isMore: Bool) {
+    func events(
+        owedTo recipients: Recipients, atMost limit: Int
+    ) -> (events: [OwedEvent], isMore: Bool, unreadable: [StoreError]) {
         let owed = memory.contents.withLock { $0.events.filter { !$0.owed.isDisjoint(with: recipients) } }
-        return (Array(owed.prefix(limit)), owed.count > limit)
+        return (Array(owed.prefix(limit)), owed.count > limit, [])
     }
 
     func lease(_ key: UploadKey, for recipient: Recipients) -> (any DeliveryLease)? {

@@ -335,7 +335,7 @@ final class MemoryStore: ManagedStore, EventStore {
 
     // MARK: Inventory, health, maintenance
 
-    func visitUploads(_ visit: (UploadSummary) -> Void) {
+    func visitUploads(_ visit: (UploadSummary) -> Void, unreadable _: (StoreError) -> Void) {
         for upload in memory.contents.withLock({ $0.uploads.values.map(\.summary) }) { visit(upload) }
     }
 

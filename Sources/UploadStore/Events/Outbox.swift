@@ -35,7 +35,7 @@ package struct Outbox: EventOutbox {
 
     package func events(
         owedTo recipients: Recipients = Recipients(rawValue: .max), atMost limit: Int = .max
-    ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool) {
+    ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool, unreadable: [StoreError]) {
         var events: [OwedEvent] = []
         var isMore = false
         func oldest() {
@@ -45,17 +45,31 @@ package struct Outbox: EventOutbox {
                 isMore = true
             }
         }
-        try visit { event in
+        let unreadable = try visit { event in
             guard !event.owed.isDisjoint(with: recipients) else { return }
             events.append(event)
             if events.count / 2 >= limit { oldest() }
         }
         oldest()
-        return (events, isMore)
+        return (events, isMore, unreadable)
     }
 
-    /// Calls `body` with every event once. `verify` reports the journals that cannot be read.
-    private func visit(_ body: (OwedEvent) -> Void) throws(StoreError) {
+    /// Calls `body` with every event once.
+    ///
+    /// - Returns: an error for each journal that cannot be read.
+    private func visit(_ body: (OwedEvent) -> Void) throws(StoreError) -> [StoreError] {
+        var unreadable: [StoreError] = []
+        func read(_ name: String, in folder: any Directory) -> OwedEvent? {
+            do throws(StoreError) {
+                return try onDisk { () throws(FileError) in
+                    try folder.openToInspect(name).flatMap { file throws(FileError) in try Journal.read(file) }
+                        .flatMap(event)
+                }
+            } catch {
+                unreadable.append(error)
+                return nil
+            }
+        }
         // Copies come last: a journal may become a copy meanwhile, and a copy never becomes a journal.
         var seen: Set<UInt64> = []
         for name in try store.journals() {
@@ -63,16 +77,12 @@ package struct Outbox: EventOutbox {
             if let nonce = event.nonce { seen.insert(nonce) }
             body(event)
         }
-        guard let folder = try onDisk({ () throws(FileError) in try existing() }) else { return }
+        guard let folder = try onDisk({ () throws(FileError) in try existing() }) else { return unreadable }
         for name in try onDisk({ () throws(FileError) in try folder.names() }).compactMap({ CopyName($0) })
         where !seen.contains(name.nonce) {
             if let event = read(name.text, in: folder) { body(event) }
         }
-    }
-
-    private func read(_ name: String, in folder: any Directory) -> OwedEvent? {
-        guard let file = try? folder.openToInspect(name), let journal = try? Journal.read(file) else { return nil }
-        return event(journal)
+        return unreadable
     }
 
     private func event(_ journal: Journal) -> OwedEvent? {

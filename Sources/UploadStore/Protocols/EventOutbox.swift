@@ -13,11 +13,11 @@ package protocol EventStore: Sendable {
 package protocol EventOutbox: Sendable {
     /// Returns the oldest events that are owed to any of `recipients`, at most `limit`, the oldest first.
     ///
-    /// - Returns: the events, and whether there are more.
-    /// - Throws: `StoreError` if the store cannot list its events. An event that cannot be read is left out.
+    /// - Returns: the events, whether there are more, and why records cannot be read that may have further ones.
+    /// - Throws: `StoreError` if the store cannot list its events.
     func events(
         owedTo recipients: Recipients, atMost limit: Int
-    ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool)
+    ) throws(StoreError) -> (events: [OwedEvent], isMore: Bool, unreadable: [StoreError])
 
     /// Takes the lease to deliver events of one upload to one recipient; nil if another thread or process holds it.
     func lease(_ key: UploadKey, for recipient: Recipients) throws(StoreError) -> (any DeliveryLease)?

@@ -3,35 +3,47 @@ package import UploadModel
 /// Lists a store's uploads, for status pages, metrics and limits. Changes nothing.
 package protocol UploadInventory: Sendable {
     /// Calls `visit` once for each upload, unfinished and finished, in any order. A finished upload is there until its
-    /// record expires. Uploads whose record cannot be read are left out.
+    /// record expires.
     ///
-    /// - Throws: `StoreError` if the store cannot list its uploads.
-    func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError)
+    /// - Parameter unreadable: called for each upload whose record cannot be read.
+    /// - Throws: `StoreError` if the store cannot list its uploads, or can read none of their records.
+    func visitUploads(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError)
 
     /// Calls `visit` once for each unfinished upload, as `visitUploads` does. May cost much less.
-    func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError)
+    func visitUnfinished(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError)
 
     /// Returns how many uploads are unfinished, whichever process takes them. Costs much less than a visit.
     func countUnderWay() throws(StoreError) -> Int
 }
 
 extension UploadInventory {
-    package func visitUnfinished(_ visit: (UploadSummary) -> Void) throws(StoreError) {
-        try visitUploads { if $0.isUnderWay { visit($0) } }
+    package func visitUnfinished(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
+        try visitUploads({ if $0.isUnderWay { visit($0) } }, unreadable: unreadable)
+    }
+
+    /// Visits all uploads but those whose record cannot be read.
+    package func visitUploads(_ visit: (UploadSummary) -> Void) throws(StoreError) {
+        try visitUploads(visit, unreadable: { _ in })
     }
 
     /// Returns all uploads in the order in which they were begun.
-    package func uploads() throws(StoreError) -> [UploadSummary] {
+    package func uploads(unreadable: (StoreError) -> Void = { _ in }) throws(StoreError) -> [UploadSummary] {
         var uploads: [UploadSummary] = []
-        try visitUploads { uploads.append($0) }
+        try visitUploads({ uploads.append($0) }, unreadable: unreadable)
         uploads.sort { $0.isBegunBefore($1) }
         return uploads
     }
 
     /// Returns the unfinished uploads in the order in which they were begun.
-    package func uploadsUnderWay() throws(StoreError) -> [UploadSummary] {
+    package func uploadsUnderWay(unreadable: (StoreError) -> Void = { _ in }) throws(StoreError) -> [UploadSummary] {
         var uploads: [UploadSummary] = []
-        try visitUnfinished { uploads.append($0) }
+        try visitUnfinished({ uploads.append($0) }, unreadable: unreadable)
         uploads.sort { $0.isBegunBefore($1) }
         return uploads
     }
