@@ -315,7 +315,8 @@ extension LocalStore {
             if let stated = chunk.lastModified, let known = journal.header.lastModified { return stated == known }
             // Sending a file of one chunk costs no more than asking for it.
             if chunk.isOnlyChunk { return false }
-            return time < finished + settings.finishedWindow
+            // A clock that was set back must not make the window longer.
+            return time < finished + settings.finishedWindow && finished <= time + settings.finishedWindow
         }
         guard isPlausible == true else { return false }
         return try stands(upload) ?? true

@@ -128,6 +128,22 @@ import UploadModel
         #expect(try site.folder.read("name (1).bin") == second)
     }
 
+    @Test("Confirmed chunks count a minute after the clock was set back by a year")
+    func provisionalWithClockSetBack() throws {
+        try store.sendAll(first, as: id, chunkSize: 10)
+        let second = changed([1])
+        for chunk in chunks([4, 3, 0]) { try store.send(chunk, of: second, as: id) }
+        for chunk in chunks([1, 2]) { try store.send(chunk, of: second, as: id) }
+        site.time.subtract(365 * 86_400, ordering: .relaxed)
+        store.finishWaiting()
+        site.wait(seconds: LocalStore.provisionalSeconds - 1)
+        store.finishWaiting()
+        #expect(site.files == ["name.bin"])
+        site.wait(seconds: 1)
+        store.finishWaiting()
+        #expect(site.files == ["name (1).bin", "name.bin"])
+    }
+
     @Test("What is provisional stays provisional in an upload that is salvaged")
     func provisionalAndSalvaged() throws {
         try store.sendAll(first, as: id, chunkSize: 10)
@@ -227,6 +243,8 @@ import UploadModel
         site.wait(seconds: 1)
         #expect(try !test(chunk, modified: nil))
         #expect(try !test(chunk, modified: 5))
+        site.time.subtract(365 * 86_400, ordering: .relaxed)
+        #expect(try !test(chunk, modified: nil))
     }
 
     @Test("A test of a file of one chunk says that it is missing: sending it costs no more")

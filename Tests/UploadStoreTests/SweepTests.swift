@@ -51,6 +51,32 @@ import UploadModel
         #expect(site.state == [])
     }
 
+    @Test("After the clock was set back, another version of a file waits a minute, and an upload expires in its time")
+    func clockSetBack() throws {
+        let store = try site.store(settings)
+        func request(modified: UInt64) throws -> ChunkRequest {
+            var request = ChunkRequest(
+                upload: id, number: 1, place: .sized(total: 30, chunkSize: 10, try chunks[0].layout()))
+            request.lastModified = modified
+            return request
+        }
+        func send(modified: UInt64) throws -> Receipt.Effect {
+            let writer = try store.receive(request(modified: modified))
+            try writer.write(bytes[..<10])
+            return try writer.commit().effect
+        }
+        let other = try uploadID("id", "other.bin")
+        try store.send(chunks[0], of: bytes, as: other)
+        #expect(try send(modified: 1) == .stored)
+        site.time.subtract(365 * 86_400, ordering: .relaxed)
+        #expect(throws: StoreError.self) { try send(modified: 2) }
+        #expect(store.sweep().removed.isEmpty)
+        site.wait(seconds: LocalStore.quietSeconds)
+        #expect(try send(modified: 2) == .stored)
+        site.wait(seconds: 1000)
+        #expect(store.sweep().removed.map(\.id) == [other])
+    }
+
     @Test("A test that finds a chunk held postpones the upload's expiry")
     func keptAlive() throws {
         let store = try site.store(settings)

@@ -137,8 +137,21 @@ extension LocalStore {
     /// been set back.
     private func isOver(_ file: any File, after seconds: UInt64) throws(FileError) -> Bool {
         let status = try file.status()
-        return status.names > 0 && (seconds == 0 || status.modified + seconds <= time)
+        guard status.names > 0 else { return false }
+        if seconds == 0 { return true }
+        return try !isFromTheFuture(file, status) && status.modified + seconds <= time
     }
+
+    /// True if a file was changed later than now, because the clock was set back since. Waiting for its time to be over
+    /// could take years. So its time becomes the present one, and is over that much later.
+    func isFromTheFuture(_ file: any File, _ status: FileStatus) throws(FileError) -> Bool {
+        guard status.modified > time + LocalStore.clockTolerance else { return false }
+        try file.touch(time)
+        return true
+    }
+
+    /// How far the times of files may be ahead of the clock, in seconds: they may come from another machine.
+    private static let clockTolerance: UInt64 = 60
 
     /// True if the expiry of an upload under way should be postponed now. Not with each test: once in an eighth of its
     /// time, or once an hour, is enough. An upload that holds nearly nothing costs its client little: tests do not

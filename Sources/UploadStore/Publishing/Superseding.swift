@@ -147,12 +147,14 @@ extension LocalStore {
 
     /// Lets provisional ranges count, if they are all that is missing and nothing has come for a minute.
     func settleProvisional(_ upload: Upload) throws(StoreError) {
-        let isDue = try upload.look { [time] journal, file in
-            journal.coversFileProvisionally && !journal.coversFile
-                && file.modified + LocalStore.provisionalSeconds <= time
+        let status = try upload.look { journal, file in
+            journal.coversFileProvisionally && !journal.coversFile ? file : nil
         }
-        guard isDue == true else { return }
-        _ = try upload.change { journal throws(FileError) in
+        guard let status = status ?? nil else { return }
+        _ = try upload.change { [time] journal throws(FileError) in
+            guard try !isFromTheFuture(journal.file, status),
+                status.modified + LocalStore.provisionalSeconds <= time
+            else { return }
             try journal.append(journal.provisional.map { .held($0.range, checksum: $0.checksum) })
         }
     }
