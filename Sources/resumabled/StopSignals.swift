@@ -10,7 +10,9 @@ struct StopSignals {
         case ignored(Int32)
     }
 
-    private static let others = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR]
+    private static let others =
+        [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT]
+        + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())
     private var set = sigset_t()
 
     /// Blocks the signals. Must be called before any thread is started.

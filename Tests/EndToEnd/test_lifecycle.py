@@ -6,6 +6,8 @@ import socket
 import stat
 import time
 
+import pytest
+
 from support.client import Chunk, layout, multipart, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.server import wait_until
@@ -45,6 +47,22 @@ def test_an_idle_program_stops_at_once_and_removes_its_socket(server):
 def test_sigint_stops_it_cleanly_too(server):
     server.program.send_signal(signal.SIGINT)
     server.expect_clean_end()
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+def test_the_signal_that_stops_it_is_logged(server, how):
+    server.program.send_signal(how)
+    server.expect_clean_end()
+    assert f"stopping signal={int(how)}\n" in server.program_log()
+
+
+@pytest.mark.parametrize("other", [
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, signal.SIGPWR, 16,
+    signal.SIGRTMIN, signal.SIGRTMAX])
+def test_other_signals_are_logged_and_ignored(server, client, other):
+    server.program.send_signal(other)
+    wait_until(lambda: f"signal ignored signal={int(other)}\n" in server.program_log(), 5, "a line in the log")
+    assert client.test(fields_of(CHUNKS[0])).status == 404
 
 
 def test_sigterm_lets_a_request_in_flight_finish(server, client):

@@ -214,6 +214,15 @@ def test_a_check_counts_descriptors(tmp_path):
     assert to_mend(check("--root", tmp_path, "--threads", "20", user=["prlimit", "--nofile=256:256"])) == []
 
 
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_too_few_descriptors_are_refused_at_the_start(tmp_path, command):
+    done = subprocess.run(
+        ["prlimit", "--nofile=20:20", PROGRAM, command, "--root", tmp_path, "--socket", tmp_path / "socket"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+    assert done.returncode not in (0, -5) and "20 open files" in done.stdout + done.stderr
+    assert not (tmp_path / "socket").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_a_check_by_the_servers_user_reports_a_folder_of_another_user():
     # Not a folder of pytest's, which other users cannot enter.
