@@ -38,21 +38,24 @@ struct Serve: ParsableCommand {
         let receivers = try options.events.receivers()
         let dispatcher = Dispatcher(
             receivers, root: absolute(root), environment: environmentVariables(), log: log, tell: metrics.record)
-        let store = try store(root, receivers, dispatcher, metrics, uploadLog, log)
+        let limiter = UploadLimiter(options.limits.quota)
+        let store = try store(root, limiter, receivers, dispatcher, metrics, uploadLog, log)
         let service = UploadService(store: store, settings: try options.uploadSettings(), log: log) { report in
             uploadLog.record(report)
             metrics.record(report)
         }
         let operations = OperationsEndpoints(store: store, metrics: metrics, threads: options.threads, log: log)
-        let listener = try options.listener()
+        let maintenance = try maintenance(of: store, limiter, metrics, log)
+        let listener: Listener
+        do { listener = try options.listener() } catch {
+            _ = maintenance.stop()
+            throw error
+        }
         let responder = try Responder(
             listener, threads: options.threads,
             handler: Routes(uploads: service, operations: operations, metrics: metrics)
         ) { line in
             log.error("\(line)")
-        }
-        let maintenance = try MaintenanceThread(store, sweepEvery: sweepInterval) { failures in
-            report(failures, as: "sweep failed", metrics, log)
         }
         if !dispatcher.start(store.outbox) { log.error("events are not delivered: cannot start their threads") }
         log.info("ready", metadata: ["root": "\(root)", "threads": "\(options.threads)"])
@@ -73,14 +76,12 @@ struct Serve: ParsableCommand {
         }
     }
 
-    /// Opens the store, has its events go to everything that follows them, and finishes what an earlier process left
-    /// undone.
+    /// Opens the store, and has its events go to everything that follows them.
     private func store(
-        _ root: String, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher, _ metrics: ProgramMetrics,
-        _ uploadLog: UploadLog, _ log: Logger
+        _ root: String, _ limiter: UploadLimiter, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher,
+        _ metrics: ProgramMetrics, _ uploadLog: UploadLog, _ log: Logger
     ) throws -> any ManagedStore & EventStore {
         let admissionHook = try options.events.admissionHook(log, threads: options.threads)
-        let limiter = UploadLimiter(options.limits.quota)
         // A thread that delivers events needs as many files as one that answers requests.
         let (limit, working) = (OpenFiles.raiseLimit(), options.threads + receivers.threads)
         guard limit >= OpenFiles.needed(threads: working) else {
@@ -106,10 +107,24 @@ struct Serve: ParsableCommand {
         do { try store.checkWritable() } catch {
             log.error("uploads are not accepted at the moment", metadata: ["root": "\(root)", "cause": "\(error)"])
         }
-        report(store.recover(), as: "recovery failed", metrics, log)
-        // The store holds the limiter in its observer, so the limiter must not hold the store.
-        limiter.count { [weak store] in try? store?.uploadsUnderWay().map(\.id) }
         return store
+    }
+
+    /// Starts to recover and to sweep the store. Usually an earlier process has left nothing undone, and this returns
+    /// when that is certain. Where there are very many journals, or large ones, requests are answered meanwhile: each
+    /// finishes what it needs itself, and uploads of earlier processes count towards the limits a moment later.
+    private func maintenance(
+        of store: any ManagedStore, _ limiter: UploadLimiter, _ metrics: ProgramMetrics, _ log: Logger
+    ) throws -> MaintenanceThread {
+        let maintenance = try MaintenanceThread(store, sweepEvery: sweepInterval) {
+            report(store.recover(), as: "recovery failed", metrics, log)
+            // The store holds the limiter in its observer, so the limiter must not hold the store.
+            limiter.count { [weak store] in try? store?.uploadsUnderWay().map(\.id) }
+        } report: { failures in
+            report(failures, as: "sweep failed", metrics, log)
+        }
+        if !maintenance.waitForBeginning(atMost: 2000) { log.info("requests are answered during the recovery") }
+        return maintenance
     }
 
     /// Counts and logs failures of maintenance. On a storage that fails there may be one for each upload, so only the

@@ -1,15 +1,18 @@
 """Starting, stopping, crashing, and connections that break in the middle of a body."""
 
 import concurrent.futures
+import fcntl
 import signal
 import socket
 import stat
+import struct
 import time
 
 import pytest
 
 from support.client import Chunk, layout, multipart, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
+from support.journal import HELD, Journal, xxh3
 from support.server import wait_until
 
 CHUNK = 100_000
@@ -121,6 +124,32 @@ def test_a_finished_file_is_still_known_after_a_restart(server, client):
     assert {client.test(fields_of(chunk)).status for chunk in CHUNKS} == {200}
     assert {client.send(fields_of(chunk), content(chunk)).status for chunk in CHUNKS} == {200}
     assert server.finished_files() == ["life"]
+
+
+def test_it_serves_before_a_slow_recovery_is_over(server, client):
+    for chunk in CHUNKS[:4]:
+        assert client.send(fields_of(chunk), content(chunk)).status == 200
+    server.stop_program()
+    # A process that died after the last chunk has left the upload complete. Another one is writing to its file, so the
+    # recovery has to wait: up to ten seconds.
+    (data,) = (server.root / ".resumabled").glob("*.data")
+    with open(data, "r+b") as file:
+        file.seek(CHUNKS[4].start)
+        file.write(content(CHUNKS[4]))
+        file.flush()
+        journal = Journal(server.root, "life", "life")
+        journal.append(journal.record(HELD, CHUNKS[4].start, CHUNK, xxh3(content(CHUNKS[4]))))
+        # struct flock: type, whence, start, length, pid. Locks of one open file are those that the program uses.
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        began = time.monotonic()
+        server.start_program()
+        wait_until(lambda: " ready " in server.program_log().splitlines()[-1], 6, "it is ready")
+        assert time.monotonic() - began < 7
+        other = fields_of(CHUNKS[0], "other")
+        assert client.send(other, content(CHUNKS[0])).status == 200 and client.test(other).status == 200
+        assert "life" not in server.finished_files()
+    wait_until(lambda: "life" in server.finished_files(), 10, "the recovery has finished the upload")
+    assert (server.root / "life").read_bytes() == DATA
 
 
 def test_a_connection_that_breaks_in_the_middle_of_a_body_leaves_the_chunk_missing(server, client):
