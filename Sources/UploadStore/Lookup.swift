@@ -23,17 +23,27 @@ extension LocalStore {
     /// The upload, under way or finished; nil if there is none.
     func find(_ id: UploadID) throws(StoreError) -> Upload? {
         let key = UploadKey(id)
-        if let upload = cache[key] {
-            if try upload.look({ _ in true }) == true { return upload }
-            cache.drop(upload)
+        if let upload = try opened(key) { return upload }
+        let found = try cache.opening(key) { () throws(StoreError) -> (upload: Upload?, hasJournal: Bool) in
+            // Another thread may have opened it meanwhile.
+            if let upload = try opened(key) { return (upload, true) }
+            var journal = try onDisk { () throws(FileError) -> Journal? in
+                guard let file = try state.open(key.journal) else { return nil }
+                return try Journal.read(file)
+            }
+            if journal == nil { journal = try journalFromFile(of: id, key) }
+            guard let journal else { return (nil, false) }
+            return (try adopt(journal, id, key).map(cache.keep), true)
         }
-        let journal = try onDisk { () throws(FileError) -> Journal? in
-            guard let file = try state.open(key.journal) else { return nil }
-            return try Journal.read(file)
-        }
-        if let journal { return try adopt(journal, id, key).map(cache.keep) }
-        if let journal = try journalFromFile(of: id, key) { return try adopt(journal, id, key).map(cache.keep) }
-        return try findWithoutPath(id)
+        return found.hasJournal ? found.upload : try findWithoutPath(id)
+    }
+
+    /// The upload, if it is open and still there.
+    private func opened(_ key: UploadKey) throws(StoreError) -> Upload? {
+        guard let upload = cache[key] else { return nil }
+        if try upload.look({ _ in true }) == true { return upload }
+        cache.drop(upload)
+        return nil
     }
 
     /// An upload with the same path that an earlier release began: then the path was not part of the identity.

@@ -7,6 +7,8 @@ final class UploadCache: Sendable {
     private struct State {
         var uploads: [UploadKey: (upload: Upload, used: UInt64)] = [:]
         var clock: UInt64 = 0
+        /// The uploads that a thread is opening, each with the number of threads that wait for that.
+        var opening: [UploadKey: Int] = [:]
     }
 
     private let state = Lock(State())
@@ -40,6 +42,45 @@ final class UploadCache: Sendable {
             return upload
         }
     }
+
+    /// Calls `work`, which opens an upload that is not in the cache, while no other thread does. That may take long: a
+    /// journal may have millions of records, or bytes have to be compared after a crash. Other threads wait for a while,
+    /// so requests for one upload never hold all threads.
+    ///
+    /// - Throws: `StoreError.busy` after a while, or what `work` throws.
+    func opening<Result>(_ key: UploadKey, _ work: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        let place = state.withLock { state -> Int? in
+            guard let waiting = state.opening[key] else {
+                state.opening[key] = 0
+                return nil
+            }
+            state.opening[key] = waiting + 1
+            return waiting
+        }
+        if let place {
+            var budget = WaitBudget(milliseconds: place < UploadCache.patientThreads ? 2000 : 250)
+            while true {
+                let isFree = state.withLock { state in
+                    // The next thread starts a new count: of those that wait already, a few more may be patient.
+                    guard state.opening[key] == nil else { return false }
+                    state.opening[key] = 0
+                    return true
+                }
+                if isFree { break }
+                guard budget.wait() else {
+                    state.withLock { state in
+                        if let waiting = state.opening[key], waiting > 0 { state.opening[key] = waiting - 1 }
+                    }
+                    throw .busy
+                }
+            }
+        }
+        defer { state.withLock { $0.opening[key] = nil } }
+        return try work()
+    }
+
+    /// How many threads wait longer for an upload that is being opened: the chunks that one client sends at a time.
+    private static let patientThreads = 3
 
     /// All of them.
     var uploads: [Upload] { state.withLock { $0.uploads.values.map(\.upload) } }
