@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import subprocess
 
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from support import disks
 from support.client import MIB, layout, parameters, random_bytes
 from support.disks import as_root, fill, read_from_disk
-from support.faults import Faults
+from support.faults import DEATH, Faults
 from support.server import Server, run_program
 
 # Larger than one read of the program, so each chunk is written in several calls. A whole number of blocks, so no two
@@ -413,6 +414,43 @@ def test_a_disk_that_loses_writes_never_makes_a_file_complete(tmp_path, early):
         assert server.finished_files() == [] and held(client, "film") == []
         (medium / "filler").unlink()
         finish(server, client, "film", sent=4)
+        assert read_from_disk(server.root / "film") == DATA
+
+
+@pytest.mark.parametrize("healed", [True, False], ids=["healed", "still failing"])
+@pytest.mark.parametrize("durability", ["file", "chunk"])
+def test_a_process_that_is_killed_in_a_failing_sync_leaves_no_file_of_zeros(tmp_path, durability, healed):
+    """As above, but the program is killed before it learns that the sync has failed. The next process finds bytes in
+    the kernel's cache, and a sync that succeeds without writing them."""
+    faults = Faults(tmp_path)
+    options = ["-b", "4096", "-O", "^has_journal", "-N", "128", "-E", "lazy_itable_init=0"]
+    with (
+        disks.tmpfs(tmp_path / "medium", 4 * MIB) as medium,
+        disks.image(tmp_path / "disk", "ext4", 64 * MIB, *options, file=medium / "image") as disk,
+        Server(
+            disk / "root", options=("--min-free", "0", "--durability", durability), environment=faults.environment
+        ) as server,
+        server.client() as client,
+    ):
+        assert [send(client, number, "film").status for number in (1, 2)] == [200, 200]
+        subprocess.run(["sync", "-f", disk], check=True)
+        fill(medium / "filler")
+        last = 3 if durability == "chunk" else 4
+        if last == 4:
+            assert send(client, 3, "film").status == 200
+        with faults.armed("fdatasync", ".data", DEATH):
+            assert send(client, last, "film").status in (502, 503)
+        assert server.program.wait(5) == -signal.SIGKILL
+        if healed:
+            (medium / "filler").unlink()
+        server.start_program()
+        if not healed:
+            for number in (1, 2, 3, 4):
+                send(client, number, "film")
+            assert server.finished_files() == []
+            (medium / "filler").unlink()
+        client.upload(DATA, filename="film", identifier="id film", chunk_size=CHUNK)
+        assert server.finished_files() == ["film"]
         assert read_from_disk(server.root / "film") == DATA
 
 

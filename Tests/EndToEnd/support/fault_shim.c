@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@
 // faults.py packs it.
 struct fault {
     int armed;
-    // The errno to set. 0 makes a write stop half way instead.
+    // The errno to set. 0 makes a write stop half way instead. DEATH makes the call, and kills the process before it
+    // learns the result.
     int error;
     // The number of calls that still succeed.
     int passes;
@@ -29,7 +31,7 @@ struct fault {
     char ending[48];
 };
 
-enum { FAULTS = 4 };
+enum { FAULTS = 4, DEATH = -1 };
 static struct fault *faults;
 
 __attribute__((constructor)) static void map_faults(void) {
@@ -68,16 +70,18 @@ static struct fault *fault_on(const char *call, int descriptor) {
     return fault_of(call, name);
 }
 
-// Replaces the library's function CALL: it fails if FOUND is a fault, and otherwise calls the original.
+// Replaces the library's function CALL: it fails or kills if FOUND is a fault, and otherwise calls the original.
 #define FAILING(RESULT, CALL, FOUND, PARAMETERS, ...)                             \
     RESULT CALL PARAMETERS {                                                      \
         struct fault *met = FOUND;                                                \
-        if (met) {                                                                \
+        if (met && met->error != DEATH) {                                         \
             errno = met->error;                                                   \
             return -1;                                                            \
         }                                                                         \
         RESULT(*real) PARAMETERS = (RESULT(*) PARAMETERS)dlsym(RTLD_NEXT, #CALL); \
-        return real(__VA_ARGS__);                                                 \
+        RESULT result = real(__VA_ARGS__);                                        \
+        if (met) kill(getpid(), SIGKILL);                                         \
+        return result;                                                            \
     }
 
 FAILING(int, fsync, fault_on("fsync", file), (int file), file)

@@ -11,6 +11,8 @@ SHIM = pathlib.Path(__file__).with_name("fault_shim.c")
 # As `struct fault` in the shim: armed, error, passes, met, call, ending.
 FAULT = struct.Struct("4i16s48s")
 COUNT = 4
+# In place of an errno: the call is made, and the program is killed before it learns the result.
+DEATH = -1
 
 
 class Faults:
