@@ -41,6 +41,8 @@ struct Clients {
     let disk: MemoryDisk
     let diary: Diary
     var generator: SplitMix64
+    /// True once another program has damaged data files: then an upload may be refused once.
+    var isDamaged = false
     /// A generator of its own for deliveries, so that the uploads are the same with and without them.
     private var deliveries = SplitMix64(seed: 1)
 
@@ -70,6 +72,10 @@ struct Clients {
                 diary.write { $0.uploads[client].isRefused = true }
                 return .refused
             default:
+                if isDamaged, case .untrusted = error {
+                    diary.write { $0.giveUp(client) }
+                    return .postponed
+                }
                 guard !disk.failures.isEmpty else {
                     throw Violation("\(plan.clients[client].id.identifier) was told: \(error)")
                 }

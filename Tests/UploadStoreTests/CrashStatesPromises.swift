@@ -16,6 +16,9 @@ struct Aftermath {
     private var state: MemoryDisk.State
     private var ledger: Ledger
     private var generator: SplitMix64
+    /// A generator of its own for damages, so that all else of a seed is the same with and without them.
+    private var damages: SplitMix64
+    private var isDamaged = false
     private var boot: UInt64 = 1
     private var crashes = 0
     private let isTold: Bool
@@ -27,12 +30,20 @@ struct Aftermath {
         state = picture.state
         ledger = picture.ledger
         generator = SplitMix64(seed: seed)
+        damages = SplitMix64(seed: ~seed)
         if !state.failures.isEmpty { giveUpAll() }
     }
 
     /// - Throws: `Violation`.
     mutating func check(after crash: Crash) throws {
         fall(crash)
+        let damage = damages.next() >> 32 % 6
+        if damage == 0 {
+            let disk = MemoryDisk(state)
+            try self.damage(disk)
+            state = disk.inspect { $0 }
+            giveUpUnfinished()
+        }
         // In half of the cases there is no fault.
         let trouble = generator.next() >> 32 % 2 == 0 ? Trouble.none : Trouble.allCases[Int(generator.next() >> 32 % 3)]
         if trouble != .none {
@@ -50,7 +61,7 @@ struct Aftermath {
             fall(generator.next() >> 32 % 2 == 0 ? .kill : .powerCut)
         }
         var disk = MemoryDisk(state)
-        try goOn(disk)
+        try goOn(disk, damaging: damage == 1)
         // Chunks that were acknowledged since must survive, too.
         state = disk.inspect { $0 }
         fall(.powerCut)
@@ -72,7 +83,27 @@ struct Aftermath {
     /// A sync has failed, and the uploads that depended on it were removed: only complete files are promised.
     private mutating func giveUpAll() {
         ledger.syncFailed = true
+        giveUpUnfinished()
+    }
+
+    private mutating func giveUpUnfinished() {
         for client in plan.clients.indices where ledger.uploads[client].completed == nil { ledger.giveUp(client) }
+    }
+
+    /// Removes data files, or cuts them short, as an administrator or a broken disk may.
+    private mutating func damage(_ disk: MemoryDisk) throws {
+        isDamaged = true
+        let folder = try disk.root.folder(LocalStore.stateFolder)
+        for name in try folder.names() where name.hasSuffix(UploadFiles.dataSuffix) {
+            // After a power cut, a finished file may have its old name as well.
+            guard let file = try folder.open(name), try file.status().names == 1 else { continue }
+            let size = try file.status().size
+            switch damages.next() >> 32 % 3 {
+            case 0: try folder.remove(name)
+            case 1: try file.truncate(to: UInt64.random(in: 0...size, using: &damages))
+            default: break
+            }
+        }
     }
 
     private func open(_ disk: MemoryDisk) throws -> LocalStore {
@@ -96,7 +127,8 @@ struct Aftermath {
 
     // MARK: The clients go on
 
-    private mutating func goOn(_ disk: MemoryDisk) throws {
+    /// - Parameter damaging: true to damage data files while the process has them open.
+    private mutating func goOn(_ disk: MemoryDisk, damaging: Bool = false) throws {
         let store = try open(disk)
         try lookAround(store, disk)
         if !disk.failures.isEmpty { giveUpAll() }
@@ -105,6 +137,15 @@ struct Aftermath {
         var clients = Clients(plan: plan, disk: disk, diary: diary, generator: SplitMix64(seed: generator.next()))
         for client in plan.clients.indices where !diary.now.uploads[client].isForgotten {
             try expectPromised(client, &clients, store)
+        }
+        if damaging {
+            try damage(disk)
+            clients.isDamaged = true
+            diary.write { [plan] ledger in
+                for client in plan.clients.indices where ledger.uploads[client].completed == nil {
+                    ledger.giveUp(client)
+                }
+            }
         }
         for client in plan.clients.indices { try finish(client, &clients, store) }
         try expectFiles(disk, diary.now)
@@ -116,6 +157,8 @@ struct Aftermath {
     /// Before any request: every file under a final name is whole, and every complete file is there.
     private func lookAround(_ store: LocalStore, _ disk: MemoryDisk) throws {
         for failure in store.recover() where disk.failures.isEmpty {
+            // It has removed a damaged upload, and says so.
+            if isDamaged, case .untrusted = failure { continue }
             guard failure == .nameTaken && plan.settings.onConflict == .refuse else {
                 throw Violation("recovery failed: \(failure)")
             }
