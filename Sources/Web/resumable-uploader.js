@@ -1147,6 +1147,9 @@
   /** Milliseconds after a movement or a key in the list during which its rows stay in their places. */
   const HANDS_OFF = 1500;
 
+  /** Milliseconds between two times that rows change their places: each is a layout of the whole list. */
+  const ORDER_INTERVAL = 1000;
+
   /** Statuses that come when the server itself is away: no answer, or a gateway's. */
   const GONE = [0, 502, 504];
   /** Milliseconds between two checks whether the server is back: at first, and at most. */
@@ -1213,6 +1216,8 @@
       this.count = 0;
       /** The rows may be out of order. */
       this.isOutOfOrder = false;
+      /** When the rows were brought into order last, in milliseconds of `performance.now()`. */
+      this.orderedAt = -Infinity;
       /** When the user was busy in the list, in milliseconds of `performance.now()`. */
       this.touchedAt = -Infinity;
       /** The whole page takes dropped files, not only the drop area. */
@@ -2124,17 +2129,19 @@
     }
 
     /**
-     * Brings the rows into order, but not under the hands of the user, who might press the button of another file.
+     * Brings the rows into order, but not under the hands of the user, who might press the button of another file, and
+     * not for each of many small files.
      * @param {number} now
      */
     orderRows(now) {
       const { list } = this;
       if (!list || !this.isOutOfOrder) return;
-      if (now - this.touchedAt < HANDS_OFF) {
+      if (now - this.touchedAt < HANDS_OFF || now - this.orderedAt < ORDER_INTERVAL) {
         this.schedule();
         return;
       }
       this.isOutOfOrder = false;
+      this.orderedAt = now;
       const focused = /** @type {HTMLElement | null} */ (list.contains(document.activeElement)
         ? document.activeElement : null);
       const items = [...this.shown];

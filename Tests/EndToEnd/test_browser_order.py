@@ -66,6 +66,25 @@ def test_rows_do_not_move_under_the_pointer_and_keep_the_focus(browser, tmp_path
     assert label == "Resume: 00.bin", "the focus goes with its row"
 
 
+def test_rows_of_many_small_files_change_places_once_a_second(browser, tmp_path):
+    files = make(tmp_path / "files", 300, 10)
+    browser.open().script(
+        """window.moves = [];
+        new MutationObserver((changes) => {
+          const gone = new Set(changes.flatMap(({ removedNodes }) => [...removedNodes]));
+          const back = changes.some(({ addedNodes }) => [...addedNodes].some((node) => gone.has(node)));
+          if (back) moves.push(performance.now());
+        }).observe(document.querySelector('.uploader-list'), { childList: true });"""
+    )
+    browser.slow_down(100_000)
+    browser.pick(*files)
+    wait_until(lambda: browser.list_data("done") == "300", 60, "all are uploaded")
+    moves = browser.script("return moves")
+    assert len(moves) > 2, "what has ended goes to the end while others run"
+    gaps = [later - earlier for earlier, later in zip(moves, moves[1:])]
+    assert min(gaps) > 950, gaps
+
+
 def test_the_drop_area_makes_room(browser, tmp_path):
     def height() -> int:
         return browser.script("return document.querySelector('.resumable-drop').offsetHeight")
