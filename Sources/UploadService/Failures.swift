@@ -1,4 +1,5 @@
 import HTTP
+import JSON
 import Multipart
 import UploadModel
 import UploadStore
@@ -85,6 +86,8 @@ struct RequestFailure: Error {
     let fault: StoreFault?
     /// The reason of a refusal that is logged but not told to the client.
     let note: String?
+    /// The limits that apply to the client, if its test asks for JSON.
+    private var limits: JSON?
 
     init(_ outcome: Outcome, cause: String? = nil, note: String? = nil) {
         self.outcome = outcome
@@ -98,6 +101,21 @@ struct RequestFailure: Error {
         fault = error.fault
         note = nil
         cause = error.cause?.description
+    }
+
+    /// The same failure. If it refuses the file, its response has the limits, which may be the reason.
+    func telling(_ limits: JSON) -> RequestFailure {
+        var copy = self
+        copy.limits = limits
+        return copy
+    }
+
+    var response: Response {
+        guard let limits, case .refused(let line, _) = outcome else { return outcome.response }
+        let body = JSON.object([("message", .string(line)), ("limits", limits)])
+        let response = Response(
+            status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name.rawValue)])
+        return response.with(Array(body.description.utf8), type: "application/json")
     }
 }
 

@@ -67,7 +67,7 @@ package struct UploadService: RequestHandler {
             }
         } catch {
             record(error)
-            return (error.outcome, error.outcome.response, error)
+            return (error.outcome, error.response, error)
         }
     }
 
@@ -75,9 +75,16 @@ package struct UploadService: RequestHandler {
     private func test(_ request: Request) throws(RequestFailure) -> (Outcome, Response) {
         let parameters = try admission.queryParameters(of: request)
         let permit = try admission.permit(for: request, parameters)
-        let chunk = try admission.chunk(parameters, for: .test, permit, of: request)
-        let status = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         let wantsJSON = request.accepts("application/json")
+        let limits = admission.limits(permit)
+        let chunk: ChunkRequest
+        let status: UploadStatus?
+        do throws(RequestFailure) {
+            chunk = try admission.chunk(parameters, for: .test, permit, of: request)
+            status = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.status(of: chunk) })
+        } catch {
+            throw wantsJSON ? error.telling(limits) : error
+        }
         // A client that asks for JSON is written for this server and knows 404; an answer with 204 could have no body.
         let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
         let outcome = status?.receipt.map { Outcome.held($0) } ?? .missing(quietly: quietly)
@@ -86,7 +93,7 @@ package struct UploadService: RequestHandler {
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name.rawValue)])
         return (
             outcome,
-            response.with(HeldRanges(chunk, status, limits: admission.limits(permit)).json, type: "application/json")
+            response.with(HeldRanges(chunk, status, limits: limits).json, type: "application/json")
         )
     }
 

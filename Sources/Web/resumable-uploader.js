@@ -13,8 +13,9 @@
  * The rows of a folder's files are inside of one row for the folder, which keeps its own counts.
  *
  * Hooks for pages and tests: an `.uploader-item` has `data-state` and `data-name`, an `.uploader-folder` has
- * `data-name` and its `.uploader-folder-head` has `data-state`, the list has `data-files`, `data-done` and `data-failed`. The document element has `data-uploader-state` (idle, ready, uploading, paused, done),
- * and `data-uploader-files` while there are files.
+ * `data-name` and its `.uploader-folder-head` has `data-state`, the list has `data-files`, `data-done` and
+ * `data-failed`. The document element has `data-uploader-state` (idle, ready, uploading, paused, done), and
+ * `data-uploader-files` while there are files.
  */
 
 /** @typedef {typeof import('./resumable').default} Library */
@@ -1157,6 +1158,8 @@
   const LONGEST_CHECK = 8000;
   /** Milliseconds for which the server's limits are used without another report. */
   const LIMITS_AGE = 60_000;
+  /** Milliseconds between two questions for them, since many files may be refused at the same time. */
+  const ASK_INTERVAL = 5000;
 
   class ResumableUploader {
     /**
@@ -1239,6 +1242,7 @@
        */
       this.limits = null;
       this.limitsAt = 0;
+      this.askedAt = -Infinity;
       /** The check whether the server is back: its timer, when it is due, and how many were made. */
       this.check = { timer: 0, due: NaN, count: 0 };
       this.thumbnails = new Thumbnails();
@@ -1625,7 +1629,8 @@
     admit(files) {
       // Limits that were not reported for a while may have changed. The next test reports them.
       if (performance.now() - this.limitsAt > LIMITS_AGE) this.limits = null;
-      for (const file of files) {
+      // From the end of the list, because a file that is taken out would let the next one start.
+      for (const file of [...files].reverse()) {
         const item = this.items.get(file);
         if (item) this.enforceLimits(item);
       }
@@ -1650,7 +1655,7 @@
     learn(limits) {
       this.limits = limits;
       this.limitsAt = performance.now();
-      for (const item of [...this.items.values()]) {
+      for (const item of [...this.items.values()].reverse()) {
         if (item.wasRefused) this.explainRefusal(item);
         else this.enforceLimits(item);
       }
@@ -1764,8 +1769,13 @@
       const item = this.items.get(file);
       if (!item || file.failure?.status !== 415) return;
       item.wasRefused = true;
-      if (this.limits) this.explainRefusal(item);
-      else file.askLimits();
+      const now = performance.now();
+      if (this.limits) {
+        this.explainRefusal(item);
+      } else if (now - this.askedAt > ASK_INTERVAL) {
+        this.askedAt = now;
+        file.askLimits();
+      }
     }
 
     /** @param {boolean} yes */

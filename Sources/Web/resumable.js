@@ -805,8 +805,9 @@
         this.resumableObj._reached();
       }
       if (isOurs && request.getResponseHeader(OUTCOME) === 'refused') {
-        // The chunk would get the same answer.
-        return file._fail(request.responseText, true, 'refused', status);
+        // The chunk would get the same answer. The limits come first, because they may explain it.
+        const told = this.resumableObj._tellLimits(request.responseText);
+        return file._fail(told.message || request.responseText, true, 'refused', status);
       }
       if (file._probe === this) {
         file._probe = null;
@@ -1163,40 +1164,31 @@
      * @returns {Promise<boolean>} false if `testChunks` is off
      */
     checkServer() {
-      return this._ask({}, {}).then(({ status, isOurs }) => isOurs && !NO_ANSWER.includes(status));
+      return this._ask({}).then(({ status, isOurs }) => isOurs && !NO_ANSWER.includes(status));
     }
 
     /**
-     * Asks for the server's limits after it has refused this file, by tests of files that they may not exclude: of one
-     * byte with this name, and of one byte with a name and a type that say nothing. Fires `limits`.
+     * Asks for the server's limits after it has refused a chunk of this file, by a test, whose answer has them whether
+     * it is refused or not. Fires `limits`.
      */
     async askLimits() {
-      const small = { totalSize: 1, currentChunkSize: 1, totalChunks: 1, identifier: 'limits' };
-      for (const values of [small, { ...small, fileName: 'limits', relativePath: 'limits', type: '' }]) {
-        const { isOurs, text } = await this._ask(values, { Accept: 'application/json' });
-        if (isOurs && this.resumableObj._tellLimits(text)) return;
-      }
+      const { isOurs, text } = await this._ask({ Accept: 'application/json' });
+      if (isOurs) this.resumableObj._tellLimits(text);
     }
 
     /**
      * Sends a test of the first chunk that no chunk waits for.
-     * @param {Record<string, any>} values instead of this file's parameters
      * @param {Record<string, string>} headers
      * @returns {Promise<{ status: number, isOurs: boolean, text: string }>}
      */
-    _ask(values, headers) {
+    _ask(headers) {
       const { startByte, endByte } = this.chunks[0];
       const chunk = new ResumableChunk(this, 0, startByte, endByte);
-      const prefix = this.getOpt('parameterNamespace') || '';
-      /** @type {[string, any][]} */
-      const more = Object.entries(values).map(([key, value]) => [this.getOpt(`${key}ParameterName`), value]);
-      const named = more.filter(([name]) => name).map(([name, value]) => (
-        /** @type {[string, any]} */ ([prefix + name, value])));
       return new Promise((resolve) => {
         const fail = () => resolve({ status: 0, isOurs: false, text: '' });
         if (!this.getOpt('testChunks')) return fail();
         try {
-          chunk._request('test', named, (url, given) => {
+          chunk._request('test', [], (url, given) => {
             const request = chunk._open(this.getOpt('testMethod'), url, chunk._target('test'), given,
               (answer, status, isOurs) => resolve({ status, isOurs, text: status === 0 ? '' : answer.responseText }),
               headers);
@@ -1968,17 +1960,17 @@
     /**
      * Fires `limits` if the JSON of a test has them.
      * @param {string} text
-     * @returns {boolean}
+     * @returns {any} the JSON, or an empty object
      */
     _tellLimits(text) {
-      let limits;
+      let told;
       try {
-        ({ limits } = JSON.parse(text));
+        told = JSON.parse(text) || {};
       } catch (error) {
-        return false;
+        return {};
       }
-      if (limits) this.fire('limits', limits);
-      return Boolean(limits);
+      if (told.limits) this.fire('limits', told.limits);
+      return told;
     }
 
     /**

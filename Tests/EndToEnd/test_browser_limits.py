@@ -60,6 +60,46 @@ def test_the_reason_is_in_the_users_language(limited, tmp_path):
         assert sent(browser) == set()
 
 
+@pytest.fixture
+def only_pdf(server):
+    server.stop_program()
+    server.start_program("--allow-type", ".pdf")
+    return server
+
+
+def texts(folder, count: int, size: int) -> list:
+    files = [folder / f"{number}.txt" for number in range(count)]
+    for file in files:
+        file.write_bytes(bytes(size))
+    return files
+
+
+def test_the_server_tells_its_limits_with_a_refused_test(only_pdf, tmp_path):
+    files = texts(tmp_path, 20, 3 * MIB)
+    with open_browser(only_pdf, tmp_path / "profile", language="zh-CN") as browser:
+        browser.open().pick(*files)
+        browser.wait_for_states(*["failed"] * 20)
+        assert set(messages(browser).values()) == {"不接受此类型的文件。可接受的类型：.pdf。"}
+        assert sent(browser) == set()
+        assert len(browser.traffic.read().tests) <= 3, "the first answer is about all files"
+        assert not browser.visible("[data-action=retry], .uploader-retry-all"), "a retry cannot help"
+
+
+def test_the_page_asks_for_the_limits_once_when_chunks_are_refused(only_pdf, browser, tmp_path):
+    (tmp_path / "a.pdf").write_bytes(bytes(10))
+    browser.open().pick(tmp_path / "a.pdf")
+    browser.wait_for_states("done")
+    tests = len(browser.traffic.read().tests)
+    # Limits of an hour ago may have changed. Files of one chunk are sent without a test.
+    browser.script("uploader.limitsAt -= 3_600_000")
+    browser.pick(*texts(tmp_path, 20, 10))
+    browser.wait_for_states("done", *["failed"] * 20)
+    reason = "Files of this type are not accepted. Accepted types: .pdf."
+    wait_until(lambda: set(messages(browser).values()) == {reason}, 5, "each has the reason")
+    assert len(sent(browser)) > 1, "chunks were refused"
+    assert len(browser.traffic.read().tests) == tests + 1
+
+
 def test_a_file_whose_type_only_its_content_shows_is_left_to_the_server(limited, browser, tmp_path):
     limited.stop_program()
     limited.start_program("--allow-type", ".pdf,video/*", "--sniff")

@@ -148,6 +148,11 @@ struct AuthorizationTests {
         let tight = try answer(Permit(maximumFileSize: 500, types: TypePolicy("a/b,.x")))
         #expect(tight.contains(#""maxFileSize": 500,"#) && tight.contains(#""types": "a/b,.x""#))
         #expect(try answer(Permit(maximumFileSize: 1 << 50)).contains(#""maxFileSize": 1099511627776,"#))
+        let refusing = try answer(Permit(maximumFileSize: 99))
+        #expect(refusing.contains(#""message": "The file is too large"#) && refusing.contains(#""maxFileSize": 99,"#))
+        var stranger = Request(method: .get, path: Site.route, query: Sample(size: 100).query(1))
+        stranger.accept = "application/json"
+        #expect(!text(site.expect(.refused, stranger)).contains("limits"), "without a token nobody is told them")
     }
 
     @Test("a token's number of files holds after a restart, and counts for its owner only")

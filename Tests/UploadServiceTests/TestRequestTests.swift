@@ -98,6 +98,29 @@ struct TestRequestTests {
             ))
     }
 
+    @Test("a client that asks for JSON is told the limits with a refusal, and the others get the line of text")
+    func limitsOfRefused() throws {
+        let settings = UploadSettings(
+            maximumFileSize: 5000, maximumChunkSize: 1000, types: TypePolicy(".mp4"), sniffer: nil)
+        let limits =
+            #""limits": {"maxFileSize": 5000, "maxChunkSize": 1000, "maxBodySize": 67536, "types": ".mp4"}}"#
+        var other = Sample(size: 100)
+        other.name = "notes.txt"
+        let refusals = [
+            (Sample(size: 5001).query(1), "The file is too large; at most 5000 bytes are accepted"),
+            (other.query(1), "Files of this type are not accepted here (.mp4)"),
+        ]
+        let site = try Site(settings)
+        for (query, line) in refusals {
+            let told = site.test(.refused, query, accept: "application/json")
+            #expect(told.header("Content-Type") == "application/json")
+            #expect(text(told) == #"{"message": "\#(line)", \#(limits)"#)
+            #expect(text(site.test(.refused, query)) == line)
+        }
+        // The file is not refused for good.
+        #expect(!text(site.test(.malformed, "", accept: "application/json")).contains("limits"))
+    }
+
     @Test("a client that asks for JSON gets all held ranges, with the same status")
     func json() {
         // The example in PROTOCOL.md.

@@ -238,31 +238,59 @@ test('a test that the server refuses fails the file without sending a chunk', ()
   other.asks('POST a 1');
 });
 
-test('askLimits asks for a small file of that name, then for one without a type', async () => {
+test('a refused test tells the limits before the file fails, and its message is the text of the error', () => {
+  const d = new Dialogue({ ...options, testChunks: true });
+  const [f] = d.add(file('a', 20));
+  const limits = { maxFileSize: 10, types: null };
+  d.client.upload();
+  d.answers(415, { message: 'The file is too large.', limits }, { 'X-Upload-Outcome': 'refused' });
+  assert.deepEqual(d.events.filter(([name]) => name === 'limits' || name === 'fileError'),
+    [['limits', limits], ['fileError', f, 'The file is too large.']]);
+  assert.deepEqual(f.failure, { reason: 'refused', status: 415 });
+  d.asks();
+});
+
+test('a page that removes a file because of the limits hears no error of it', () => {
+  const d = new Dialogue({ ...options, testChunks: true });
+  const [f] = d.add(file('a', 20));
+  d.client.on('limits', () => d.client.removeFile(f));
+  d.client.upload();
+  d.answers(415, { message: 'No.', limits: { maxFileSize: 10 } }, { 'X-Upload-Outcome': 'refused' });
+  assert.deepEqual(d.saw('fileError'), []);
+  d.asks();
+});
+
+test('askLimits asks by a test of the file, whose answer has the limits also if it is refused', async () => {
   const limits = { maxFileSize: 10, types: '.pdf' };
-  const ours = { 'X-Upload-Outcome': 'missing' };
-  for (const refused of [false, true]) {
+  for (const [status, body, outcome] of [
+    [415, { message: 'No.', limits }, 'refused'], [404, { size: 20, held: [], complete: false, limits }, 'missing'],
+  ]) {
     const d = new Dialogue({ ...options, testChunks: true, parameterNamespace: 'x.' });
     const [f] = d.add(file('a.bin', 20, { type: 'text/plain' }));
     const asked = f.askLimits();
-    const queries = [];
-    const answer = (...args) => { queries.push(Object.fromEntries(d.open[0].query)); d.answers(...args); };
-    if (refused) answer(415, 'No.', { 'X-Upload-Outcome': 'refused' });
-    await new Promise(setImmediate);
-    answer(404, { size: 1, held: [], complete: false, limits }, ours);
+    const query = Object.fromEntries(d.open[0].query);
+    d.answers(status, body, { 'X-Upload-Outcome': outcome });
     await asked;
     d.asks();
     assert.deepEqual(d.saw('limits'), [['limits', limits]]);
-    assert.deepEqual(queries.map((query) => query['x.resumableFilename']),
-      refused ? ['a.bin', 'limits'] : ['a.bin']);
-    for (const query of queries) assert.equal(query['x.resumableTotalSize'], '1');
-    assert.equal(queries.at(-1)['x.resumableType'], refused ? '' : 'text/plain');
+    assert.equal(query['x.resumableFilename'], 'a.bin');
+    assert.equal(query['x.resumableTotalSize'], '20');
   }
-  const d = new Dialogue({ ...options, testChunks: true });
-  const asked = d.add(file('a', 20))[0].askLimits();
-  d.answers(415, 'No.');
-  await new Promise(setImmediate);
-  d.answers(404, { size: 1, held: [], complete: false });
-  await asked;
-  assert.deepEqual(d.saw('limits'), []);
+});
+
+test('askLimits is content with an answer without limits, and believes only the upload server', async () => {
+  const limits = { maxFileSize: 10 };
+  for (const [status, body, headers, redirected] of [
+    [415, 'No.', { 'X-Upload-Outcome': 'refused' }], [403, 'Forbidden', {}], [413, '<html>', {}], [503, '', {}],
+    [404, { size: 20, held: [], complete: false }, {}], [0, ''], [200, { limits }, {}, 'http://elsewhere/login'],
+  ]) {
+    const d = new Dialogue({ ...options, testChunks: true });
+    const [f] = d.add(file('a', 20));
+    const asked = f.askLimits();
+    if (redirected) d.open[0].responseURL = redirected;
+    d.answers(status, body, headers);
+    await asked;
+    d.asks();
+    assert.deepEqual(d.saw('limits'), []);
+  }
 });
