@@ -1278,7 +1278,7 @@
       });
       this.prepareDocument();
       if (!this.resumable.support) {
-        this.offerPlainForm(rest.target || '/resumable_upload');
+        this.offerPlainForm(rest.target || '/resumable_upload', rest.query);
         return;
       }
       if (editBox) {
@@ -1335,12 +1335,17 @@
 
     // ---- parameters of each chunk
 
-    /** @param {ResumableFile} file @param {ResumableChunk} chunk @param {Options['query']} query */
+    /**
+     * @param {ResumableFile | undefined} file none for the plain form
+     * @param {ResumableChunk | undefined} chunk
+     * @param {Options['query']} query
+     */
     parametersOf(file, chunk, query) {
       /** @type {Metadata} */
       const own = {};
-      for (const [name, value] of Object.entries(this.items.get(file)?.meta || {})) if (value) own[name] = value;
-      const given = typeof query === 'function' ? query(file, chunk) : query;
+      const meta = file && this.items.get(file)?.meta;
+      for (const [name, value] of Object.entries(meta || {})) if (value) own[name] = value;
+      const given = typeof query === 'function' ? /** @type {any} */ (query)(file, chunk) : query;
       const merge = (/** @type {any} */ more) => (
         { ...(this.token ? { upload_token: this.token } : {}), ...this.meta, ...recordOf(more), ...own });
       // A page may have to fetch its parameters first.
@@ -1493,31 +1498,54 @@
       else if (this.drop.length) this.resumable.assignDrop(this.drop);
     }
 
-    /** @param {import('./resumable').Resumable.Target} target */
-    offerPlainForm(target) {
+    /**
+     * A form that sends one file as a whole. A function of the page for parameters is called once, without a file.
+     * @param {import('./resumable').Resumable.Target} target
+     * @param {Options['query']} query
+     */
+    offerPlainForm(target, query) {
       const box = this.plainForm = make('form', 'uploader-plain');
       box.method = 'post';
       box.enctype = 'multipart/form-data';
-      box.action = /** @type {string} */ (target);
-      // One chunk that is the whole file. The server needs these fields before the file's bytes.
-      const names = { resumableIdentifier: `plain-${Date.now()}-${Math.random().toString(36).slice(2)}`,
-        resumableFilename: '', resumableChunkNumber: '1', resumableTotalChunks: '1',
-        ...(this.token ? { upload_token: this.token } : {}), ...this.meta };
-      /** @type {Record<string, HTMLInputElement>} */
-      const hidden = {};
-      for (const [name, value] of Object.entries(names)) {
-        hidden[name] = make('input');
-        Object.assign(hidden[name], { type: 'hidden', name, value });
-        box.append(hidden[name]);
-      }
+      box.action = String(typeof target === 'function' ? target([]) : target);
       const label = make('label', 'uploader-field', this.words.plainFile);
       const input = make('input');
       Object.assign(input, { type: 'file', name: 'file', required: true });
-      input.addEventListener('change', () => {
-        hidden.resumableFilename.value = input.value.replace(/^.*[\\/]/, '');
-      });
       label.append(' ', input);
-      box.append(make('p', '', this.words.unsupported), label, make('button', '', this.words.plainSend));
+      const send = make('button', '', this.words.plainSend);
+      box.append(make('p', '', this.words.unsupported), label, send);
+      // The server needs the fields before the file's bytes.
+      const add = (/** @type {Record<string, any>} */ fields) => {
+        for (const [name, values] of Object.entries(fields)) {
+          for (const value of [values].flat()) {
+            label.before(Object.assign(make('input'), { type: 'hidden', name, value }));
+          }
+        }
+      };
+      /** @param {Record<string, any>} parameters */
+      const complete = (parameters) => {
+        // One chunk that is the whole file.
+        add({ resumableIdentifier: `plain-${Date.now()}-${Math.random().toString(36).slice(2)}`,
+          resumableFilename: '', resumableChunkNumber: '1', resumableTotalChunks: '1', ...parameters });
+        const name = /** @type {HTMLInputElement} */ (box.elements.namedItem('resumableFilename'));
+        const rename = () => { name.value = input.value.replace(/^.*[\\/]/, ''); };
+        input.addEventListener('change', rename);
+        rename();
+        send.disabled = false;
+      };
+      send.disabled = true;
+      // Without the page's parameters the server may still take the file, or say what it lacks.
+      const fail = (/** @type {unknown} */ error) => {
+        complete(this.parametersOf(undefined, undefined, undefined));
+        setTimeout(() => { throw error; }, 0);
+      };
+      try {
+        const parameters = /** @type {any} */ (this.parametersOf(undefined, undefined, query));
+        if (typeof parameters.then === 'function') parameters.then(complete, fail);
+        else complete(parameters);
+      } catch (error) {
+        fail(error);
+      }
       box.lang = this.language;
       const [drop] = this.drop;
       if (drop) drop.replaceChildren(box);

@@ -272,3 +272,49 @@ def test_without_a_drop_zone_the_plain_form_precedes_the_list(own_page, browser)
     assert browser.script("return document.querySelector('.uploader-plain').nextElementSibling.className") != ""
     fields = browser.script("return Object.fromEntries(new FormData(document.querySelector('.uploader-plain')))")
     assert (fields["upload_token"], fields["album"], fields["resumableTotalChunks"]) == ("a token", "Summer", "1")
+
+
+READY = "return !document.querySelector('.uploader-plain button').disabled"
+FIELDS = "return [...new FormData(document.querySelector('.uploader-plain'))].filter(([name]) => name !== 'file')"
+
+
+@pytest.mark.needs("init script")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ place: 'Rome', tag: ['a', 'b'], album: 'Winter' }",
+        "new URLSearchParams('place=Rome&tag=a&tag=b&album=Winter')",
+        "() => ({ place: 'Rome', tag: ['a', 'b'], album: 'Winter' })",
+        "async () => ({ place: 'Rome', tag: ['a', 'b'], album: 'Winter' })",
+    ],
+    ids=["object", "pairs", "function", "asynchronous"],
+)
+def test_the_plain_form_carries_the_parameters_of_the_page(server, own_page, browser, tmp_path, query):
+    (tmp_path / "plain.txt").write_text("sent as a whole")
+    browser.before_pages(OLD_BROWSER)
+    own_page(options=f"{{ query: {query} }}")
+    wait_until(lambda: browser.script(READY), 5, "the form is ready")
+    fields = browser.script(FIELDS)
+    for pair in (["place", "Rome"], ["tag", "a"], ["tag", "b"], ["album", "Winter"], ["upload_token", "a token"]):
+        assert pair in fields
+    assert ["album", "Summer"] not in fields, "the query replaces the page's metadata"
+    inputs = "return [...document.querySelectorAll('.uploader-plain input')].map((input) => input.type)"
+    assert browser.script(inputs)[-1] == "file", "all fields come before the file"
+    browser.pick(tmp_path / "plain.txt")
+    browser.take_coverage()
+    browser.click(".uploader-plain button")
+    wait_until(lambda: server.finished_files() == ["plain.txt"], 10, "the file arrives")
+
+
+@pytest.mark.needs("init script")
+@pytest.mark.parametrize("query", ["(file) => ({ size: file.size })", "() => Promise.reject(new Error('no file'))"])
+def test_a_plain_form_whose_parameters_fail_sends_the_file(server, own_page, browser, tmp_path, query):
+    (tmp_path / "plain.txt").write_text("sent as a whole")
+    browser.before_pages(OLD_BROWSER + "; addEventListener('error', (event) => event.preventDefault())")
+    own_page(options=f"{{ query: {query}, target: () => '/resumable_upload' }}")
+    wait_until(lambda: browser.script(READY), 5, "the form is ready")
+    assert ["upload_token", "a token"] in browser.script(FIELDS)
+    browser.pick(tmp_path / "plain.txt")
+    browser.take_coverage()
+    browser.click(".uploader-plain button")
+    wait_until(lambda: server.finished_files() == ["plain.txt"], 10, "the file arrives")
