@@ -15,8 +15,30 @@ const INTERVAL = 2;
 /** Seconds without a chunk after which an upload counts as idle. */
 const IDLE_SECONDS = 30;
 
-// Sizes and times look as they do on the upload page.
-const { formatBytes, formatDuration, percent } = ResumableUploader.tools;
+// Sizes, times and the choice of the language are those of the upload page.
+const { chooseLanguage, fill, formatBytes, formatDuration, percent } = ResumableUploader.tools;
+
+const WORDS = {
+  en: {
+    title: 'Uploads under way', none: 'No uploads under way.', one: '1 upload under way.',
+    many: '{n} uploads under way.', free: '{size} free on the disk.', soFar: '{held} so far', of: '{held} of {size}', idle: 'idle for {t}',
+    rate: '{size}/s', left: '{t} left', started: 'started {t} ago', stale: 'This may be out of date: {reason}',
+    answers: 'The server answers {status}.',
+  },
+  zh: {
+    title: '正在进行的上传', none: '没有正在进行的上传。', one: '1 个上传正在进行。', many: '{n} 个上传正在进行。',
+    free: '磁盘剩余 {size}。', soFar: '已收到 {held}', of: '{held} / {size}', idle: '已闲置 {t}',
+    rate: '{size}/秒', left: '剩余 {t}', started: '开始于 {t}前', stale: '以下内容可能已过时：{reason}',
+    answers: '服务器返回状态码 {status}。',
+  },
+};
+const language = chooseLanguage(navigator.languages);
+const words = WORDS[language];
+
+/** @param {number} bytes */
+const size = (bytes) => formatBytes(bytes, language);
+/** @param {number} seconds */
+const time = (seconds) => formatDuration(seconds, language);
 
 const list = /** @type {HTMLElement} */ (document.querySelector('.uploads'));
 const total = /** @type {HTMLElement} */ (document.querySelector('.count'));
@@ -76,10 +98,13 @@ function draw(upload, now, known) {
   }
   const facts = [
     upload.size === null
-      ? `${formatBytes(upload.held)} so far` : `${formatBytes(upload.held)} of ${formatBytes(upload.size)}`,
-    idle >= IDLE_SECONDS ? `idle for ${formatDuration(idle)}` : speed === null ? '' : `${formatBytes(speed)}/s`,
-    speed && upload.size && idle < IDLE_SECONDS ? `${formatDuration((upload.size - upload.held) / speed)} left` : '',
-    `started ${formatDuration(Math.max(0, now - upload.begun))} ago`,
+      ? fill(words.soFar, { held: size(upload.held) })
+      : fill(words.of, { held: size(upload.held), size: size(upload.size) }),
+    idle >= IDLE_SECONDS ? fill(words.idle, { t: time(idle) })
+      : speed === null ? '' : fill(words.rate, { size: size(speed) }),
+    speed && upload.size && idle < IDLE_SECONDS
+      ? fill(words.left, { t: time((upload.size - upload.held) / speed) }) : '',
+    fill(words.started, { t: time(Math.max(0, now - upload.begun)) }),
   ];
   known.row.classList.toggle('idle', idle >= IDLE_SECONDS);
   /** @type {[string, string][]} */
@@ -110,11 +135,11 @@ function show(status) {
   for (const [key, { row }] of rows) {
     if (!seen.has(key)) { row.remove(); rows.delete(key); }
   }
-  const count = status.uploads.length;
-  const words = `${count || 'No'} ${count === 1 ? 'upload' : 'uploads'} under way.`;
+  const n = status.uploads.length;
+  const count = n === 0 ? words.none : n === 1 ? words.one : fill(words.many, { n });
   // Screen readers announce this element, so it is only touched when the text changes.
-  if (total.textContent !== words) total.textContent = words;
-  free.textContent = `${formatBytes(status.free)} free on the disk.`;
+  if (total.textContent !== count) total.textContent = count;
+  free.textContent = fill(words.free, { size: size(status.free) });
 }
 
 async function update() {
@@ -122,16 +147,24 @@ async function update() {
   const timeout = setTimeout(() => abort.abort(), 10_000);
   try {
     const answer = await fetch('/resumable/status.json', { cache: 'no-store', signal: abort.signal });
-    if (!answer.ok) throw new Error(`The server answers ${answer.status}.`);
+    if (!answer.ok) throw new Error(fill(words.answers, { status: answer.status }));
     show(await answer.json());
     trouble.hidden = true;
   } catch (error) {
-    const words = `This may be out of date: ${error instanceof Error ? error.message : error}`;
-    if (trouble.textContent !== words) trouble.textContent = words;
+    const text = fill(words.stale, { reason: error instanceof Error ? error.message : error });
+    if (trouble.textContent !== text) trouble.textContent = text;
     trouble.hidden = false;
   }
   clearTimeout(timeout);
   setTimeout(update, INTERVAL * 1000);
 }
 
+// The page's own text is English.
+if (language !== 'en') {
+  document.documentElement.lang = 'zh-Hans';
+  document.title = words.title;
+  for (const heading of document.querySelectorAll('h1')) heading.textContent = words.title;
+  list.setAttribute('aria-label', words.title);
+  total.textContent = '';
+}
 update();

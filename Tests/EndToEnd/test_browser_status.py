@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.browser import open_browser
 from support.client import layout, parameters, random_bytes
 from support.server import wait_until
 from test_browser_access import look
@@ -65,6 +66,30 @@ def test_the_page_says_when_it_hears_nothing(browser, server, client):
     assert rows(browser) == [["a.bin", "25%", 0.25]]
     server.start_program()
     wait_until(lambda: not browser.visible(".trouble[role]"), 15, "the report is gone")
+
+
+def test_the_page_is_in_the_language_of_its_reader(server, client, tmp_path):
+    with open_browser(server, tmp_path / "profile", language="zh-CN") as browser:
+        browser.open("/resumable/status")
+        wait_until(lambda: browser.text(".count") == "没有正在进行的上传。", 10, "there are no uploads")
+        send(client, 1, "会议.pdf")
+        expect(browser, [["会议.pdf", "25%", 0.25]])
+        send(client, 2, "会议.pdf")
+        expect(browser, [["会议.pdf", "50%", 0.5]])
+        facts = browser.script("return [...document.querySelectorAll('.facts span')].map((fact) => fact.textContent)")
+        assert facts[0] == "131 kB / 262 kB" and facts[1].endswith("/秒") and facts[-1].startswith("开始于 ")
+        assert browser.text(".count") == "1 个上传正在进行。"
+        assert browser.text("h1") == browser.title() == "正在进行的上传"
+        send(client, 1, "另一个.pdf")
+        wait_until(lambda: browser.text(".count") == "2 个上传正在进行。", 10, "there are two")
+        server.stop_program()
+        wait_until(lambda: "服务器返回状态码 50" in browser.text(".trouble[role]"), 15, "it says that it may be old")
+        english = "return document.querySelector('main').innerText.replace(/kB|[kMGT]?B|pdf/g, '').match(/[a-z]{2,}/i)"
+        assert browser.script(english) is None, "no English is left"
+        server.start_program()
+        wait_until(lambda: not browser.visible(".trouble[role]"), 15, "the report is gone")
+        assert browser.script("return document.documentElement.lang") == "zh-Hans"
+        browser.screenshot("status-zh")
 
 
 def test_axe_finds_no_barrier_in_the_status_page(browser, client):
