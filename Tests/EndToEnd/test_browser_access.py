@@ -141,6 +141,63 @@ def test_bars_are_visible_in_forced_colors(browser, tmp_path):
             wait_until(lambda: browser.whole() == "paused", 5, "everything is paused")
 
 
+# The contrast (WCAG 2.2, relative luminance) of what is drawn on what, for a row in each state. A browser's bar is a
+# pseudo-element, which not all engines compute, so its colour is read from the property that the style sheet gives it.
+CONTRASTS = """
+  const parse = (text) => text.startsWith('#')
+    ? [...text.slice(1).padEnd(4, text.at(-1)).matchAll(text.length < 7 ? /./g : /../g)].slice(0, 3)
+      .map(([digits]) => parseInt(digits.padStart(2, digits), 16))
+    : text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const luminance = (text) => parse(text).map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const contrast = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const style = (selector) => getComputedStyle(document.querySelector(selector));
+  const page = style('body').backgroundColor;
+  const row = document.querySelector('.uploader-item');
+  const surface = getComputedStyle(row).backgroundColor;
+  const track = style('.uploader-bar').backgroundColor;
+  const found = {
+    'icon of a button': contrast(style('.uploader-button').color, surface),
+    'icon of a file': contrast(style('.uploader-thumb').color, style('.uploader-thumb').backgroundColor),
+    'edge of a button': contrast(style('.progress-pause-link').borderTopColor, page),
+    'edge of the drop area': contrast(style('.resumable-drop').borderTopColor, page),
+    'track of a row': contrast(track, surface),
+    'track of the whole': contrast(style('.progress-container').backgroundColor, page),
+    'bar of the whole': contrast(style('.progress-bar').backgroundColor, style('.progress-container').backgroundColor),
+  };
+  const before = row.dataset.state;
+  for (const state of ['uploading', 'paused', 'retrying', 'failed']) {
+    row.dataset.state = state;
+    found[`bar, ${state}`] = contrast(style('.uploader-bar').getPropertyValue('--bar').trim(), track);
+  }
+  row.dataset.state = before;
+  return found;
+"""
+
+
+@pytest.mark.core
+def test_icons_edges_and_bars_have_a_contrast_of_three_to_one(browser, tmp_path):
+    (tmp_path / "a.bin").write_bytes(random_bytes(6 * MIB))
+    browser.open().slow_down(MIB // 2)
+    browser.pick(tmp_path / "a.bin")
+    browser.wait_for_states("uploading")
+    for scheme in ("light", "dark") if browser.can("dark scheme") else ("light",):
+        if browser.can("dark scheme"):
+            browser.show(1280, 900, scheme)
+            wait_until(
+                lambda: browser.script(f"return matchMedia('(prefers-color-scheme: {scheme})').matches"), 5, scheme
+            )
+            # Buttons have transitions.
+            browser.wait(500)
+        contrasts = browser.script(CONTRASTS)
+        assert len(contrasts) == 11
+        assert {name: value for name, value in contrasts.items() if value < 3} == {}, scheme
+
+
 def focused(browser) -> str:
     """The name that a screen reader reads for the element with the focus."""
     return browser.script(
