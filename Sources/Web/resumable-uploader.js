@@ -88,7 +88,9 @@
       retryingIn: '上传中断，{t}后重试', again: '{t}后重试。', now: '立即重试',
       done: '已上传', failed: '失败', cancelled: '已取消', details: '等待填写信息',
       pause: '暂停', resume: '继续', retry: '重试', cancel: '取消', remove: '从列表中移除',
-      edit: '编辑信息', progress: '上传进度', of: '{a} / {b}', left: '剩余 {t}', rate: '{a}/秒',
+      edit: '编辑信息', progress: '上传进度', of: '{a} / {b}', left: '剩余 {t}',
+      // A line may break between a slash and a Chinese letter, unless a word joiner (U+2060) is between them.
+      rate: '{a}/\u2060秒',
       seconds: '{s} 秒', minutes: '{m} 分 {s} 秒', hours: '{h} 小时 {m} 分', days: '{d} 天 {h} 小时',
       counts: '已上传 {done} / {all} 个文件', more: '另有 {n} 个未显示',
       successes: '{n} 个已上传', failures: '{n} 个失败', cancellations: '{n} 个已取消',
@@ -450,6 +452,7 @@
     .uploader-notice, .uploader-trouble {
       align-items: center; border: 1px solid; display: flex; gap: .75em; padding: .25em;
     }
+    .uploader-summary { align-items: center; display: flex; flex-wrap: wrap; gap: .75em }
     .uploader-thumb, .uploader-thumb > * { height: 3em; width: 3em }
     .uploader-actions svg { display: block; height: 1.25em; width: 1.25em }
     .uploader-live {

@@ -28,7 +28,7 @@ const WORDS = {
   zh: {
     title: '正在进行的上传', none: '没有正在进行的上传。', one: '1 个上传正在进行。', many: '{n} 个上传正在进行。',
     free: '磁盘剩余 {size}。', soFar: '已收到 {held}', of: '{held} / {size}', idle: '已闲置 {t}',
-    rate: '{size}/秒', left: '剩余 {t}', started: '开始于 {t}前', stale: '以下内容可能已过时：{reason}',
+    rate: '{size}/\u2060秒', left: '剩余 {t}', started: '开始于 {t}前', stale: '以下内容可能已过时：{reason}',
     answers: '服务器返回状态码 {status}。',
   },
 };

@@ -108,6 +108,13 @@ def test_a_dropped_file_is_uploaded(server, example_page, tmp_path):
     example_page.drop(tmp_path / "dropped.mp4")
     example_page.wait_for_states("done")
     assert server.finished_files() == ["dropped.mp4"]
+    wait_until(lambda: example_page.visible(".uploader-clear"), 5, "the summary is visible")
+    gap = example_page.script(
+        """const [text, button] = ['.uploader-summary-text', '.uploader-clear']
+          .map((selector) => document.querySelector(selector).getBoundingClientRect());
+        return button.left - text.right"""
+    )
+    assert gap >= 8, "the page has no styles for it"
 
 
 def test_images_load_and_sample_rows_are_removed(example_page):

@@ -58,6 +58,11 @@ test('every language has every text, with the same placeholders', () => {
   assert.deepEqual(Object.keys(WORDS.zh).sort(), Object.keys(WORDS.en).sort());
 });
 
+test('a line never breaks within a rate: a break is allowed between a slash and a Chinese letter', () => {
+  for (const { rate } of Object.values(WORDS)) assert.doesNotMatch(rate, /\/\p{Script=Han}/u);
+  assert.equal(WORDS.zh.rate.replace('\u2060', ''), '{a}/秒');
+});
+
 test('a file name with dollar signs or braces is inserted unchanged', () => {
   assert.equal(fill('{name} failed', { name: '$&{name}$1' }), '$&{name}$1 failed');
   assert.equal(fill('{unknown}'), '{unknown}');
