@@ -98,14 +98,14 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         guard case .sized(let total, _, _) = chunk.place, let upload = cache[UploadKey(chunk.upload)],
             settings.layout != .flat || !upload.mayHaveParts.load(ordering: .relaxed)
         else { return nil }
-        let view = try upload.look { journal, file -> (StatusView, held: UInt64)? in
+        let view = try upload.look { journal, file -> (StatusView, needed: UInt64)? in
             let isSameVersion = chunk.lastModified == nil || journal.header.lastModified == chunk.lastModified
             let isAtRest =
                 journal.size == total && isSameVersion && journal.tail == nil && !journal.isPublished
                 && !journal.coversFile
-            return isAtRest && !isKeepAliveDue(journal, file) ? (StatusView(journal), journal.heldEnd) : nil
+            return isAtRest && !isKeepAliveDue(journal, file) ? (StatusView(journal), journal.dataEnd) : nil
         }
-        guard let (view, held) = view ?? nil, case .undamaged = try dataState(of: upload, held: held) else {
+        guard let (view, needed) = view ?? nil, case .undamaged = try dataState(of: upload, needed: needed) else {
             return nil
         }
         return view.status(of: chunk, postponed: [])

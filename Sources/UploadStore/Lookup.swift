@@ -90,12 +90,12 @@ extension LocalStore {
 
     /// Looks at the data file of an upload under way. Removes the upload if the file is damaged.
     ///
-    /// - Parameter held: `Journal.heldEnd`, if the caller has just looked at the journal.
-    func dataState(of upload: Upload, held: UInt64? = nil) throws(StoreError) -> DataState {
+    /// - Parameter needed: `Journal.dataEnd`, if the caller has just looked at the journal.
+    func dataState(of upload: Upload, needed: UInt64? = nil) throws(StoreError) -> DataState {
         guard let status = try onDisk({ () throws(FileError) in try state.status(upload.files.data) }) else {
             return .missing
         }
-        do { try upload.checkData(status, held: held) } catch {
+        do { try upload.checkData(status, needed: needed) } catch {
             guard case .untrusted = error else { throw error }
             return .damaged
         }
@@ -213,6 +213,10 @@ extension UploadID {
 extension Journal {
     /// The end of the last held range, without a last chunk whose offset is not known yet.
     var heldEnd: UInt64 { held.ranges.last { $0.start < Journal.tailOffset }?.end ?? 0 }
+
+    /// How long the data file is at least: the end of everything that is held, with a last chunk whose offset is not
+    /// known yet.
+    var dataEnd: UInt64 { tail?.range?.end ?? heldEnd }
 
     /// True if the file has its final name.
     var isPublished: Bool {

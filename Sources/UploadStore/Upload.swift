@@ -206,17 +206,17 @@ final class Upload: Sendable {
     ///
     /// - Parameters:
     ///   - status: of the data file.
-    ///   - held: `Journal.heldEnd`, if the caller looked at the journal before it asked for `status`.
+    ///   - needed: `Journal.dataEnd`, if the caller looked at the journal before it asked for `status`.
     /// - Throws: `StoreError.untrusted` if the upload was removed.
-    func checkData(_ status: FileStatus, held: UInt64? = nil) throws(StoreError) {
-        if let held, isUndamaged(status, held: held) { return }
+    func checkData(_ status: FileStatus, needed: UInt64? = nil) throws(StoreError) {
+        if let needed, isUndamaged(status, needed: needed) { return }
         let known = dataInode.compareExchange(expected: 0, desired: status.inode, ordering: .relaxed)
         let isSame = known.exchanged || known.original == status.inode
-        guard let bounds = try look({ (held: $0.heldEnd, size: $0.size, isPublished: $0.isPublished) }),
+        guard let bounds = try look({ (end: $0.dataEnd, size: $0.size, isPublished: $0.isPublished) }),
             !bounds.isPublished
         else { return }
         // A file that was longer than its size is cut to that when it is published.
-        let needed = max(bounds.held, min(length.load(ordering: .relaxed), bounds.size ?? .max))
+        let needed = max(bounds.end, min(length.load(ordering: .relaxed), bounds.size ?? .max))
         if isSame && status.size >= needed {
             // The file may be longer, because another process has reserved space.
             length.store(bounds.size.map { min($0, status.size) } ?? needed, ordering: .relaxed)
@@ -237,14 +237,21 @@ final class Upload: Sendable {
 
     /// True if the data file is known to be the same as before, and as long as it has been.
     ///
-    /// - Parameter held: `Journal.heldEnd`, read before `status`.
-    func isUndamaged(_ status: FileStatus, held: UInt64) -> Bool {
+    /// - Parameter needed: `Journal.dataEnd`, read before `status`.
+    func isUndamaged(_ status: FileStatus, needed: UInt64) -> Bool {
         status.inode == dataInode.load(ordering: .relaxed)
-            && status.size >= max(held, length.load(ordering: .relaxed))
+            && status.size >= max(needed, length.load(ordering: .relaxed))
     }
 
-    /// Remembers that the data file has that length, because space was reserved up to there or bytes are held.
+    /// Remembers that the data file has that length, because space was reserved up to there.
     func noteLength(_ end: UInt64) { length.max(end, ordering: .relaxed) }
+
+    /// Remembers how long the data file is at least, now that bytes were recorded. It may be shorter than before: a last
+    /// chunk that was kept behind the file is no longer needed when the file's size is known.
+    func noteLength(of journal: Journal) {
+        let known = min(length.load(ordering: .relaxed), journal.size ?? .max)
+        length.store(max(known, journal.dataEnd), ordering: .relaxed)
+    }
 
     /// True if a write up to `end` could hide that the data file was truncated: `checkData` has to come first. A write
     /// that ends before leaves the file shorter than it has been.

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import UploadModel
@@ -114,6 +115,28 @@ import UploadModel
         }
         for chunk in chunks { #expect(try !store.isHeld(chunk, of: id)) }
         #expect(try store.sendAll(bytes, as: id, chunkSize: mebibyte) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
+
+    @Test("A last chunk whose offset is unknown is not held once it was cut off", arguments: [false, true])
+    func lastChunkCutOff(isSalvaged: Bool) throws {
+        func send(_ number: UInt64, to store: LocalStore) throws -> Receipt.Effect {
+            let writer = try store.receive(
+                ChunkRequest(upload: id, number: number, place: .counted(chunks: 5)))
+            try writer.write(bytes[chunks[Int(number) - 1].range])
+            return try writer.commit().effect
+        }
+        #expect(try send(5, to: store) == .stored)
+        if isSalvaged { try store.dieInSync(of: id) }
+        let path = site.folder.path + "/" + (try site.dataPath(id))
+        #expect(truncate(path, off_t(Journal.tailOffset - 1)) == 0)
+
+        let next = isSalvaged ? try site.store() : store
+        let test = ChunkRequest(upload: id, number: 5, place: .counted(chunks: 5))
+        #expect(try next.status(of: test)?.receipt == nil)
+        for number in 1...4 { #expect(try send(UInt64(number), to: next) == .stored) }
+        #expect(site.files == [])
+        #expect(try send(5, to: next) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
 }

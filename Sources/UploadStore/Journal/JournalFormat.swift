@@ -285,6 +285,9 @@ struct Tail: Equatable {
     var number: UInt64
     /// In bytes.
     var length: UInt64
+
+    /// Where it is kept while its offset is not known; nil if the record is forged.
+    var range: ByteRange? { ByteRange(from: Journal.tailOffset, length: length) }
 }
 
 /// Identifies one boot of the machine.

@@ -75,6 +75,10 @@ extension LocalStore {
         }
         var successor = try Journal.begin(try state.create(draft), header: header, boot: boot)
         try successor.append(records)
+        // Its bytes may be lost, like those of any range.
+        if let tail = journal.tail, let range = tail.range, successor.held.contains(range) {
+            try successor.append([.tail(tail)])
+        }
         try data.sync()
         try successor.append([.durable(records: UInt64(successor.records)), .syncing])
         try successor.sync()
@@ -98,12 +102,11 @@ private struct SalvagedRange {
 }
 
 extension Journal {
-    /// The facts about the upload in its records, beside its ranges.
+    /// The facts about the upload in its records, beside its ranges and its last chunk.
     fileprivate var facts: [JournalRecord] {
         var facts: [JournalRecord] = []
         if let chunkSize, header.chunkSize == nil { facts.append(.chunkSize(chunkSize)) }
         if let size, header.size == nil { facts.append(.size(size)) }
-        if let tail { facts.append(.tail(tail)) }
         if !metadata.isEmpty { facts.append(.described(metadata)) }
         return facts
     }

@@ -196,10 +196,10 @@ extension LocalStore {
 
     /// Opens the data file. Nil if it is gone; the journal then says why (`settle`), and the caller looks again.
     ///
-    /// - Parameter held: `Journal.heldEnd`, if the caller has just looked at the journal.
-    func openData(of upload: Upload, held: UInt64? = nil) throws(StoreError) -> (any File)? {
+    /// - Parameter needed: `Journal.dataEnd`, if the caller has just looked at the journal.
+    func openData(of upload: Upload, needed: UInt64? = nil) throws(StoreError) -> (any File)? {
         if let file = try onDisk({ () throws(FileError) in try state.open(upload.files.data) }) {
-            try upload.checkData(try onDisk { () throws(FileError) in try file.status() }, held: held)
+            try upload.checkData(try onDisk { () throws(FileError) in try file.status() }, needed: needed)
             return file
         }
         // The publisher is about to record that it has renamed the file, or failed to (the disk may be full); or

@@ -150,7 +150,7 @@ extension LocalStore {
     @discardableResult
     func placeTail(of upload: Upload) throws(StoreError) -> String? {
         guard let (tail, chunkSize) = try upload.look({ ($0.tail, $0.chunkSize) }), let tail, let chunkSize,
-            let waiting = ByteRange(from: Journal.tailOffset, length: tail.length),
+            let waiting = tail.range,
             let file = try openData(of: upload)
         else { return nil }
         let (offset, overflow) = (tail.number - 1).multipliedReportingOverflow(by: chunkSize)

@@ -33,8 +33,8 @@ final class LocalWriter: ChunkWriter {
     private struct View {
         var published: Bool
         var held: [ByteRange]
-        /// The end of everything that is held.
-        var heldEnd: UInt64
+        /// How long the data file is at least.
+        var dataEnd: UInt64
         var losses: Int
         var mayForgetLoss: Bool
         /// The limits of the journal that the range would pass.
@@ -66,7 +66,7 @@ final class LocalWriter: ChunkWriter {
         var budget = WaitBudget()
         while true {
             guard let view = try look(), !view.published else { return nil }
-            guard let file = try store.openData(of: upload, held: view.heldEnd) else {
+            guard let file = try store.openData(of: upload, needed: view.dataEnd) else {
                 // The file is being renamed at this moment, or the upload has to begin again.
                 guard budget.wait() else { throw .busy }
                 continue
@@ -188,13 +188,13 @@ final class LocalWriter: ChunkWriter {
         _ = try upload.change { [value = checksum.value] journal throws(FileError) in
             let status = try file.status()
             // Writes succeed even if the file's name was removed by another program.
-            guard status.names > 0, upload.isUndamaged(status, held: journal.heldEnd) else { return }
+            guard status.names > 0, upload.isUndamaged(status, needed: journal.dataEnd) else { return }
             var records: [JournalRecord] = durable.map { [.durable(records: $0)] } ?? []
             records += [.held(range, checksum: value)] + consequence.records(journal)
             if let description = journal.description(metadata) { records.append(description) }
             try journal.append(records)
             if durable != nil { try journal.sync() }
-            upload.noteLength(journal.heldEnd)
+            upload.noteLength(of: journal)
             isComplete = journal.coversFile
         }
         if let isComplete { return isComplete }
@@ -220,7 +220,7 @@ final class LocalWriter: ChunkWriter {
     private func look() throws(StoreError) -> View? {
         try upload.look { [range = layout.range] journal in
             View(
-                published: journal.isPublished, held: journal.held.intersection(range), heldEnd: journal.heldEnd,
+                published: journal.isPublished, held: journal.held.intersection(range), dataEnd: journal.dataEnd,
                 losses: journal.losses, mayForgetLoss: journal.mayForgetLoss,
                 isTooFragmented: journal.isTooFragmented(for: range), isAtLimit: journal.isAtLimit,
                 isLarge: journal.position > LocalWriter.largeJournal)
@@ -246,7 +246,7 @@ final class LocalWriter: ChunkWriter {
             // The bytes that were compared so far must still be held, or they would mix with those written now.
             guard let view = try look(), !view.published, view.losses == losses else { throw .busy }
             try checkJournal(view)
-            if let file = try store.openData(of: upload, held: view.heldEnd), try claim(file) {
+            if let file = try store.openData(of: upload, needed: view.dataEnd), try claim(file) {
                 guard let view = try look(), !view.published, view.losses == losses else { throw .busy }
                 return file
             }
