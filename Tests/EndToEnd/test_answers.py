@@ -212,7 +212,7 @@ def test_a_client_can_read_the_refusal_of_a_body_that_is_too_large(shared_client
 
 def test_a_chunked_body_that_exceeds_the_limit_is_refused(shared_client):
     # Without Content-Length nginx notices the size in the middle of the body.
-    pieces = (bytes(MIB) for _ in range(8))
+    pieces = (bytes(MIB) for _ in range(9))
     target = f"{shared_client.route}?{query(fields_of('large'))}"
     answer = shared_client.request("POST", target, pieces, {"Content-Type": "application/octet-stream"})
     expect(answer, 415, "refused")

@@ -140,17 +140,21 @@ class Finished:
         place = self.range(request)
         return place is not None and self.content[slice(*place)] == request.content
 
+    def is_cut_alike(self, request: Request) -> bool:
+        """False if a chunk without sizes shows that its file has another chunk size."""
+        if not self.chunk_size or request.sizes:
+            return True
+        length = len(request.content)
+        if is_last(request):
+            return request.number == 1 or length < 2 * self.chunk_size
+        return length == self.chunk_size
+
     def passed_on(self, request: Request) -> dict[int, bytes]:
         """The chunks that a new upload has in the beginning, which this chunk with other bytes begins. Chunks behind it
         may also have been duplicates of the first file, so they are sent once more."""
         place = self.range(request)
-        if place is None:
+        if place is None or not self.is_cut_alike(request):
             return {}
-        if self.chunk_size and not request.sizes:
-            length = len(request.content)
-            is_alike = request.number == 1 or length < 2 * self.chunk_size if is_last(request) else length == self.chunk_size
-            if not is_alike:
-                return {}
         return {number: content for number, content in self.confirmed.items() if number < request.number}
 
 
@@ -502,8 +506,11 @@ class BothServers(RuleBasedStateMachine):
     def begin_anew(self, request: Request) -> None:
         """Begins the upload of another file, with the chunks that were the same so far."""
         identifier, filename = request.upload
-        passed_on = self.finals.pop(request.upload).passed_on(request)
+        final = self.finals.pop(request.upload)
+        passed_on = final.passed_on(request)
         self.begun(request)
+        if final.chunk_size and not request.sizes and final.is_cut_alike(request):
+            self.world.inherited[request.upload] = final.chunk_size
         for number, content in passed_on.items():
             folder = PAIR.root / identifier
             folder.mkdir(exist_ok=True)
@@ -516,8 +523,7 @@ class BothServers(RuleBasedStateMachine):
         if is_too_long_for_flask(identifier, filename):
             # Flask has made the folder, and fails at the file.
             put_back(PAIR.sandbox, before)
-            self.world.begun.pop(upload, None)
-            self.recorded.discard(upload)
+            self.ended(upload)
             self.world.finished[upload] = len(request.content)
             self.finals[upload] = Finished(request.content, chunk_size)
             self.only_ours.add(filename)
@@ -548,7 +554,12 @@ class BothServers(RuleBasedStateMachine):
         (PAIR.root / (numbered(filename, taken) if filename in taken else filename)).write_bytes(content)
         self.world.finished[upload] = len(content)
         self.finals[upload] = Finished(content, chunk_size)
+        self.ended(upload)
+
+    def ended(self, upload: tuple[str, str]) -> None:
+        """Forgets what was known of an unfinished upload."""
         self.world.begun.pop(upload, None)
+        self.world.inherited.pop(upload, None)
         self.recorded.discard(upload)
 
     def begun(self, request: Request) -> None:

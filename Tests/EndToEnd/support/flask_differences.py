@@ -163,6 +163,8 @@ class World:
     finished: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
     #: The sizes of the unfinished uploads, where a client has stated them.
     begun: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+    #: The chunk sizes of unfinished uploads without sizes that have begun in the place of a finished one.
+    inherited: dict[tuple[str, str], int] = dataclasses.field(default_factory=dict)
 
     def is_over(self, request: Request) -> bool:
         """True if the request belongs to a finished upload."""
@@ -170,11 +172,12 @@ class World:
         return size is not None and (request.sizes is None or request.sizes[0] == size)
 
     def siblings(self, request: Request) -> list[int]:
-        """The lengths of the upload's chunks that Flask has, except the last chunk."""
+        """The lengths of the upload's chunks that Flask has, except the last chunk, and the one it has inherited."""
         if not request.identifier or not request.filename:
             return []
         parts = self.parts(request.identifier, request.filename)
-        return [length for number, length in parts.items() if number != request.count]
+        inherited = [self.inherited[request.upload]] if request.upload in self.inherited else []
+        return inherited + [length for number, length in parts.items() if number != request.count]
 
     def completes(self, request: Request) -> bool:
         if not (request.identifier and request.filename and request.number and request.count):
