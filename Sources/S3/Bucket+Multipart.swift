@@ -16,6 +16,11 @@ package struct PartsPage: Sendable, Equatable {
     package var parts: [ListedPart]
     /// The number after which the next page begins; nil on the last page.
     package var next: Int?
+
+    package init(parts: [ListedPart], next: Int?) {
+        self.parts = parts
+        self.next = next
+    }
 }
 
 /// A multipart upload that is neither complete nor aborted.

@@ -1,11 +1,11 @@
 /// Percent-encoding (RFC 3986, section 2.1) in the answers of S3. For requests, `percentEncoded` writes it as AWS's
 /// signatures need it.
-enum PercentEncoding {
+package enum PercentEncoding {
     /// Decodes a key from a listing with `encoding-type=url`. `+` is a space there, and a plus sign is `%2B`.
     ///
     /// - Returns: nil if a percent sign is followed by anything but two hexadecimal digits, or if the bytes are not
     ///   UTF-8.
-    static func decode(_ text: String) -> String? {
+    package static func decode(_ text: String) -> String? {
         var decoded: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {

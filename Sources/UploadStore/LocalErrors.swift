@@ -13,6 +13,6 @@ extension StoreCause {
 }
 
 /// Runs file calls, and turns a failure into a `StoreError`.
-func onDisk<Result>(_ calls: () throws(FileError) -> Result) throws(StoreError) -> Result {
+package func onDisk<Result>(_ calls: () throws(FileError) -> Result) throws(StoreError) -> Result {
     do { return try calls() } catch { throw StoreError(error) }
 }

@@ -3,7 +3,8 @@ package import UploadModel
 /// The part of an upload's file names that identifies the upload: a SHA-256 in hexadecimal. Identifiers and file names
 /// come from clients and may contain anything, so they never become names in the state folder themselves.
 package struct UploadKey: Hashable, Sendable {
-    let text: String
+    /// 64 hexadecimal digits.
+    package let text: String
 
     /// The key of `id`.
     package init(_ id: UploadID) {

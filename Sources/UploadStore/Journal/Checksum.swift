@@ -30,7 +30,7 @@ struct Checksum: ~Copyable {
 }
 
 /// The SHA-256 of `bytes` in hexadecimal digits.
-func sha256Hex(_ bytes: [UInt8]) -> String {
+package func sha256Hex(_ bytes: [UInt8]) -> String {
     let digest = [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { buffer, count in
         _ = SHA256(bytes, bytes.count, buffer.baseAddress)
         count = buffer.count

@@ -1,14 +1,14 @@
 import Glibc
 import Linux
-import UploadModel
+package import UploadModel
 
 /// Where a finished file goes, below the root: folders and a name.
-struct Destination: Sendable, Equatable {
-    let folders: [String]
-    let filename: FileName
+package struct Destination: Sendable, Equatable {
+    package let folders: [String]
+    package let filename: FileName
 
     /// - Throws: `StoreError.nameReserved` if the path leads into the store's own folder.
-    init(_ id: UploadID, relativePath: RelativePath?, layout: Layout) throws(StoreError) {
+    package init(_ id: UploadID, relativePath: RelativePath?, layout: Layout) throws(StoreError) {
         let home = id.owner.directory?.components.map(\.text) ?? []
         switch layout {
         case .flat:
@@ -26,7 +26,7 @@ struct Destination: Sendable, Equatable {
     }
 
     /// The path below the root, with that number in its name.
-    func path(_ number: UInt64) -> String { (folders + [filename.numbered(number)]).joined(separator: "/") }
+    package func path(_ number: UInt64) -> String { (folders + [filename.numbered(number)]).joined(separator: "/") }
 
     /// Opens the folder, component by component so that no symbolic link is followed. Nil if there is none.
     ///

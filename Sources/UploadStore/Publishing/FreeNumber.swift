@@ -3,7 +3,7 @@
 /// taken. Gaps may be skipped.
 ///
 /// - Parameter isTaken: looks at one number.
-func freeNumber<Failure: Error>(
+package func freeNumber<Failure: Error>(
     after taken: UInt64?, _ isTaken: (UInt64) throws(Failure) -> Bool
 ) throws(Failure) -> UInt64 {
     /// Clients choose names, so they may have taken exactly the numbers that are looked at. Past this one, a random
