@@ -20,7 +20,7 @@ extension Promise {
             }
         },
         Promise("The last chunk, sent by many threads of two processes at once, completes the file once") { site in
-            for round in 0..<20 {
+            for round in 0..<site.repetitions {
                 let stores = [try site.open(), try site.open()]
                 let client = try Client("id \(round)", "\(round)", of: content(3000))
                 for number in 1..<client.numbers.upperBound { try client.send(number, to: stores[0]) }
@@ -37,7 +37,7 @@ extension Promise {
                 #expect(effects.all.filter { $0 == .completed(path: "\(round)") }.count == 1, "round \(round)")
                 #expect(try site.bytes(of: "\(round)") == client.content)
             }
-            #expect(try site.files().count == 20)
+            #expect(try site.files().count == site.repetitions)
         },
         Promise("Chunks of several uploads, sent by many threads of two processes, each make their file once") { site in
             let stores = [try site.open(), try site.open()]
@@ -68,7 +68,7 @@ extension Promise {
             }
         },
         Promise("Of two senders of different bytes for one range, the bytes of one stand whole") { site in
-            for round in 0..<20 {
+            for round in 0..<site.repetitions {
                 let stores = [try site.open(), try site.open()]
                 // The same up to the middle of the chunk, so that both compare for a while.
                 let common = content(500)

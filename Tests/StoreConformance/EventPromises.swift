@@ -10,13 +10,13 @@ extension Promise {
     /// Which recipients are owed an event of a finished file, and how it is delivered.
     static let events = [
         Promise("A finished file is owed to every recipient, and an unfinished one to none") { site in
-            let store = try site.open(StoreSettings(recipients: both))
+            let store = try site.openForEvents(StoreSettings(recipients: both))
             var client = try Client(of: content(30))
             client.metadata = Metadata([.init(name: "title", value: "Ein Titel")])
             for number in 1...2 { try client.send(number, to: store) }
             #expect(try store.outbox.allEvents().isEmpty)
             try client.send(3, to: store)
-            let event = try #require(try site.open().outbox.allEvents().first)
+            let event = try #require(try site.openForEvents().outbox.allEvents().first)
             #expect(event.upload.id == client.id && event.key == UploadKey(client.id))
             #expect(event.upload.path == "name.bin" && event.upload.size == 30)
             #expect(event.upload.metadata == client.metadata)
@@ -25,22 +25,22 @@ extension Promise {
         },
         Promise("Without recipients nothing is owed, also not later") { site in
             let client = try Client(of: content(30))
-            try client.sendAll(to: site.open())
-            #expect(try site.open(StoreSettings(recipients: both)).outbox.allEvents().isEmpty)
+            try client.sendAll(to: site.openForEvents())
+            #expect(try site.openForEvents(StoreSettings(recipients: both)).outbox.allEvents().isEmpty)
         },
         Promise("An event that one recipient has received is still owed to the other") { site in
-            let store = try site.open(StoreSettings(recipients: both))
+            let store = try site.openForEvents(StoreSettings(recipients: both))
             let client = try Client(of: content(30))
             try client.sendAll(to: store)
             let event = try #require(try deliver(client, first, store))
-            #expect(try site.open().outbox.allEvents().map(\.owed) == [second])
+            #expect(try site.openForEvents().outbox.allEvents().map(\.owed) == [second])
             #expect(try store.outbox.events(owedTo: first, atMost: 9).events.isEmpty)
             #expect(try deliver(client, first, store) == nil)
             #expect(try deliver(client, second, store) == event)
-            #expect(try site.open().outbox.allEvents().isEmpty)
+            #expect(try site.openForEvents().outbox.allEvents().isEmpty)
         },
         Promise("One lease exists for an upload and a recipient, in all processes, until it is released") { site in
-            let (store, other) = (try site.open(StoreSettings(recipients: both)), try site.open())
+            let (store, other) = (try site.openForEvents(StoreSettings(recipients: both)), try site.openForEvents())
             let client = try Client(of: content(30))
             try client.sendAll(to: store)
             let key = UploadKey(client.id)
@@ -54,7 +54,7 @@ extension Promise {
             #expect(try other.outbox.lease(key, for: first) != nil)
         },
         Promise("Failed attempts are recorded with their reason, and end with the delivery") { site in
-            let store = try site.open(StoreSettings(recipients: both))
+            let store = try site.openForEvents(StoreSettings(recipients: both))
             let client = try Client(of: content(30))
             try client.sendAll(to: store)
             for count in 1...3 {
@@ -63,12 +63,12 @@ extension Promise {
                 try lease.failed(event, Attempts(count: count, next: 1000, reason: "Überlastung \(count)"))
             }
             let expected = Attempts(count: 3, next: 1000, reason: "Überlastung 3")
-            #expect(try site.open().outbox.allEvents().map(\.attempts) == [[first: expected]])
+            #expect(try site.openForEvents().outbox.allEvents().map(\.attempts) == [[first: expected]])
             try deliver(client, first, store)
-            #expect(try site.open().outbox.allEvents().map(\.attempts) == [[:]])
+            #expect(try site.openForEvents().outbox.allEvents().map(\.attempts) == [[:]])
         },
         Promise("A retry makes an event due, a drop ends it, and dispatchers can see both") { site in
-            let (store, other) = (try site.open(StoreSettings(recipients: both)), try site.open())
+            let (store, other) = (try site.openForEvents(StoreSettings(recipients: both)), try site.openForEvents())
             let client = try Client(of: content(30))
             try client.sendAll(to: store)
             do {
@@ -89,7 +89,7 @@ extension Promise {
             #expect(try store.outbox.allEvents().map(\.owed) == [second])
         },
         Promise("Events of one upload stay when another upload takes its place, and come in order") { site in
-            let store = try site.open(StoreSettings(recipients: first))
+            let store = try site.openForEvents(StoreSettings(recipients: first))
             let client = try Client(of: content(1))
             for size in 1...20 { try client.with(content(size)).sendAll(to: store) }
             #expect(try Set(store.outbox.allEvents().map(\.id)).count == 20)
@@ -102,7 +102,7 @@ extension Promise {
             #expect(try store.outbox.allEvents().isEmpty)
         },
         Promise("An event outlives the record of its upload") { site in
-            let store = try site.open(StoreSettings(expire: 1000, recipients: first))
+            let store = try site.openForEvents(StoreSettings(expire: 1000, recipients: first))
             let client = try Client(of: content(30))
             try client.sendAll(to: store)
             let event = try #require(try store.outbox.allEvents().first)
@@ -118,7 +118,7 @@ extension Promise {
             #expect(try store.outbox.allEvents().isEmpty)
         },
         Promise("The oldest events come first if not all are asked for") { site in
-            let store = try site.open(StoreSettings(recipients: both))
+            let store = try site.openForEvents(StoreSettings(recipients: both))
             for number in 0..<7 {
                 try Client("id \(6 - number)", "\(number)", of: content(10)).sendAll(to: store)
                 site.wait(seconds: 2)

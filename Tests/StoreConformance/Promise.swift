@@ -24,4 +24,7 @@ package struct Promise: Sendable, CustomTestStringConvertible {
     /// All promises.
     package static let all =
         chunks + completion + uploads + counted + events + inventory
+
+    /// The promises of a store that takes chunks with sizes only, and records no events.
+    package static let withoutCountsAndEvents = chunks + completion + uploads + inventory
 }

@@ -20,7 +20,7 @@ private final class LocalStoreUnderTest: StoreUnderTest {
 
     func open(
         _ settings: StoreSettings, observe: @escaping StoreObserver, admit: @escaping Admission
-    ) throws -> any ManagedStore & EventStore {
+    ) throws -> any ManagedStore {
         let open = { @Sendable [self] (root: LinuxDirectory) throws(StoreError) -> LocalStore in
             try LocalStore(
                 root: root, boot: BootID(low: 1, high: 0), settings: settings,

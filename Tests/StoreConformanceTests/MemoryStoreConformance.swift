@@ -12,7 +12,7 @@ private final class MemoryStoreUnderTest: StoreUnderTest {
 
     func open(
         _ settings: StoreSettings, observe: @escaping StoreObserver, admit: @escaping Admission
-    ) -> any ManagedStore & EventStore {
+    ) -> any ManagedStore {
         MemoryStore(
             memory, settings, now: { [self] in time.load(ordering: .relaxed) }, observe: observe, admit: admit)
     }
