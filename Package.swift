@@ -67,6 +67,10 @@ let package = Package(
             name: "UploadStore",
             dependencies: ["CLinux", "CXXHash", "CCrypto", "Linux", "UploadModel"],
             swiftSettings: strict),
+        // A store in a bucket that several hosts share.
+        .target(
+            name: "ObjectStore", dependencies: ["CCrypto", "Linux", "S3", "UploadModel", "UploadStore"],
+            swiftSettings: strict),
         .target(
             name: "UploadService",
             dependencies: [
@@ -84,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "resumabled",
             dependencies: [
-                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "Multipart", "S3", "Tokens", "UploadModel",
-                "UploadService", "UploadStore",
+                "Events", "FastCGI", "HTTP", "JSON", "Linux", "Metrics", "Multipart", "ObjectStore", "S3", "Tokens",
+                "UploadModel", "UploadService", "UploadStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -110,6 +114,11 @@ let package = Package(
             name: "StoreConformanceTests",
             dependencies: ["Linux", "StoreConformance", "TestSupport", "UploadModel", "UploadStore"],
             swiftSettings: strict),
+        .testTarget(
+            name: "ObjectStoreTests",
+            dependencies: [
+                "Linux", "ObjectStore", "S3", "StoreConformance", "TestSupport", "UploadModel", "UploadStore",
+            ], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "FastCGITests", dependencies: ["FastCGI", "HTTP", "Linux", "TestSupport"], swiftSettings: strict),

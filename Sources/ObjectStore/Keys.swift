@@ -1,0 +1,110 @@
+import Linux
+import S3
+import UploadModel
+import UploadStore
+
+/// The keys of the objects that are not finished files. Below the prefix:
+///
+///     .resumabled/up/<upload>/a/<generation>.<kind>           the marks of a generation (`Mark`)
+///     .resumabled/up/<upload>/b/<generation>/<start>-<end>    a range of the finished file that was sent again
+///     .resumabled/up/<upload>/c/<generation>/<cell>/<name>    bytes that are held (`Record`), gathered parts (`Fold`)
+///     .resumabled/name/<SHA-256 of a final key>               reserves the key of a finished file (`Reservation`)
+///     .resumabled/token/<SHA-256>/<slot>                      an upload that counts against a token's quota
+///     <path>                                                  a finished file
+///
+/// `<upload>` is the `UploadKey`. Each attempt to transfer the file is a generation, named by 8 hexadecimal digits; the
+/// highest one counts. Words of clients get into the path of a finished file only.
+struct Keys: Sendable {
+    /// Ends with a slash or is empty.
+    let prefix: String
+
+    private var state: String { prefix + EngineTest.stateFolder }
+
+    /// The folder of all uploads.
+    var uploads: String { state + "up/" }
+    /// The folder of all reserved names.
+    var names: String { state + "name/" }
+
+    /// The folder of the uploads of all tokens.
+    var tokens: String { state + "token/" }
+
+    func upload(_ key: UploadKey) -> String { "\(uploads)\(key.text)/" }
+
+    func mark(_ upload: String, _ generation: Generation.Name, _ mark: Mark) -> String {
+        "\(upload)a/\(generation.text).\(mark.text)"
+    }
+
+    func confirmed(_ upload: String, _ generation: Generation.Name, _ range: ByteRange) -> String {
+        "\(upload)b/\(generation.text)/\(String(range.start, radix: 16))-\(String(range.end, radix: 16))"
+    }
+
+    /// The folder of a generation's records.
+    func cells(_ upload: String, _ generation: Generation.Name) -> String { "\(upload)c/\(generation.text)/" }
+
+    func inCell(_ upload: String, _ generation: Generation.Name, _ cell: Int, _ name: String) -> String {
+        "\(cells(upload, generation))\(String(cell, radix: 16))/\(name)"
+    }
+
+    func reservation(_ path: String) -> String { names + sha256Hex(Array((prefix + path).utf8)) }
+
+    /// The folder of the uploads that were begun with a token.
+    func token(_ owner: Owner, _ tokenID: String) -> String {
+        let texts = [owner.subject, owner.directory?.text ?? "", tokenID].map { Array($0.utf8) }
+        // The lengths keep "ab" + "c" apart from "a" + "bc".
+        return "\(tokens)\(sha256Hex(texts.flatMap { Array("\($0.count):".utf8) + $0 }))/"
+    }
+
+    /// The folder of objects that only show that one can be put.
+    var trials: String { state + "trial/" }
+
+    /// The key of a finished file.
+    func file(_ path: String) -> String { prefix + path }
+
+    /// The longest key of an object in S3, in bytes.
+    static let longest = 1024
+}
+
+/// An object that says something about a generation. `claim`, `target`, `end` and `done` are created once, by whoever
+/// is first, and never change. They stay until the generation is forgotten, so no request that was stopped for a while
+/// can begin a generation again that is over.
+enum Mark: Hashable {
+    /// The upload was begun (`Claim`).
+    case claim
+    /// The name of the file is chosen, and the multipart upload begun (`Target`).
+    case target
+    /// Nothing more is added (`Ending`).
+    case end
+    /// The outcome (`Outcome`).
+    case done
+    /// A client has asked for the upload at that time, in Unix seconds.
+    case touch(UInt64)
+    /// A sweep looks at that time whether the upload is idle, and may end it.
+    case fade(UInt64, id: String)
+
+    var text: String {
+        switch self {
+        case .claim: "claim"
+        case .target: "target"
+        case .end: "end"
+        case .done: "done"
+        case .touch(let time): "touch.\(time)"
+        case .fade(let time, let id): "fade.\(time).\(id)"
+        }
+    }
+
+    init?(_ words: [Substring]) {
+        switch (words.first, words.count) {
+        case ("claim", 1): self = .claim
+        case ("target", 1): self = .target
+        case ("end", 1): self = .end
+        case ("done", 1): self = .done
+        case ("touch", 2):
+            guard let time = UInt64(words[1]) else { return nil }
+            self = .touch(time)
+        case ("fade", 3):
+            guard let time = UInt64(words[1]) else { return nil }
+            self = .fade(time, id: String(words[2]))
+        default: return nil
+        }
+    }
+}
