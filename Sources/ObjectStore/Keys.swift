@@ -64,9 +64,9 @@ struct Keys: Sendable {
     static let longest = 1024
 }
 
-/// An object that says something about a generation. `claim`, `target`, `end` and `done` are created once, by whoever
-/// is first, and never change. They stay until the generation is forgotten, so no request that was stopped for a while
-/// can begin a generation again that is over.
+/// An object that says something about a generation. `claim`, `target`, `end` and `done` are created once, by the first
+/// host that tries, and never change. They stay until the generation is forgotten, so no request that was stopped for a
+/// while can begin a generation again that is over.
 enum Mark: Hashable {
     /// The upload was begun (`Claim`).
     case claim

@@ -66,6 +66,8 @@ extension Outcome {
                 .retry("Too many separate parts of the file are here; those between them must come first", after: 5)
             case .tooManyRecords:
                 .refused("The file was sent in too many parts; please upload it in larger ones", because: .tooManyParts)
+            case .sizesMissing:
+                .malformed("This server needs the size of the file and of its chunks")
             case .full:
                 .retry("The server has no space left", after: 30)
             case .failed, .replaced, .noMemory:

@@ -32,6 +32,8 @@ package enum StoreError: Error, Equatable {
     /// The upload has as many records as it may have: its chunks are too small, or were sent with other bytes too
     /// often.
     case tooManyRecords
+    /// The request states no sizes, and this store cannot take a chunk without them.
+    case sizesMissing
     /// The storage or its quota is full.
     case full(StoreCause)
     /// The storage failed.
@@ -108,6 +110,7 @@ extension StoreError: CustomStringConvertible {
         case .busy: "another request is using the upload"
         case .scattered: "the upload has too many separate ranges"
         case .tooManyRecords: "the upload has too many records"
+        case .sizesMissing: "the request states no sizes"
         case .full, .failed, .replaced, .untrusted, .noMemory: "the storage failed"
         }
     }

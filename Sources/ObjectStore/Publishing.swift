@@ -1,0 +1,210 @@
+import Linux
+import S3
+import UploadModel
+import UploadStore
+
+// How a file is published, once: the name is chosen (`target`), an `end` is created, which freezes what is held, the
+// file is put or completed, and `done` is created. A host may die between any two of these steps. Then the next one that
+// looks at the upload carries on, and does the same, because it is decided what the file consists of.
+
+extension ObjectStore {
+    /// Publishes an upload if all of it is held, or carries on where another request has begun that.
+    ///
+    /// - Parameter settling: true if provisional ranges count, provided that they are all that is missing.
+    /// - Returns: the path of the file, if this call has published it.
+    @discardableResult
+    func finish(_ id: UploadID, settling: Bool = false) throws(StoreError) -> String? {
+        try gate.pass(keys.upload(UploadKey(id))) { _ throws(StoreError) in
+            for _ in 0..<ObjectStore.maximumAttempts {
+                let look = try look(id)
+                guard let generation = look.generation else { return nil }
+                switch look.phase {
+                case .live(let claim):
+                    let isComplete = look.holdings(claim).isComplete
+                    guard isComplete || settling && look.holdings(claim).isCompleteWithProvisional else { return nil }
+                    _ = try target(look, claim)
+                    _ = try create(look.folder, generation.name, .end) {
+                        Ending.finishing(settles: !isComplete).write(to: &$0)
+                    }
+                case .finishing(let claim, let settles):
+                    if let path = try publish(look, generation, claim, settles: settles) { return path }
+                case .none, .whole, .finished: return nil
+                }
+            }
+            throw .busy
+        }
+    }
+
+    /// Publishes an upload that takes no more chunks.
+    ///
+    /// - Returns: the path of the file; nil if another request was faster.
+    private func publish(
+        _ look: Look, _ generation: Generation, _ claim: Claim, settles: Bool
+    ) throws(StoreError) -> String? {
+        let target = try target(look, claim)
+        let holdings = look.holdings(claim, settlesProvisional: settles)
+        guard holdings.isComplete else {
+            try giveUp(look, claim, "bytes that were held are gone")
+            return nil
+        }
+        let seal = look.seal(generation.name)
+        let isThere =
+            if let multipart = target.multipart {
+                try complete(multipart, target.path, look, claim, holdings, seal)
+            } else {
+                try putFile(target.path, look, claim, holdings, seal)
+            }
+        guard let isThere else { return nil }
+        guard isThere else {
+            // Only an outsider's file can be there: the name is reserved.
+            try giveUp(look, claim, "another file has been put under the name of this one")
+            return nil
+        }
+        return try conclude(look, generation.name, claim, target.path)
+    }
+
+    /// Puts a file of a single cell.
+    ///
+    /// - Returns: false if another file has the name; nil if another request has ended the upload.
+    private func putFile(
+        _ path: String, _ look: Look, _ claim: Claim, _ holdings: Holdings, _ seal: String
+    ) throws(StoreError) -> Bool? {
+        guard let content = holdings.content(of: 0), let bytes = try gather(content, 0, look, claim, holdings) else {
+            return nil
+        }
+        return try putFile(path, bytes.payload, seal)
+    }
+
+    /// Puts a file in one call.
+    ///
+    /// - Returns: false if another file has the name.
+    func putFile(_ path: String, _ body: any Payload, _ seal: String) throws(StoreError) -> Bool {
+        do throws(S3Error) {
+            try bucket.put(
+                keys.file(path), body, metadata: [ObjectStore.seal: seal],
+                ifAbsent: settings.onConflict != .replace)
+            return true
+        } catch {
+            guard case .exists = error else { throw .failed(StoreCause(error.description)) }
+            return try isPublished(path, size: body.length, seal)
+        }
+    }
+
+    /// Completes a multipart upload.
+    ///
+    /// - Returns: false if another file has the name; nil if another request has ended the upload.
+    private func complete(
+        _ multipart: String, _ path: String, _ look: Look, _ claim: Claim, _ holdings: Holdings, _ seal: String
+    ) throws(StoreError) -> Bool? {
+        var failure = StoreError.busy
+        var engine: EngineParts?
+        for _ in 0..<3 {
+            var parts: [(number: Int, etag: String)] = []
+            for cell in 0..<holdings.grid.count {
+                guard let etag = try gatherIfComplete(cell, look, claim, holdings, engine: engine) else { break }
+                parts.append((cell + 1, etag))
+            }
+            if parts.count == holdings.grid.count {
+                do throws(S3Error) {
+                    try bucket.completeMultipart(
+                        keys.file(path), upload: multipart, parts: parts, ifAbsent: settings.onConflict != .replace)
+                    return true
+                } catch {
+                    failure = .failed(StoreCause(error.description))
+                    switch error {
+                    case .invalidPart:
+                        // A host that was late, or has died, has replaced a part.
+                        engine = try engineParts(path, multipart)
+                        continue
+                    case .exists: return try isPublished(path, size: claim.size, seal)
+                    case .noSuchUpload, .noSuchKey: break
+                    default: throw failure
+                    }
+                }
+            }
+            // The multipart upload has ended: an earlier call, perhaps of another host, has completed it.
+            if try isPublished(path, size: claim.size, seal) { return true }
+            try abandoned(look, claim)
+            return nil
+        }
+        throw failure
+    }
+
+    /// Handles a multipart upload that is gone although its file is not there. Returns if another request has published
+    /// the file, and somebody has moved it since.
+    private func abandoned(_ look: Look, _ claim: Claim) throws(StoreError) {
+        let after = try self.look(look.id)
+        guard after.generation?.name == look.generation?.name, case .finishing = after.phase else { return }
+        // The engine may show the file a little later, so this waits until no call can be under way.
+        guard let added = look.holdings(claim).added, added + ObjectStore.stepSeconds <= now() else {
+            throw .failed(StoreCause("the engine shows neither the multipart upload nor its file"))
+        }
+        try giveUp(look, claim, "the engine has lost the multipart upload")
+    }
+
+    /// Records that a file was published, tells of it, and removes what is not needed any more.
+    ///
+    /// - Returns: the path; nil if another request has done that.
+    func conclude(
+        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String
+    ) throws(StoreError) -> String? {
+        try finishSlot(claim.slot)
+        let outcome = Outcome(claim, path: path, finished: now())
+        let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
+        if isFirst { observe(.finished(outcome.summary)) }
+        // The file is published, so trouble from here on is no trouble of the client. A sweep cleans up.
+        try? cleanUp(look, generation, claim, path)
+        return isFirst ? path : nil
+    }
+
+    /// Ends an upload that cannot be published. Returns if another request has ended it, perhaps because the file is
+    /// there.
+    ///
+    /// - Throws: `StoreError.untrusted` if this request has ended it.
+    func giveUp(_ look: Look, _ claim: Claim, _ cause: String) throws(StoreError) {
+        guard let generation = look.generation?.name else { return }
+        let isFirst: Bool
+        if case .live = look.phase {
+            isFirst = try create(look.folder, generation, .end) { Ending.removed(.lost).write(to: &$0) }
+        } else {
+            isFirst = try create(look.folder, generation, .done) {
+                Outcome(claim, path: nil, finished: now()).write(to: &$0)
+            }
+        }
+        guard isFirst else { return }
+        observe(.removed(claim.summary(held: look.holdings(claim).held.count, touched: now()), .lost))
+        try? cleanUp(look, generation, claim, nil)
+        throw .untrusted(StoreCause("\(look.folder): \(cause)"))
+    }
+
+    /// Removes the records of a generation that has ended, its multipart upload, and its reservation.
+    ///
+    /// - Parameter path: that of the published file; nil if there is none.
+    func cleanUp(
+        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String?
+    ) throws(StoreError) {
+        // A file that was put whole has none.
+        let records =
+            try claim.cell == 0
+            ? []
+            : onEngine { () throws(S3Error) in
+                try bucket.listAll(keys.cells(look.folder, generation)).map(\.key)
+            }
+        if !records.isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(records) } }
+        if let path { return try release(path, claim.id, generation) }
+        let key = keys.mark(look.folder, generation, .target)
+        let body: [UInt8]? = try onEngine { () throws(S3Error) in
+            do throws(S3Error) { return try bucket.get(key) } catch {
+                guard case .noSuchKey = error else { throw error }
+                return nil
+            }
+        }
+        guard let target = body.flatMap({ Fields($0) }).flatMap({ Target($0) }) else { return }
+        if let multipart = target.multipart {
+            try onEngine { () throws(S3Error) in
+                try bucket.abortMultipart(keys.file(target.path), upload: multipart)
+            }
+        }
+        try release(target.path, claim.id, generation)
+    }
+}
