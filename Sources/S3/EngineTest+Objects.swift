@@ -133,10 +133,10 @@ extension EngineTest {
     private static let races = 5
     private static let contenders = 8
 
+    /// All races are run at the same time, because an engine may let those who lose one wait for seconds.
     private func racesHaveSeveralWinners() throws(S3Error) -> String? {
-        for race in 0..<EngineTest.races {
-            let key = "\(folder)race/\(race)"
-            let results = contend(for: key)
+        let keys = (0..<EngineTest.races).map { "\(folder)race/\($0)" }
+        for (key, results) in contend(for: keys) {
             var winners: [[UInt8]] = []
             for (index, result) in results {
                 if try result.get() == .created { winners.append(EngineTest.body(ofContender: index)) }
@@ -155,22 +155,24 @@ extension EngineTest {
 
     private static func body(ofContender index: Int) -> [UInt8] { Array("contender \(index)".utf8) }
 
-    /// Lets all contenders create the same object at the same time.
-    private func contend(for key: String) -> [Int: Result<Creation, S3Error>] {
-        let outcomes = Lock<[Int: Result<Creation, S3Error>]>([:])
+    /// Lets all contenders create the same objects at the same time.
+    private func contend(for keys: [String]) -> [String: [Int: Result<Creation, S3Error>]] {
+        let outcomes = Lock<[String: [Int: Result<Creation, S3Error>]]>([:])
         let isOpen = Monitor(false)
         var threads: [Thread] = []
         for index in 0..<EngineTest.contenders {
             let bucket = buckets[index % buckets.count]
-            let thread = try? Thread {
-                isOpen.wait { $0 ? () : nil }
-                let result = Result { () throws(S3Error) in
-                    try bucket.create(key, EngineTest.body(ofContender: index), checksum: .md5)
+            for key in keys {
+                let thread = try? Thread {
+                    isOpen.wait { $0 ? () : nil }
+                    let result = Result { () throws(S3Error) in
+                        try bucket.create(key, EngineTest.body(ofContender: index), checksum: .md5)
+                    }
+                    outcomes.withLock { $0[key, default: [:]][index] = result }
                 }
-                outcomes.withLock { $0[index] = result }
+                // Without threads there are fewer contenders.
+                if let thread { threads.append(thread) }
             }
-            // Without threads there are fewer contenders.
-            if let thread { threads.append(thread) }
         }
         isOpen.change { $0 = true }
         for thread in threads { thread.join() }
