@@ -11,7 +11,7 @@ enum PathStyle: String, CaseIterable, ExpressibleByArgument {
     case auto, yes, no
 }
 
-/// Options of an object store, in place of a folder. Only `check` has them so far.
+/// Options of an object store, in place of a folder.
 struct BucketOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A bucket of an engine that speaks S3, in place of --root.", valueName: "name"))
     var bucket: String?
@@ -45,12 +45,17 @@ struct BucketOptions: ParsableArguments {
             valueName: "auto|yes|no"))
     var s3PathStyle = PathStyle.auto
 
+    @Option(
+        help: ArgumentHelp(
+            "The folder for chunks on their way to the bucket, in files without names.", valueName: "folder"))
+    var spool = "/var/tmp"
+
     func validate() throws {
         guard let bucket else {
             let isAlone = endpoint.isEmpty && region == nil && prefix.isEmpty && s3Credentials == nil && s3Ca == nil
-            guard isAlone else {
+            guard isAlone && spool == "/var/tmp" else {
                 throw ValidationError(
-                    "--endpoint, --region, --prefix and the options that begin with --s3 need --bucket.")
+                    "--endpoint, --region, --prefix, --spool and the options that begin with --s3 need --bucket.")
             }
             return
         }

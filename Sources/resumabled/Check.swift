@@ -15,31 +15,27 @@ struct Check: ParsableCommand {
             status 1 if there is a `FAIL`.
 
             With --bucket it tests in place of a root whether a bucket and its engine can do what is needed to store \
-            files there. It puts about 30 small objects below .resumabled/probe/ and removes them. The server itself \
-            has no --bucket yet.
+            files there. It puts about 30 small objects below .resumabled/probe/ and removes them.
             """)
 
     @OptionGroup var settings: ServeOptions
 
-    @OptionGroup(title: "Options of a bucket")
-    var objects: BucketOptions
-
     func validate() throws {
-        guard (settings.root == nil) != (objects.bucket == nil) else {
-            throw ValidationError("Give --root or --bucket\(settings.root == nil ? "" : ", not both").")
+        guard settings.root != nil || settings.objects.bucket != nil else {
+            throw ValidationError("Give --root or --bucket.")
         }
     }
 
     func run() throws {
         var report = CheckReport()
         settings.checkSettings(&report)
+        settings.checkSocket(&report)
         if let root = settings.root {
-            settings.checkSocket(&report)
             settings.checkStore(root, &report)
-            settings.checkLimits(&report)
         } else {
-            objects.check(&report, expire: settings.store.expire.seconds)
+            settings.objects.check(&report, expire: settings.store.expire.seconds)
         }
+        settings.checkLimits(&report)
         print(report.lines.joined(separator: "\n"))
         if report.hasFailure { throw ExitCode.failure }
     }

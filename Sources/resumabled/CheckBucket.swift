@@ -1,5 +1,7 @@
 import Glibc
+import Linux
 import S3
+import UploadStore
 
 extension BucketOptions {
     /// Checks whether the bucket and its engine can do what the object store needs.
@@ -19,10 +21,15 @@ extension BucketOptions {
         signal(SIGPIPE, SIG_IGN)
         let test = EngineTest(buckets, prefix: folder, expire: expire) { UInt64(clamping: time(nil)) }
         for finding in test.run() { tell(finding, &report) }
-        report.note("this release of the server has no --bucket yet; it stores files below --root only")
     }
 
     private func checkFiles(_ report: inout CheckReport) {
+        do throws(FileError) {
+            _ = try LinuxDirectory.existing(spool).createNameless()
+            report.ok("spool: \(spool)")
+        } catch {
+            report.fail("--spool: \(error); the server's user needs permission to write there")
+        }
         if let s3Ca, access(s3Ca, R_OK) != 0 {
             report.fail("--s3-ca: cannot read \(s3Ca): \(String(cString: strerror(errno)))")
         }

@@ -7,7 +7,7 @@ import Glibc
 /// The values of variables are put before the typed arguments, as if they had been typed too. So there is one parser
 /// with one set of rules and messages. An option needs no line in this file: its name is found as ArgumentParser finds
 /// it, by a mirror on the command. If an option was typed, its variable is ignored. Other commands use the variables of
-/// the options that they share with `serve` (`--root`, `--layout`), and `check` also those of `BucketOptions`.
+/// the options that they share with `serve` (`--root`, `--layout`).
 struct Environment {
     private static let prefix = "RESUMABLED_"
 
@@ -32,8 +32,7 @@ struct Environment {
             chosen = next
             depth += 1
         }
-        let settings = Environment.options(of: Serve.self) + Environment.options(of: BucketOptions.self)
-        let names = Set(settings.map(\.name))
+        let names = Set(Environment.options(of: Serve.self).map(\.name))
         let known = Environment.options(of: chosen).filter { names.contains($0.name) }
         let values = Environment.values(variables)
         var added: [String] = []

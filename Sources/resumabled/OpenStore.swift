@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Linux
+import Logging
 import UploadModel
 import UploadStore
 
@@ -11,17 +12,19 @@ extension ServeOptions {
     /// Opens the store that the options describe, and makes it first if there is none.
     ///
     /// - Parameters:
-    ///   - root: the path of the folder for finished files.
     ///   - openUploads: how many uploads may stay open between requests.
     ///   - recipients: who is to be told of files that are finished from now on.
     ///   - observe: receives what happens to uploads.
     ///   - admit: decides whether an upload may be begun.
     /// - Throws: why the store cannot be opened.
     func openStore(
-        _ root: String, openUploads: Int, recipients: Recipients, observe: @escaping StoreObserver,
+        openUploads: Int, recipients: Recipients, log: Logger, observe: @escaping StoreObserver,
         admit: @escaping Admission
-    ) throws -> any ManagedStore & EventStore {
+    ) throws -> any ManagedStore {
         let settings = store.settings(openUploads: openUploads, recipients: recipients)
+        guard let root else {
+            return try objects.openStore(settings, log: log, observe: observe, admit: admit)
+        }
         do {
             return try ReopeningStore(path: root, observe: observe) { root throws(StoreError) in
                 try LocalStore(

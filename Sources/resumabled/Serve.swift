@@ -20,11 +20,13 @@ struct Serve: ParsableCommand {
 
     func validate() throws {
         // `check`, which has the same options, can do without.
-        guard options.root != nil else { throw ValidationError("Missing expected argument '--root <root>'") }
+        guard options.root != nil || options.objects.bucket != nil else {
+            throw ValidationError("Give --root or --bucket.")
+        }
     }
 
     func run() throws {
-        guard let root = options.root else { return }
+        guard let place = options.root ?? options.objects.bucket else { return }
         _ = ProcessMetrics.started
         let log = options.logger()
         for name in Environment.unknown(environmentVariables(), to: Serve.self) {
@@ -37,9 +39,10 @@ struct Serve: ParsableCommand {
         let uploadLog = UploadLog(log)
         let receivers = try options.events.receivers()
         let dispatcher = Dispatcher(
-            receivers, root: absolute(root), environment: environmentVariables(), log: log, tell: metrics.record)
+            receivers, root: options.root.map(absolute), environment: environmentVariables(), log: log,
+            tell: metrics.record)
         let limiter = UploadLimiter(options.limits.quota)
-        let store = try store(root, limiter, receivers, dispatcher, metrics, uploadLog, log)
+        let store = try store(place, limiter, receivers, dispatcher, metrics, uploadLog, log)
         let service = UploadService(store: store, settings: try options.uploadSettings(), log: log) { report in
             uploadLog.record(report)
             metrics.record(report)
@@ -57,8 +60,11 @@ struct Serve: ParsableCommand {
         ) { line in
             log.error("\(line)")
         }
-        if !dispatcher.start(store.outbox) { log.error("events are not delivered: cannot start their threads") }
-        log.info("ready", metadata: ["root": "\(root)", "threads": "\(options.threads)"])
+        if let events = store as? any EventStore, !dispatcher.start(events.outbox) {
+            log.error("events are not delivered: cannot start their threads")
+        }
+        let kind = options.root == nil ? "bucket" : "root"
+        log.info("ready", metadata: [kind: "\(place)", "threads": "\(options.threads)"])
         manager.ready()
 
         let signal = attend(responder, manager, log, until: signals)
@@ -77,10 +83,12 @@ struct Serve: ParsableCommand {
     }
 
     /// Opens the store, and has its events go to everything that follows them.
+    ///
+    /// - Parameter place: the root or the bucket.
     private func store(
-        _ root: String, _ limiter: UploadLimiter, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher,
+        _ place: String, _ limiter: UploadLimiter, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher,
         _ metrics: ProgramMetrics, _ uploadLog: UploadLog, _ log: Logger
-    ) throws -> any ManagedStore & EventStore {
+    ) throws -> any ManagedStore {
         let admissionHook = try options.events.admissionHook(log, threads: options.threads)
         // A thread that delivers events needs as many files as one that answers requests.
         let (limit, working) = (OpenFiles.raiseLimit(), options.threads + receivers.threads)
@@ -91,7 +99,7 @@ struct Serve: ParsableCommand {
         }
         let openUploads = OpenFiles.uploads(limit: limit, threads: working)
         let store = try options.openStore(
-            root, openUploads: openUploads, recipients: receivers.recipients,
+            openUploads: openUploads, recipients: receivers.recipients, log: log,
             observe: { event in
                 uploadLog.record(event)
                 metrics.record(event)
@@ -105,7 +113,7 @@ struct Serve: ParsableCommand {
             })
         // The server starts all the same: clients wait, and their uploads go on when the trouble is over.
         do { try store.checkWritable() } catch {
-            log.error("uploads are not accepted at the moment", metadata: ["root": "\(root)", "cause": "\(error)"])
+            log.error("uploads are not accepted at the moment", metadata: ["store": "\(place)", "cause": "\(error)"])
         }
         return store
     }

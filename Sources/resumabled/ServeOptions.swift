@@ -84,6 +84,9 @@ struct ServeOptions: ParsableArguments {
     @OptionGroup
     var events: EventOptions
 
+    @OptionGroup(title: "Options of a bucket")
+    var objects: BucketOptions
+
     @Option(help: ArgumentHelp("How long to wait for requests in flight before ending.", valueName: "seconds"))
     var stopTimeout = 30
 
@@ -112,6 +115,21 @@ struct ServeOptions: ParsableArguments {
             throw ValidationError("--file-parameter must have 1 to 255 bytes and no control characters.")
         }
         guard root != "" else { throw ValidationError("--root must not be empty.") }
+        if objects.bucket != nil { try validateForBucket() }
+    }
+
+    /// Refuses options that a store in a bucket cannot keep.
+    private func validateForBucket() throws {
+        guard root == nil else { throw ValidationError("Give --root or --bucket, not both.") }
+        guard events.onCompleteExec == nil && events.onCompleteUrl == nil else {
+            throw ValidationError(
+                "--on-complete-exec and --on-complete-url need --root: a store in a bucket records no events yet.")
+        }
+        guard store.durability == .file else {
+            throw ValidationError(
+                "--durability chunk needs --root: in a bucket, every stored chunk is as durable as the engine makes it."
+            )
+        }
     }
 
     /// The log, as the options want it.

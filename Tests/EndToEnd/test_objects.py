@@ -54,7 +54,6 @@ def passed(output: str) -> int:
 def test_a_check_of_a_good_engine_finds_nothing_and_leaves_nothing(objects):
     output = check("--endpoint", objects.endpoint, "--prefix", "some/folder")
     assert passed(output) == ABILITIES and failures(output) == [], output
-    assert "no --bucket yet" in output
     assert objects.keys() == []
 
 
@@ -236,14 +235,12 @@ def test_credentials_come_from_a_file_or_the_environment(objects, tmp_path):
     assert "cannot read /no/such/file" in line
 
 
-def test_options_of_a_bucket_have_variables_of_which_the_server_knows_none(objects):
+def test_options_of_a_bucket_have_variables(objects):
     output = subprocess.run(
         [PROGRAM, "check"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
         env=os.environ | credentials() | {"RESUMABLED_BUCKET": BUCKET, "RESUMABLED_ENDPOINT": " ".join(objects.endpoints)}
     ).stdout
     assert passed(output) == ABILITIES + 1 and "no such setting" not in output, output
-    serve = subprocess.run([PROGRAM, "serve", "--bucket", BUCKET], capture_output=True, text=True)
-    assert serve.returncode == 64 and "Unknown option '--bucket'" in serve.stderr
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -202,27 +202,14 @@ def test_the_variables_for_tests_are_those_that_tests_read():
 
 def test_the_settings_are_those_of_the_program():
     text = printed(PROGRAM, "serve", "--help")
-    options = set(re.findall(r"^  (--[a-z-]+)", text, re.M)) - {"--version"}
-    rows = table("setting", OPERATING)
+    options = set(re.findall(r"^  (--[a-z0-9-]+)", text, re.M)) - {"--version"}
+    rows = table("setting", OPERATING) + table("option of a bucket", OPERATING)
     assert {row[0] for row in rows} == options
     flowing = " ".join(text.split())
     for name, default, _ in rows:
-        if default not in ("", "required"):
-            described = re.search(rf"{name} <[^>]*>(.*?)(?: --[a-z]|$)", flowing.partition("OPTIONS:")[2])
+        if default not in ("", "required", "the system's", "AWS") and "_" not in default:
+            described = re.search(rf"{name} <[^>]*>(.*?)(?: --[a-z]|$)", flowing.partition("OPTIONS OF A BUCKET:")[2])
             assert described and f"default: {default})" in described[1], name
-
-
-def test_the_options_of_a_bucket_are_those_of_the_program():
-    def options(command: str) -> dict[str, str]:
-        text = printed(PROGRAM, command, "--help")
-        return dict(re.findall(r"^  (--[a-z0-9-]+)((?:.|\n    )*)", text, re.M))
-
-    extra = {name: text for name, text in options("check").items() if name not in options("serve")}
-    rows = table("option of `check`", OPERATING)
-    assert {row[0] for row in rows} == set(extra)
-    for name, default, _ in rows:
-        if default not in ("", "the system's", "AWS") and "_" not in default:
-            assert f"default: {default})" in extra[name], name
 
 
 def test_the_commands_are_those_of_the_program():

@@ -28,7 +28,7 @@ def variable(name: str) -> str:
 
 OPTIONS = definitions()
 # Any value is a valid path until it is used.
-PATHS = {"root", "socket"}
+PATHS = {"root", "socket", "s3-credentials", "s3-ca"}
 
 
 def serve(*arguments, **variables) -> subprocess.CompletedProcess:

@@ -62,6 +62,8 @@ def run_program(*arguments) -> subprocess.CompletedProcess:
 class Server:
     # The path of the program. A subclass may name another build.
     executable = PROGRAM
+    # Within this many seconds it must listen.
+    patience = 10
 
     def __init__(
         self,
@@ -104,11 +106,14 @@ class Server:
 
     def start_program(self, *options: str) -> None:
         self.program = self.spawn_program(*options)
-        wait_until(self._program_listens, 10, "the program listens")
+        wait_until(self._program_listens, self.patience, "the program listens")
+
+    def place(self) -> list[str]:
+        """The options that say where files are stored."""
+        return ["--root", str(self.root)]
 
     def spawn_program(self, *options: str) -> subprocess.Popen:
-        arguments = [self.executable, "serve", "--socket", str(self.socket), "--root", str(self.root)]
-        arguments += [*self.options, *options]
+        arguments = [self.executable, "serve", "--socket", str(self.socket), *self.place(), *self.options, *options]
         environment = os.environ | self.environment
         with open(self.state / "program.log", "ab") as log:
             return subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
