@@ -7,10 +7,8 @@ import UploadStore
 // and the chunk at the edge reaches into a cell that is held as a part. Nearly always these bytes are the same, and
 // there is nothing to store. That is found out by the digests of the part's blocks. If they differ, the file was
 // changed: the upload makes way for it, as for any other version of the file, because the part's other bytes cannot be
-// read and put together with the new ones.
-//
-// Bytes at the ends of the chunk that are not a whole block, fewer than 4,096 at each end, cannot be compared. Chunks
-// whose size is a multiple of 4 KiB have none.
+// read and put together with the new ones. So it does if the chunk begins or ends inside a block, which cannot be
+// compared: no chunk is answered with 200 whose bytes may be others.
 
 /// The piece of a chunk in a cell.
 struct Piece: Sendable, Equatable {
@@ -21,7 +19,7 @@ struct Piece: Sendable, Equatable {
 extension ObjectStore {
     /// The pieces of a chunk that have to be stored: all but those that are known to be held as a part.
     ///
-    /// - Returns: nil if the part in a cell has other bytes, so that the chunk cannot be stored.
+    /// - Returns: nil if the part in a cell has other bytes, or may have, so that the chunk cannot be stored.
     func pieces(_ chunk: WholeChunk, _ look: Look, _ holdings: Holdings) throws(StoreError) -> [Piece]? {
         var pieces: [Piece] = []
         for cell in holdings.grid.cells(of: chunk.range) {
@@ -39,19 +37,19 @@ extension ObjectStore {
         return pieces
     }
 
-    /// Compares the whole blocks of a piece with those of a cell.
+    /// Compares the blocks of a piece with those of a cell.
+    ///
+    /// - Returns: false also if a block cannot be compared, because only a part of it is in the piece.
     private func isSame(
         _ piece: ByteRange, of chunk: WholeChunk, as known: BlockDigests, in cell: ByteRange
     ) throws(StoreError) -> Bool {
         let block = BlockDigests.block
-        let first = (piece.start - cell.start + block - 1) / block
+        let (first, start) = (piece.start - cell.start).quotientAndRemainder(dividingBy: block)
+        let (whole, end) = (piece.end - cell.start).quotientAndRemainder(dividingBy: block)
         // The last block of the cell may be short.
-        let last = piece.end == cell.end ? (cell.length + block - 1) / block : (piece.end - cell.start) / block
-        guard first < last,
-            let blocks = ByteRange(
-                from: cell.start + first * block, to: min(cell.end, cell.start + last * block))
-        else { return true }
-        let new = try chunk.scratch.blocks(chunk.place(of: blocks))
+        guard start == 0, end == 0 || piece.end == cell.end else { return false }
+        let last = end == 0 ? whole : whole + 1
+        let new = try chunk.scratch.blocks(chunk.place(of: piece))
         for index in first..<last where new[Int(index - first)] != known[Int(index)] { return false }
         return true
     }
