@@ -216,7 +216,11 @@ extension Journal {
 
     /// How long the data file is at least: the end of everything that is held, with a last chunk whose offset is not
     /// known yet.
-    var dataEnd: UInt64 { tail?.range?.end ?? heldEnd }
+    var dataEnd: UInt64 {
+        // An empty chunk makes no file longer.
+        if let tail = tail?.range, !tail.isEmpty { return tail.end }
+        return heldEnd
+    }
 
     /// True if the file has its final name.
     var isPublished: Bool {

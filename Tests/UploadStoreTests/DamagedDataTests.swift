@@ -139,4 +139,19 @@ import UploadModel
         #expect(try send(5, to: next) == .completed(path: "name.bin"))
         #expect(try site.folder.read("name.bin") == bytes)
     }
+
+    @Test("An empty last chunk whose offset is unknown is held")
+    func emptyLastChunk() throws {
+        func send(_ number: UInt64, _ bytes: ArraySlice<UInt8>) throws -> Receipt.Effect {
+            let writer = try store.receive(ChunkRequest(upload: id, number: number, place: .counted(chunks: 3)))
+            try writer.write(bytes)
+            return try writer.commit().effect
+        }
+        _ = try send(3, [])
+        let test = ChunkRequest(upload: id, number: 3, place: .counted(chunks: 3))
+        for next in [store, try site.store()] { #expect(try next.status(of: test)?.receipt?.effect == .duplicate) }
+        #expect(try send(1, bytes[..<25]) == .stored)
+        #expect(try send(2, bytes[25...]) == .completed(path: "name.bin"))
+        #expect(try site.folder.read("name.bin") == bytes)
+    }
 }
