@@ -26,7 +26,6 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        guard let place = options.root ?? options.objects.bucket else { return }
         _ = ProcessMetrics.started
         let log = options.logger()
         for name in Environment.unknown(environmentVariables(), to: Serve.self) {
@@ -42,7 +41,7 @@ struct Serve: ParsableCommand {
             receivers, root: options.root.map(absolute), environment: environmentVariables(), log: log,
             tell: metrics.record)
         let limiter = UploadLimiter(options.limits.quota)
-        let store = try store(place, limiter, receivers, dispatcher, metrics, uploadLog, log)
+        let store = try store(limiter, receivers, dispatcher, metrics, uploadLog, log)
         let service = UploadService(store: store, settings: try options.uploadSettings(), log: log) { report in
             uploadLog.record(report)
             metrics.record(report)
@@ -63,8 +62,7 @@ struct Serve: ParsableCommand {
         if let events = store as? any EventStore, !dispatcher.start(events.outbox) {
             log.error("events are not delivered: cannot start their threads")
         }
-        let kind = options.root == nil ? "bucket" : "root"
-        log.info("ready", metadata: [kind: "\(place)", "threads": "\(options.threads)"])
+        log.info("ready", metadata: options.place.merging(["threads": "\(options.threads)"]) { $1 })
         manager.ready()
 
         let signal = attend(responder, manager, log, until: signals)
@@ -83,10 +81,8 @@ struct Serve: ParsableCommand {
     }
 
     /// Opens the store, and has its events go to everything that follows them.
-    ///
-    /// - Parameter place: the root or the bucket.
     private func store(
-        _ place: String, _ limiter: UploadLimiter, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher,
+        _ limiter: UploadLimiter, _ receivers: Dispatcher.Receivers, _ dispatcher: Dispatcher,
         _ metrics: ProgramMetrics, _ uploadLog: UploadLog, _ log: Logger
     ) throws -> any ManagedStore {
         let admissionHook = try options.events.admissionHook(log, threads: options.threads)
@@ -113,7 +109,9 @@ struct Serve: ParsableCommand {
             })
         // The server starts all the same: clients wait, and their uploads go on when the trouble is over.
         do { try store.checkWritable() } catch {
-            log.error("uploads are not accepted at the moment", metadata: ["store": "\(place)", "cause": "\(error)"])
+            log.error(
+                "uploads are not accepted at the moment",
+                metadata: options.place.merging(["cause": "\(error)"]) { $1 })
         }
         return store
     }

@@ -132,6 +132,12 @@ struct ServeOptions: ParsableArguments {
         }
     }
 
+    /// The root or the bucket, as a field of log lines.
+    var place: Logger.Metadata {
+        if let root { return ["root": "\(root)"] }
+        return ["bucket": "\(objects.bucket ?? "")"]
+    }
+
     /// The log, as the options want it.
     func logger() -> Logger {
         var log = Logger(label: "resumabled") { _ in

@@ -220,6 +220,8 @@ class BothServers(RuleBasedStateMachine):
         self.finals: dict[tuple[str, str], Finished] = {}
         #: Files that Flask could not make.
         self.only_ours: set[str] = set()
+        #: The files that were finished before under an upload's identity.
+        self.earlier: dict[tuple[str, str], list[bytes]] = {}
         #: The uploads that our server has begun and not finished.
         self.recorded: set[tuple[str, str]] = set()
 
@@ -508,6 +510,7 @@ class BothServers(RuleBasedStateMachine):
         identifier, filename = request.upload
         final = self.finals.pop(request.upload)
         passed_on = final.passed_on(request)
+        self.earlier.setdefault(request.upload, []).append(final.content)
         self.begun(request)
         if final.chunk_size and not request.sizes and final.is_cut_alike(request):
             self.world.inherited[request.upload] = final.chunk_size
@@ -551,7 +554,10 @@ class BothServers(RuleBasedStateMachine):
         """Records a complete file under its name, or under the next free one."""
         filename = upload[1]
         taken = self.finished_by_flask()
-        (PAIR.root / (numbered(filename, taken) if filename in taken else filename)).write_bytes(content)
+        name = numbered(filename, taken) if filename in taken else filename
+        # An upload may turn out to be an earlier file, and then there is no second one.
+        if content not in self.earlier.get(upload, []) or name in PAIR.server.finished_files():
+            (PAIR.root / name).write_bytes(content)
         self.world.finished[upload] = len(content)
         self.finals[upload] = Finished(content, chunk_size)
         self.ended(upload)
