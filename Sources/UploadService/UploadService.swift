@@ -76,14 +76,13 @@ package struct UploadService: RequestHandler {
         let parameters = try admission.queryParameters(of: request)
         let permit = try admission.permit(for: request, parameters)
         let wantsJSON = request.accepts("application/json")
-        let limits = admission.limits(permit)
         let chunk: ChunkRequest
         let status: UploadStatus?
         do throws(RequestFailure) {
             chunk = try admission.chunk(parameters, for: .test, permit, of: request)
             status = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         } catch {
-            throw wantsJSON ? error.telling(limits) : error
+            throw wantsJSON ? error.telling(admission.limits(permit)) : error
         }
         // A client that asks for JSON is written for this server and knows 404; an answer with 204 could have no body.
         let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
@@ -93,7 +92,7 @@ package struct UploadService: RequestHandler {
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name.rawValue)])
         return (
             outcome,
-            response.with(HeldRanges(chunk, status, limits: limits).json, type: "application/json")
+            response.with(HeldRanges(chunk, status, limits: admission.limits(permit)).json, type: "application/json")
         )
     }
 
