@@ -249,7 +249,7 @@ def test_the_service_user_owns_the_uploads_and_others_cannot_read_them(installed
 
 def test_the_manual_and_the_settings_have_every_option(installed):
     told = installed.run("resumabled", "serve", "--help")
-    options = set(re.findall(r"^  --([a-z-]+)", told, re.M)) - {"version"}
+    options = set(re.findall(r"^  --([a-z0-9-]+)", told, re.M)) - {"version"}
     defaults = (installed.clean_root / "etc/default/resumabled").read_text()
     assert set(re.findall(r"^#(RESUMABLED_\w+)=", defaults, re.M)) == {
         "RESUMABLED_" + name.upper().replace("-", "_") for name in options}
@@ -257,7 +257,7 @@ def test_the_manual_and_the_settings_have_every_option(installed):
     page = run("man", "--warnings", "-l", installed.clean_root / "usr/share/man/man8/resumabled.8.gz",
                env=os.environ | {"MANWIDTH": "200", "MAN_KEEP_FORMATTING": ""})
     page = re.sub(r".\x08|\x1b\[[\d;]*m", "", page)
-    assert options <= set(re.findall(r"^ +--([a-z-]+)", page, re.M))
+    assert options <= set(re.findall(r"^ +--([a-z0-9-]+)", page, re.M))
 
 
 @pytest.mark.parametrize("shell, path", [
