@@ -1,7 +1,7 @@
 import UploadModel
 import UploadStore
 
-/// What a generation holds: decided by the names of its objects alone.
+/// The ranges that a generation holds, decided by the names of its objects alone.
 struct Holdings: Sendable {
     let grid: Grid
     /// The records that count, by cell, the oldest first.
@@ -72,7 +72,7 @@ struct Holdings: Sendable {
         return newest.map { grid.piece(of: $0.chunk, in: cell) == piece && $0.digest == digest } ?? false
     }
 
-    /// What the bytes of a cell come from; nil if some are missing.
+    /// The sources of a cell's bytes; nil if some are missing.
     func content(of cell: Int) -> CellContent? {
         let range = grid.range(cell)
         let segments = segments(of: cell)
@@ -84,7 +84,7 @@ struct Holdings: Sendable {
         return position == range.end ? CellContent(range: range, segments: segments) : nil
     }
 
-    /// What counts in a cell, in the order of the file.
+    /// The pieces that count in a cell, in the order of the file.
     func segments(of cell: Int) -> [Segment] {
         var segments: [Segment] = []
         var covered = ByteRangeSet()
@@ -135,7 +135,7 @@ struct Segment: Sendable, Equatable {
     let source: Source
 }
 
-/// What all bytes of a cell come from.
+/// The sources of all bytes of a cell.
 struct CellContent: Sendable, Equatable {
     let range: ByteRange
     /// In order, without gaps.

@@ -44,7 +44,7 @@ struct Generation: Sendable {
     var fades: [UInt64] { marks.keys.compactMap { if case .fade(let time, _) = $0 { time } else { nil } } }
 }
 
-/// What is in a cell.
+/// The objects in a cell.
 struct CellRecords: Sendable, Equatable {
     var records: [Record] = []
     var folds: [Fold] = []

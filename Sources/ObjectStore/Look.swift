@@ -3,7 +3,7 @@ import S3
 import UploadModel
 import UploadStore
 
-/// What a request finds of an upload.
+/// The state in which a request finds an upload.
 struct Look: Sendable {
     let id: UploadID
     /// The folder of its objects.
@@ -36,12 +36,17 @@ struct Look: Sendable {
     }
 
     /// The value of the metadata `resumabled` of the finished file, by which it is known.
-    func seal(_ name: Generation.Name) -> String { "\(UploadKey(id).text).\(name.text)" }
+    func seal(_ name: Generation.Name) -> String { ObjectStore.seal(of: id, name) }
 }
 
 extension ObjectStore {
     /// The name of the metadata by which a finished file is known.
     static let seal = "resumabled"
+
+    /// The value of that metadata for the file of a generation.
+    static func seal(of id: UploadID, _ generation: Generation.Name) -> String {
+        "\(UploadKey(id).text).\(generation.text)"
+    }
 
     /// Lists an upload's objects, and reads those that say what it is.
     func look(_ id: UploadID) throws(StoreError) -> Look {

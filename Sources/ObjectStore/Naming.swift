@@ -17,7 +17,7 @@ extension ObjectStore {
         _ id: UploadID, _ relativePath: RelativePath?, for generation: Generation.Name
     ) throws(StoreError) -> String {
         let destination = try destination(id, relativePath)
-        let seal = "\(UploadKey(id).text).\(generation.text)"
+        let seal = ObjectStore.seal(of: id, generation)
         if settings.onConflict == .replace { return destination.path(0) }
         var taken: UInt64?
         for _ in 0..<1000 {

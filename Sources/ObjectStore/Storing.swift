@@ -3,7 +3,7 @@ import S3
 import UploadModel
 import UploadStore
 
-// What happens to a chunk that has arrived.
+// Stores a chunk that has arrived, by the phase that its upload is in.
 
 extension ObjectStore {
     /// Stores a chunk, or does what has to be done first.

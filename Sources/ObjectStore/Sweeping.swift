@@ -129,12 +129,13 @@ extension ObjectStore {
 
     /// Removes all objects of an upload, `done` last: it is the one that tells that the upload is over.
     private func forget(_ look: Look) throws(StoreError) {
-        let keys = look.listing.keys
-        let last = keys.filter { $0.hasSuffix(".done") }
-        let rest = keys.filter { !$0.hasSuffix(".done") }
-        try onEngine { () throws(S3Error) in
-            if !rest.isEmpty { try bucket.delete(rest) }
-            if !last.isEmpty { try bucket.delete(last) }
+        try delete(look.listing.keys) { $0.hasSuffix(".done") }
+    }
+
+    /// Deletes objects, those of which `isLast` is true after the others.
+    private func delete(_ keys: [String], last isLast: (String) -> Bool) throws(StoreError) {
+        for keys in [keys.filter { !isLast($0) }, keys.filter(isLast)] where !keys.isEmpty {
+            try onEngine { () throws(S3Error) in try bucket.delete(keys) }
         }
     }
 
@@ -163,12 +164,7 @@ extension ObjectStore {
         let last = objects.map { $0.modified ?? .max }.max() ?? .max
         guard last < .max, last + max(ObjectStore.leftoverSeconds, settings.expire) <= now() else { return }
         // The marks that tell that it is over go last.
-        let ends = objects.map(\.key).filter { $0.hasSuffix(".end") || $0.hasSuffix(".done") }
-        let rest = objects.map(\.key).filter { !$0.hasSuffix(".end") && !$0.hasSuffix(".done") }
-        try onEngine { () throws(S3Error) in
-            if !rest.isEmpty { try bucket.delete(rest) }
-            if !ends.isEmpty { try bucket.delete(ends) }
-        }
+        try delete(objects.map(\.key)) { $0.hasSuffix(".end") || $0.hasSuffix(".done") }
     }
 
     /// Gives back the names that dead hosts have reserved for uploads that are over.

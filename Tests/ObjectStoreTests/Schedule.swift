@@ -65,7 +65,7 @@ final class Schedule: Sendable {
     }
 }
 
-/// What goes wrong in a simulation, as probabilities for each call.
+/// The faults of a simulation, as probabilities for each call.
 struct Faults {
     /// The host dies in front of the call or behind it.
     var death = 0.0

@@ -88,7 +88,7 @@ extension Simulation {
     }
 
     private func checkLeftovers(_ host: ObjectStore, _ uploads: [UploadSummary], _ context: String) throws {
-        // What hosts have left that died is removed after a day.
+        // A sweep removes after a day the objects that dead hosts have left.
         schedule.wait(seconds: 3 * 24 * 3600)
         for _ in 0..<2 { #expect(host.sweep().failures.isEmpty, "\(context)") }
         let live = Set(uploads.filter(\.isUnderWay).map { UploadKey($0.id).text })

@@ -163,7 +163,7 @@ private func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
         #expect(simulation.trouble.withLock { $0 } == [], "seed \(seed)")
         let host = simulation.calmHost()
         for version in versions {
-            // What was sent together with the other version may be in one file with that.
+            // Chunks that were sent together with the other version may be in one file with it.
             for _ in 0..<2 {
                 for chunk in version.chunks {
                     try simulation.insist(.chunk(version, chunk), on: host)

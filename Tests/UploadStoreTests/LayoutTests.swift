@@ -66,13 +66,18 @@ import UploadModel
         #expect(site.folder.names(in: "holiday/day 1") == ["name (1).bin", "name.bin"])
     }
 
-    @Test("The admission hook learns how many folders are created for a file")
-    func newFolders() throws {
-        let asked = Collected<Int>()
-        let store = try LocalStore(
+    /// A store whose admission hook collects how many folders are created for each file.
+    private func store(telling asked: Collected<Int>) throws -> LocalStore {
+        try LocalStore(
             root: LinuxDirectory.root(site.folder.path), boot: BootID(low: 1, high: 0),
             settings: StoreSettings(layout: .tree), now: { 1_700_000_000 },
             admit: { _, newFolders throws(StoreError) in asked.add(newFolders) })
+    }
+
+    @Test("The admission hook learns how many folders are created for a file")
+    func newFolders() throws {
+        let asked = Collected<Int>()
+        let store = try store(telling: asked)
         for (number, path) in ["a/b/c/name.bin", "a/b/d/name.bin", "a/b/c/name.bin", "name.bin"].enumerated() {
             _ = try sendAll(store, identifier: "\(number)", path: path)
         }
@@ -82,10 +87,7 @@ import UploadModel
     @Test("A finished file of other bytes that takes its place counts like a first one")
     func newFoldersOfSuccessor() throws {
         let asked = Collected<Int>()
-        let store = try LocalStore(
-            root: LinuxDirectory.root(site.folder.path), boot: BootID(low: 1, high: 0),
-            settings: StoreSettings(layout: .tree), now: { 1_700_000_000 },
-            admit: { _, newFolders throws(StoreError) in asked.add(newFolders) })
+        let store = try store(telling: asked)
         _ = try sendAll(store, path: "a/b/name.bin")
         try site.folder.move("a", to: "elsewhere")
         _ = try sendAll(store, path: "a/b/name.bin", bytes: content(30, seed: 2))

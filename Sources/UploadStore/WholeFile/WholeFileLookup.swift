@@ -140,7 +140,7 @@ extension LocalStore {
     ) throws(StoreError) {
         for name in try onDisk({ () throws(FileError) in try folder.names() })
         where !path.isEmpty || name != LocalStore.stateFolder {
-            // What cannot be read is not one of the store's files, or the site has made it its own.
+            // A file that cannot be read is not one of the store's, or the site has made it its own.
             guard let status = (try? folder.status(name)) ?? nil else { continue }
             if status.isRegular {
                 guard let record = (try? record(in: folder, name)) ?? nil,

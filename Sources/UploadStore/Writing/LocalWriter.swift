@@ -132,6 +132,8 @@ final class LocalWriter: ChunkWriter {
             throw .wrongLength(received: received, lengths: layout.lengths)
         }
         var effect = Receipt.Effect.duplicate
+        // A duplicate may find a file whose publisher died.
+        var isComplete = true
         switch state {
         case .ended:
             throw .busy
@@ -148,15 +150,12 @@ final class LocalWriter: ChunkWriter {
                 _ = try upload.change { journal throws(FileError) in try journal.append(consequence.records(journal)) }
             }
         case .writing(let file, _):
-            guard try record(file) else {
-                state = .ended
-                return Receipt(.stored)
-            }
+            isComplete = try record(file)
             effect = .stored
         }
         // Unlocks the range: publishing needs a lock on the whole file.
         state = .ended
-        if let path = try store.publish(upload) { return Receipt(.completed(path: path)) }
+        if isComplete, let path = try store.publish(upload) { return Receipt(.completed(path: path)) }
         return Receipt(effect)
     }
 
