@@ -44,7 +44,7 @@ extension WholeFileRecord {
         static let all: Flags = [.identifierIsDefault, .filenameIsName, .pathIsFilename, .modifiedIsNumber]
     }
 
-    /// Media types that clients often send. Their order must not change.
+    /// Names and values that clients often send. Their order must not change.
     private static let words = [
         "resumableType", "", "application/octet-stream", "image/jpeg", "image/png", "image/gif", "image/webp",
         "image/heic", "image/tiff", "image/svg+xml", "application/pdf", "text/plain", "text/csv", "text/html",
