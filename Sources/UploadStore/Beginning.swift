@@ -83,7 +83,7 @@ extension LocalStore {
                 }
                 journal.trust()
                 let data = try onDisk { () throws(FileError) in try state.create(files.data) }
-                if let size = header.size { reserved = try reserve(size, for: data, isWritten: chunk.isWholeFile) }
+                reserved = try reserve(for: chunk, data)
                 tell(journal) { .begun($0) }
                 if let record { removeRecord(of: record.header, (0, record.inode)) }
                 return journal

@@ -33,6 +33,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
     /// False once the file system has answered that it cannot reserve space.
     let canReserve = Atomic(true)
     private let elapsed: (@Sendable () -> UInt64)?
+    /// How much space each client has reserved (`reserve`).
+    let reservations: Lock<Reservations>
     /// Compares the two clocks at each sweep.
     let clocks = Lock(ClockWatch())
     /// When the free space was looked at last (`relieve`), in seconds of the monotonic clock.
@@ -63,7 +65,16 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         self.settings = settings
         self.now = now
         self.elapsed = elapsed
-        self.observe = observe
+        let reservations = Lock(Reservations())
+        self.reservations = reservations
+        self.observe = { event in
+            switch event {
+            case .finished(let upload), .removed(let upload, _): reservations.withLock { $0.end(UploadKey(upload.id)) }
+            // Nothing is reserved for files that come in one chunk (`received`).
+            case .begun, .received, .forgotten, .recovered, .scattered, .notice: break
+            }
+            observe(event)
+        }
         self.admit = admit
         cache = UploadCache(capacity: settings.openUploads)
         state = try onDisk { () throws(FileError) in
@@ -131,7 +142,8 @@ package final class LocalStore: ManagedStore, EventStore, VerifiableStore {
         for _ in 0..<LocalStore.maximumAttempts {
             let upload = try begin(chunk)
             _ = try takeOver(upload, chunk)
-            let writer = try LocalWriter(store: self, upload: upload, layout: layout, metadata: chunk.metadata)
+            let writer = try LocalWriter(
+                store: self, upload: upload, layout: layout, metadata: chunk.metadata, client: chunk.clientKey)
             if let writer { return writer }
             guard try upload.look({ $0.isPublished }) == true else { continue }
             if let finished = try openFinished(upload) {

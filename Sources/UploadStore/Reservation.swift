@@ -12,17 +12,34 @@ extension LocalStore {
         max(1 << 20, min(settings.maximumFirstStep, space.total / 16_384))
     }
 
-    /// Checks that there is space for a new file, and reserves the first step.
+    /// How much space one client's uploads may have reserved in all beyond what is held of them, in bytes. On a small
+    /// disk it is enough for one first step.
+    private func maximumReserved(_ space: Space) -> UInt64 {
+        max(settings.maximumReserved.bytes(of: space.total), firstStep(space))
+    }
+
+    /// Checks that there is space for the file of an upload that begins, and reserves the first step. Nothing is
+    /// reserved for a file that is written as a whole now: a full disk shows as soon without, at less cost.
     ///
-    /// - Parameter isWritten: true if all of the file is written now. Then nothing is reserved: a full disk shows as
-    ///   soon without, at less cost.
+    /// - Parameters:
+    ///   - chunk: the request that begins the upload. If it states no size, nothing is checked or reserved.
+    ///   - data: the data file.
     /// - Returns: up to which offset no chunk has to look at the free space.
     /// - Throws: `StoreError.full`, or `.neverFits` for a file that is larger than the whole disk.
-    func reserve(_ size: UInt64, for data: any File, isWritten: Bool) throws(StoreError) -> UInt64 {
+    func reserve(for chunk: ChunkRequest, _ data: any File) throws(StoreError) -> UInt64 {
+        guard case .sized(let size, _, _) = chunk.place else { return 0 }
         let space = try checkSpace(for: size)
-        if isWritten { return size }
-        let step = min(size, firstStep(space))
-        return try allocate(step, for: data) ? step : 0
+        if chunk.isWholeFile { return size }
+        let step = take(min(size, firstStep(space)), for: UploadKey(chunk.upload), of: chunk.clientKey, space)
+        guard step > 0 else { return 0 }
+        do throws(StoreError) { return try allocate(step, for: data) ? step : 0 } catch {
+            reservations.withLock { $0.end(UploadKey(chunk.upload)) }
+            throw error
+        }
+    }
+
+    private func take(_ bytes: UInt64, for key: UploadKey, of client: String, _ space: Space) -> UInt64 {
+        reservations.withLock { $0.take(bytes, for: key, of: client, atMost: maximumReserved(space)) }
     }
 
     /// Checks that there is space for a new file.
@@ -47,10 +64,13 @@ extension LocalStore {
     }
 
     /// Makes sure that a chunk finds space: nothing has to be done up to `Upload.reserved`. Behind that, the minimum of
-    /// free space must be left, and the next step is reserved: as much as is held already, if there is space for it.
+    /// free space must be left, and the next step is reserved: as much as is held already, if there is space for it and
+    /// the client may reserve it.
     ///
     /// - Throws: `StoreError.full`.
-    func prepare(_ data: any File, of upload: Upload, for range: ByteRange) throws(StoreError) {
+    func prepare(
+        _ data: any File, of upload: Upload, for range: ByteRange, from client: String
+    ) throws(StoreError) {
         let reserved = upload.reserved.load(ordering: .relaxed)
         if range.end <= reserved { return }
         let space = try onDisk { () throws(FileError) in try root.space() }
@@ -58,9 +78,13 @@ extension LocalStore {
         guard let size = upload.declaredSize, canReserve.load(ordering: .relaxed),
             let held = try upload.look({ $0.held.count })
         else { return }
-        let end = held < size / 2 ? min(size, max(2 * held, firstStep(space))) : size
+        let wanted = held < size / 2 ? min(size, max(2 * held, firstStep(space))) : max(size, held)
         // A chunk far ahead of the others reserves nothing before it.
-        guard range.end <= end, end > reserved, end - reserved <= space.free - settings.minimumFree else { return }
+        guard range.end <= wanted, wanted > reserved, wanted - reserved <= space.free - settings.minimumFree else {
+            return
+        }
+        let end = held + take(wanted - held, for: upload.key, of: client, space)
+        guard range.end <= end, end > reserved else { return }
         // This makes the file longer, which would hide that another program has cut it short.
         try upload.checkData(try onDisk { () throws(FileError) in try data.status() })
         guard try allocate(end, for: data) else { return }

@@ -6,6 +6,9 @@ package struct StoreSettings: Sendable {
     package var minimumFree: UInt64
     /// How much space a file's first chunk reserves at most, in bytes (`LocalStore.reserve`).
     package var maximumFirstStep: UInt64
+    /// How much space one client's unfinished uploads may have reserved beyond what is held of them. What is beyond is
+    /// written without a reservation.
+    package var maximumReserved: SpaceLimit
     /// Where finished files are put.
     package var layout: Layout
     /// The policy for a finished file whose name is taken.
@@ -26,13 +29,15 @@ package struct StoreSettings: Sendable {
     /// The defaults are those of the command line.
     package init(
         durability: Durability = .file, minimumFree: UInt64 = 64 << 20, maximumFirstStep: UInt64 = 64 << 20,
-        layout: Layout = .flat, onConflict: ConflictPolicy = .rename, onSizeChange: SizeChangePolicy = .refuse,
+        maximumReserved: SpaceLimit = .percent(10), layout: Layout = .flat, onConflict: ConflictPolicy = .rename,
+        onSizeChange: SizeChangePolicy = .refuse,
         expire: UInt64 = 7 * 24 * 3600, finishedWindow: UInt64 = 15 * 60, recipients: Recipients = [],
         openUploads: Int = 256
     ) {
         self.durability = durability
         self.minimumFree = minimumFree
         self.maximumFirstStep = maximumFirstStep
+        self.maximumReserved = maximumReserved
         self.layout = layout
         self.onConflict = onConflict
         self.onSizeChange = onSizeChange
@@ -40,6 +45,23 @@ package struct StoreSettings: Sendable {
         self.finishedWindow = finishedWindow
         self.recipients = recipients
         self.openUploads = openUploads
+    }
+}
+
+/// A part of the storage.
+package enum SpaceLimit: Sendable, Equatable {
+    /// 0: no limit.
+    case bytes(UInt64)
+    /// Of the storage's size: 1 to 100.
+    case percent(UInt64)
+
+    /// The limit in bytes, for a storage of `total` bytes.
+    package func bytes(of total: UInt64) -> UInt64 {
+        switch self {
+        case .bytes(0): .max
+        case .bytes(let bytes): bytes
+        case .percent(let percent): total / 100 * percent
+        }
     }
 }
 

@@ -20,6 +20,12 @@ struct StoreOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How much of the disk a client may reserve for bytes that have not come (5G, 10%); 0: any amount.",
+            valueName: "size"))
+    var maxReservedPerClient = DiskShare(.percent(10))
+
+    @Option(
+        help: ArgumentHelp(
             "Where finished files are put: all in one folder, under the client's path, or in a folder by identifier.",
             valueName: "flat|tree|identifier"))
     var layout = Layout.flat
@@ -48,9 +54,9 @@ struct StoreOptions: ParsableArguments {
 
     func settings(openUploads: Int, recipients: Recipients) -> StoreSettings {
         StoreSettings(
-            durability: durability, minimumFree: minFree.bytes, layout: layout, onConflict: onConflict,
-            onSizeChange: onSizeChange, expire: expire.seconds, finishedWindow: finishedWindow.seconds,
-            recipients: recipients, openUploads: openUploads)
+            durability: durability, minimumFree: minFree.bytes, maximumReserved: maxReservedPerClient.limit,
+            layout: layout, onConflict: onConflict, onSizeChange: onSizeChange, expire: expire.seconds,
+            finishedWindow: finishedWindow.seconds, recipients: recipients, openUploads: openUploads)
     }
 }
 

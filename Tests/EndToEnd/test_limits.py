@@ -1,12 +1,14 @@
 """Limits on one client, and that honest clients stay far below them."""
 
 import concurrent.futures
+import os
 import socket
 import subprocess
 import time
 
 import pytest
 
+from support import disks
 from support.client import MIB, Chunk, layout, parameters, query, random_bytes
 from support.server import PROGRAM, REPOSITORY, Server
 
@@ -79,6 +81,30 @@ def test_folders_that_are_created_for_a_file_count_as_uploads(tmp_path):
         answer = whole("/".join("abcdefghijk") + "/f")
         assert said(answer) == (503, "retry", b"You have begun too many uploads in a short time")
         assert sorted(path.name for path in (tmp_path / "root/a/b/c/d").iterdir()) == ["f", "g", "h"]
+
+
+@pytest.mark.parametrize("share", ["3M", "5%"])
+def test_a_client_cannot_reserve_much_of_the_disk_with_many_uploads(tmp_path, share):
+    """On this disk each upload reserves 1 MiB at first. Uploads over the limit go on without a reservation."""
+    with disks.tmpfs(tmp_path / "disk", 60 * MIB) as disk:
+        with Server(disk / "root", options=("--min-free", "0", "--max-reserved-per-client", share)) as server:
+            with server.client() as client:
+                data = random_bytes(2 * MIB)
+                for name in map(str, range(10)):
+                    assert client.send(*first_chunk(name, data)).status == 200
+                space = os.statvfs(disk)
+                used = (space.f_blocks - space.f_bfree) * space.f_frsize
+                assert 3 * MIB <= used < 4 * MIB
+                for name in ("0", "9"):
+                    answers = client.upload(data, filename=name, identifier=name, chunk_size=CHUNK * 64)
+                    assert {answer.status for answer in answers} == {200}
+                    assert (server.root / name).read_bytes() == data
+
+
+def first_chunk(name: str, data: bytes):
+    chunk = layout(len(data), CHUNK * 64, False)[0]
+    described = parameters(chunk, identifier=name, filename=name, size=len(data), chunk_size=CHUNK * 64)
+    return described, data[chunk.start : chunk.end]
 
 
 def test_each_limit_on_a_request_is_a_setting(tmp_path):

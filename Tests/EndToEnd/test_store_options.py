@@ -239,7 +239,8 @@ def test_files_arrive_with_either_durability(serving, durability):
 
 @pytest.mark.parametrize("arguments", [
     ["--layout", "pyramid"], ["--on-conflict", "ask"], ["--on-size-change", "maybe"], ["--durability", "none"],
-    ["--min-free", "much"], ["--min-free=-1"]])
+    ["--min-free", "much"], ["--min-free=-1"], ["--max-reserved-per-client", "0%"],
+    ["--max-reserved-per-client", "101%"], ["--max-reserved-per-client", "some"]])
 def test_an_unknown_value_of_an_option_is_reported(tmp_path, arguments):
     result = run_program("serve", "--root", tmp_path / "root", "--socket", tmp_path / "socket", *arguments)
     assert result.returncode > 0 and arguments[0].split("=")[0] in result.stderr

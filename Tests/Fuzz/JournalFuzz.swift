@@ -56,7 +56,9 @@ func fuzzJournal(_ bytes: UnsafeRawBufferPointer) -> String? {
         let more = JournalRecord.held(ByteRange(first: 7), checksum: 1)
         try journal.append([more])
         var again: [JournalRecord] = []
-        guard try Journal.read(stored, visit: { record, _ in again.append(record) }) != nil else { return "it is gone after an append" }
+        guard try Journal.read(stored, visit: { record, _ in again.append(record) }) != nil else {
+            return "it is gone after an append"
+        }
         return again == records + [more] ? nil : "\(again) after an append to \(records)"
     } catch {
         return "\(error)"

@@ -228,9 +228,9 @@ import UploadModel
     }
 
     /// The space that the upload's data file occupies, in bytes.
-    private func allocated() throws -> Int {
+    private func allocated(_ upload: UploadID? = nil) throws -> Int {
         var status = stat()
-        try #require(lstat(site.folder.path + "/" + site.dataPath(id), &status) == 0)
+        try #require(lstat(site.folder.path + "/" + site.dataPath(upload ?? id), &status) == 0)
         return Int(status.st_blocks) * 512
     }
 
@@ -257,6 +257,45 @@ import UploadModel
         let other = try site.store(settings)
         for chunk in chunks[12..<20] { try other.send(chunk, of: bytes, as: id, piece: chunkSize) }
         #expect(try allocated() <= 11 << 20)
+    }
+
+    /// A request for the first of 64 chunks of a file of 16 MiB.
+    private func first(_ name: String, from client: String) throws -> ChunkRequest {
+        let layout = try Chunk.all(of: 16 << 20, size: 256 << 10)[0].layout()
+        var request = ChunkRequest(
+            upload: try uploadID(name), number: 1,
+            place: .sized(total: 16 << 20, chunkSize: 256 << 10, layout))
+        request.clientKey = client
+        return request
+    }
+
+    /// Sends that chunk. Returns how much space the file occupies then, in bytes.
+    private func space(of request: ChunkRequest, in store: LocalStore) throws -> Int {
+        let writer = try store.receive(request)
+        try writer.write([UInt8](repeating: 7, count: 256 << 10), piece: 256 << 10)
+        _ = try writer.commit()
+        return try allocated(request.upload)
+    }
+
+    @Test("What one client has reserved is bounded, and comes back when an upload ends")
+    func reservedPerClient() throws {
+        let store = try site.store(StoreSettings(maximumFirstStep: 1 << 20, maximumReserved: .bytes(5 << 19)))
+        func isReserved(_ name: String, from client: String) throws -> Bool {
+            try space(of: try first(name, from: client), in: store) >= 1 << 20
+        }
+        #expect(try isReserved("1", from: "a"))
+        #expect(try isReserved("2", from: "a"))
+        // Half a step is left.
+        #expect(try space(of: try first("3", from: "a"), in: store) == 1 << 19)
+        #expect(try space(of: try first("4", from: "a"), in: store) == 1 << 18)
+        #expect(try isReserved("5", from: "b"))
+        _ = try store.remove(try uploadID("1"))
+        #expect(try isReserved("6", from: "a"))
+        // Another process removes one. This one learns that with its next sweep.
+        _ = try site.store(settings).remove(try uploadID("2"))
+        #expect(try space(of: try first("7", from: "a"), in: store) == 1 << 18)
+        _ = store.sweep()
+        #expect(try isReserved("8", from: "a"))
     }
 
     @Test("A test does not keep an upload that holds nearly nothing")

@@ -14,6 +14,7 @@ extension LocalStore {
         var report = SweepReport()
         do throws(StoreError) {
             var wanted: Set<String> = []
+            let reserved = reservations.withLock { $0.keys }
             let names = try onDisk { () throws(FileError) in try state.names() }
             guard isClockTrusted(names) else {
                 observe(
@@ -21,6 +22,7 @@ extension LocalStore {
                         "the clock is far ahead of the last sweep or the newest upload: nothing expires in this sweep"))
                 return report
             }
+            endReservations(of: reserved, butThoseOf: names)
             for name in names where name.hasSuffix(UploadFiles.journalSuffix) {
                 do throws(StoreError) {
                     let swept = try sweep(journal: name)
@@ -45,6 +47,15 @@ extension LocalStore {
             report.failures.append(error)
         }
         return report
+    }
+
+    /// Other processes finish and remove uploads, too.
+    ///
+    /// - Parameter keys: the uploads that had a reservation before `names` was read.
+    private func endReservations(of keys: Set<UploadKey>, butThoseOf names: [String]) {
+        if keys.isEmpty { return }
+        let names = Set(names)
+        reservations.withLock { for key in keys where !names.contains(key.journal) { $0.end(key) } }
     }
 
     private func isClockTrusted(_ names: [String]) -> Bool {

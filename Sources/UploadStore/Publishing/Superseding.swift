@@ -97,7 +97,7 @@ extension LocalStore {
         var inheritance = Inheritance(from: upload.finishedFile.withLock { $0 }, before: offset ?? 0)
         do throws(StoreError) {
             let data = try onDisk { () throws(FileError) in try state.create(files.data) }
-            if let size = header.size { _ = try reserve(size, for: data, isWritten: chunk.isWholeFile) }
+            _ = try reserve(for: chunk, data)
             // The ranges confirmed so far are copied without the journal's lock. Those confirmed meanwhile follow.
             let confirmed = offset == nil ? [] : try upload.look { $0.confirmed } ?? []
             try onDisk { () throws(FileError) in try inheritance.copy(confirmed, to: data) }

@@ -45,7 +45,8 @@ final class CountedWriter: ChunkWriter {
                 ? .tail(Tail(number: chunk.number, length: spool.length))
                 : chunk.isLast ? .size(layout.range.end, releasing: nil) : .none
             let writer = try LocalWriter(
-                store: store, upload: upload, layout: layout, metadata: chunk.metadata, consequence: consequence)
+                store: store, upload: upload, layout: layout, metadata: chunk.metadata, client: chunk.clientKey,
+                consequence: consequence)
             guard let writer else { continue }
             try withCopyBuffer { buffer throws(StoreError) in try spool.replay(to: writer, through: buffer) }
             let receipt = try writer.commit()
@@ -159,7 +160,7 @@ extension LocalStore {
         else { return nil }
         let layout = ChunkLayout(offset: target.start, length: target.length)
         let writer = try LocalWriter(
-            store: self, upload: upload, layout: layout, metadata: Metadata(),
+            store: self, upload: upload, layout: layout, metadata: Metadata(), client: "",
             consequence: .size(target.end, releasing: waiting))
         guard let writer else { return nil }
         // The lock keeps other writers from replacing the bytes while they are read.

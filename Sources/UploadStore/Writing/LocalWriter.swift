@@ -45,9 +45,11 @@ final class LocalWriter: ChunkWriter {
 
     /// Nil if the upload was removed or finished meanwhile: then the caller starts again.
     ///
-    /// - Parameter consequence: what is recorded in the same write as the chunk's `held` record.
+    /// - Parameters:
+    ///   - client: the client for which space is reserved (`ChunkRequest.clientKey`).
+    ///   - consequence: what is recorded in the same write as the chunk's `held` record.
     init?(
-        store: LocalStore, upload: Upload, layout: ChunkLayout, metadata: Metadata,
+        store: LocalStore, upload: Upload, layout: ChunkLayout, metadata: Metadata, client: String,
         consequence: Consequence = .none
     ) throws(StoreError) {
         guard let checksum = Checksum() else { throw .noMemory }
@@ -57,12 +59,12 @@ final class LocalWriter: ChunkWriter {
         self.metadata = metadata
         self.consequence = consequence
         self.checksum = checksum
-        guard let state = try enter() else { return nil }
+        guard let state = try enter(for: client) else { return nil }
         self.state = state
     }
 
     /// Finds out whether there is something to write, and if so locks the range.
-    private func enter() throws(StoreError) -> State? {
+    private func enter(for client: String) throws(StoreError) -> State? {
         var budget = WaitBudget()
         while true {
             guard let view = try look(), !view.published else { return nil }
@@ -78,7 +80,7 @@ final class LocalWriter: ChunkWriter {
             }
             try checkJournal(view)
             if try claim(file) {
-                try store.prepare(file, of: upload, for: layout.range)
+                try store.prepare(file, of: upload, for: layout.range, from: client)
                 // From here on no other writer changes the range: look again.
                 guard let view = try look(), !view.published else { return nil }
                 if !isAll(view.held) {
