@@ -152,15 +152,17 @@ let package = Package(
     ]
 )
 
-// The fuzzers. They are built by `Tests/fuzz` only, because libFuzzer, with which they are linked, has its own main().
-if Context.environment["RESUMABLED_FUZZ"] != nil {
-    package.targets.append(
-        .executableTarget(
-            name: "fuzz",
-            dependencies: [
-                "FastCGI", "HTTP", "Linux", "Multipart", "MultipartTestSupport", "StoreTestSupport", "TestSupport",
-                "Tokens", "UploadModel", "UploadService", "UploadStore",
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
-}
+// The fuzzers. The unit tests run their stored inputs. `Tests/fuzz` builds a program of them, because libFuzzer, with which
+// it is linked, has its own main().
+let fuzzDependencies: [Target.Dependency] = [
+    "FastCGI", "HTTP", "Linux", "Multipart", "MultipartTestSupport", "StoreTestSupport", "TestSupport", "Tokens",
+    "UploadModel", "UploadService", "UploadStore", .product(name: "Logging", package: "swift-log"),
+]
+package.targets.append(
+    Context.environment["RESUMABLED_FUZZ"] == nil
+        ? .testTarget(
+            name: "FuzzTests", dependencies: fuzzDependencies, path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"],
+            swiftSettings: strict)
+        : .executableTarget(
+            name: "fuzz", dependencies: fuzzDependencies, path: "Tests/Fuzz",
+            exclude: ["Corpus", "Dictionaries", "CorpusTests.swift"], swiftSettings: strict))

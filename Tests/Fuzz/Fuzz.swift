@@ -8,10 +8,10 @@ import MultipartTestSupport
 // variable FUZZ_TARGET chooses one. A target takes an input and returns a description of the fault; nil if there is
 // none.
 
-private typealias Target = @Sendable (UnsafeRawBufferPointer) -> String?
+typealias FuzzTarget = @Sendable (UnsafeRawBufferPointer) -> String?
 
 /// The targets by name, which is also the name of the corpus (`Corpus/<name>`) and the dictionary (`<name>.dict`).
-private let targets: [String: Target] = [
+let targets: [String: FuzzTarget] = [
     "multipart": fuzzMultipart,
     "header": fuzzHeader,
     "mediatype": fuzzMediaType,
@@ -26,7 +26,7 @@ private let targets: [String: Target] = [
     "tokens": fuzzTokens,
 ]
 
-private let target: Target = {
+private let target: FuzzTarget = {
     let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
     guard let target = targets[name] else {
         fail("FUZZ_TARGET must be one of: " + targets.keys.sorted().joined(separator: " "))
