@@ -6,11 +6,9 @@ extension Request {
     /// The request that CGI's meta-variables describe (RFC 3875, section 4.1). The web server sets all of them.
     /// `DOCUMENT_URI` is nginx's decoded path without the query.
     init(parameters: FCGX_ParamArray?) {
-        func parameter(_ name: String) -> String? {
-            guard let value = FCGX_GetParam(name, parameters) else { return nil }
-            return String(decoding: UnsafeRawBufferPointer(start: value, count: strlen(value)), as: UTF8.self)
-        }
-        func filled(_ name: String) -> String? {
+        let variables = MetaVariables(parameters)
+        func parameter(_ name: StaticString) -> String? { variables.value(of: name) }
+        func filled(_ name: StaticString) -> String? {
             parameter(name).flatMap { $0.isEmpty ? nil : $0 }
         }
         self.init(
@@ -29,6 +27,37 @@ extension Request {
             requestedHeaders: filled("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
             remoteAddress: parameter("REMOTE_ADDR") ?? "",
             requestID: parameter("REQUEST_ID") ?? "")
+    }
+}
+
+/// The meta-variables of a request. libfcgi's `FCGX_GetParam` compares a name with each of them from its first byte,
+/// which took a twentieth of the processor time for a test of a chunk.
+private struct MetaVariables {
+    private struct Variable {
+        /// The name, an equals sign and the value, which ends with a zero.
+        let text: UnsafePointer<CChar>
+        let nameLength: Int
+    }
+
+    private var variables: [Variable] = []
+
+    init(_ parameters: FCGX_ParamArray?) {
+        guard var next = parameters else { return }
+        variables.reserveCapacity(32)
+        while let text = next.pointee {
+            if let equals = strchr(text, Int32(UInt8(ascii: "="))) {
+                variables.append(Variable(text: text, nameLength: equals - text))
+            }
+            next += 1
+        }
+    }
+
+    /// The first value of that name.
+    func value(of name: StaticString) -> String? {
+        let length = name.utf8CodeUnitCount
+        let variable = variables.first { $0.nameLength == length && memcmp($0.text, name.utf8Start, length) == 0 }
+        guard let value = variable.map({ $0.text + length + 1 }) else { return nil }
+        return String(decoding: UnsafeRawBufferPointer(start: value, count: strlen(value)), as: UTF8.self)
     }
 }
 

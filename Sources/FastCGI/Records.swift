@@ -29,10 +29,11 @@ struct RecordHead {
         padding = Int(bytes[6])
     }
 
-    /// A record without padding.
-    static func record(_ kind: UInt8, _ request: UInt16, _ content: some Collection<UInt8>) -> [UInt8] {
+    /// Appends a record without padding.
+    static func append(_ kind: UInt8, _ request: UInt16, _ content: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
         let (high, low) = (UInt8(request >> 8), UInt8(request & 0xff))
-        let length = content.count
-        return [version, kind, high, low, UInt8(length >> 8), UInt8(length & 0xff), 0, 0] + content
+        let count = content.count
+        bytes += [version, kind, high, low, UInt8(count >> 8), UInt8(count & 0xff), 0, 0]
+        bytes += content
     }
 }

@@ -56,14 +56,17 @@ struct RequestHead {
     /// The same request head in its plainest encoding. The flag that keeps the connection open is left out: see
     /// `Responder`.
     var encoded: [UInt8] {
-        var bytes = RecordHead.record(RecordHead.Kind.begin, request, [0, 1, 0, 0, 0, 0, 0, 0])
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(parameters.count + 5 * RecordHead.length)
+        RecordHead.append(RecordHead.Kind.begin, request, [0, 1, 0, 0, 0, 0, 0, 0], to: &bytes)
         var rest = parameters[...]
         while !rest.isEmpty {
             let piece = rest.prefix(RecordHead.largestContent)
-            bytes += RecordHead.record(RecordHead.Kind.parameters, request, piece)
+            RecordHead.append(RecordHead.Kind.parameters, request, piece, to: &bytes)
             rest = rest.dropFirst(piece.count)
         }
-        return bytes + RecordHead.record(RecordHead.Kind.parameters, request, [])
+        RecordHead.append(RecordHead.Kind.parameters, request, [], to: &bytes)
+        return bytes
     }
 
     /// True for complete name-value pairs (section 3.4) within the limit.

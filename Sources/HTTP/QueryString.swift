@@ -14,6 +14,8 @@ package enum QueryString {
     /// - Throws: `QueryError`.
     package static func parse(_ query: String, maximumCount: Int) throws(QueryError) -> [Parameter] {
         var parameters: [Parameter] = []
+        // A test of a chunk has ten.
+        parameters.reserveCapacity(min(maximumCount, 16))
         // An array is searched faster than the string itself.
         var rest = Array(query.utf8)[...]
         while !rest.isEmpty {
