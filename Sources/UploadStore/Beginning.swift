@@ -133,6 +133,7 @@ extension LocalStore {
             }
             return missing
         } catch {
+            if error.isNotAFolder, (try? destination.leadsIntoState(root)) == true { throw .nameReserved }
             if error.isNotAFolder || error.code == EEXIST { throw .nameTaken }
             throw StoreError(error)
         }

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from support.client import layout, parameters, query, random_bytes
+from support import disks
+from support.client import MIB, layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.journal import key
 from support.server import Server, run_program
@@ -85,6 +86,23 @@ def test_the_stores_own_folder_is_not_available_for_files(serving, path):
     names = {each.name for each in (server.root / ".resumabled").iterdir()}
     assert not names & {"film", "x"}
     assert run_program("verify", "--root", server.root).returncode == 0
+
+
+def test_the_stores_own_folder_is_not_available_under_another_case(tmp_path):
+    options = ("--min-free", "0", "--layout", "tree")
+    with disks.ignoring_case(tmp_path / "disk", 64 * MIB) as disk:
+        with Server(disk / "root", options=options) as server, server.client() as client:
+            for path in (".RESUMABLED/file", ".Resumabled/events/file"):
+                answer = send(client, "file", 1, identifier=path, resumableRelativePath=path)
+                assert (answer.status, answer.outcome) == (415, "refused")
+                assert answer.body == b"This path is used by the server itself"
+            for path in ("Photos/file", "photos/FILE"):
+                answers = [send(client, path[-4:], number, identifier=path, resumableRelativePath=path)
+                           for number in (1, 2, 3)]
+                assert [answer.status for answer in answers] == [200, 200, 200]
+            names = {path.name.lower() for path in (server.root / "PHOTOS").iterdir()}
+            assert names == {"file", "file (1)"}
+            assert all(path.read_bytes() == DATA for path in (server.root / "photos").iterdir())
 
 
 def test_a_symbolic_link_in_the_tree_is_not_followed(serving, tmp_path):

@@ -44,7 +44,7 @@ import UploadModel
         let own = try #require(disk.number(of: LocalStore.stateFolder))
         disk.change { $0.setName(".RESUMABLED", in: 1, to: own) }
         let chunk = Chunk.all(of: 30, size: 10)[0]
-        #expect(throws: StoreError.nameTaken) {
+        #expect(throws: StoreError.nameReserved) {
             try store.receive(try request(chunk, path: ".RESUMABLED/name.bin"))
         }
     }

@@ -59,12 +59,14 @@ package struct Destination: Sendable, Equatable {
         return folder
     }
 
-    /// Fails if the first folder is the store's own one: a file system that ignores case finds that under other names.
     private func checkState(_ root: any Directory) throws(FileError) {
-        guard let first = folders.first, let folder = try root.status(first), !folder.isRegular,
-            folder.inode == (try root.status(LocalStore.stateFolder))?.inode
-        else { return }
-        throw FileError(operation: "open", name: first, code: ENOTDIR)
+        if try leadsIntoState(root) { throw FileError(operation: "open", name: folders[0], code: ENOTDIR) }
+    }
+
+    /// True if the first folder is the store's own one: a file system that ignores case finds that under other names.
+    func leadsIntoState(_ root: any Directory) throws(FileError) -> Bool {
+        guard let first = folders.first, let folder = try root.status(first), !folder.isRegular else { return false }
+        return folder.inode == (try root.status(LocalStore.stateFolder))?.inode
     }
 
     /// Removes those of the folders that are empty.

@@ -57,6 +57,19 @@ def image(folder: pathlib.Path, kind: str, size: int, *options: str, file: pathl
     return mounted(folder, "-o", "loop", file)
 
 
+@contextlib.contextmanager
+def ignoring_case(folder: pathlib.Path, size: int):
+    """A file system that ignores case: NTFS, which the kernel reaches through FUSE."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("this machine has no FUSE")
+    file = folder.with_suffix(".ntfs")
+    with open(file, "wb") as sparse:
+        sparse.truncate(size)
+    subprocess.run(["mkfs.ntfs", "-F", "-Q", "-q", file], check=True, stdout=subprocess.DEVNULL)
+    with mounted(folder, "-t", "lowntfs-3g", "-o", "ignore_case,loop", file):
+        yield folder
+
+
 def cut_power(folder: pathlib.Path) -> None:
     """Discards everything on an ext4 image that was not synced, as a power failure does: the file system's journal and
     all data that is only in memory. Mounts the image again afterwards."""
