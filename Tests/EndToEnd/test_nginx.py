@@ -128,3 +128,22 @@ def test_nginx_conf_fails_if_the_example_lacks_a_line_that_it_replaces(tmp_path,
         [script, "--port", "1", "--socket", "/s", "--web", "/w", "--state", "/t"], capture_output=True, text=True
     )
     assert done.returncode == 1 and line in done.stderr and done.stdout == ""
+
+
+def test_nginx_conf_has_a_line_for_each_of_several_programs(tmp_path):
+    options = [word for name in ("one", "the other") for word in ("--socket", f"{tmp_path}/{name}")]
+    command = [REPOSITORY / "deploy/nginx-conf", "--port", "1", *options, "--web", tmp_path, "--state", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.search(r"^    upstream resumabled \{\n((?: {8}.*\n)*)    \}$", done.stdout, re.M)[1] == (
+        f'        server "unix:{tmp_path}/one";\n        server "unix:{tmp_path}/the other";\n')
+    (tmp_path / "nginx.conf").write_text(done.stdout)
+    tested = subprocess.run(["nginx", "-t", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_nginx_conf_refuses_a_socket_that_nginx_cannot_name():
+    for socket in ("relative", "/a$b", '/a"b'):
+        done = subprocess.run(
+            [REPOSITORY / "deploy/nginx-conf", "--port", "1", "--socket", "/s", "--socket", socket, "--web", "/w",
+             "--state", "/t"], capture_output=True, text=True)
+        assert done.returncode == 1 and done.stdout == ""
