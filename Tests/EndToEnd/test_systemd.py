@@ -11,6 +11,7 @@ import pytest
 
 from support.client import layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
+from support.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
 from support.server import PROGRAM, REPOSITORY, run_program, wait_until
 
 UNITS = REPOSITORY / "deploy/systemd"
@@ -18,11 +19,15 @@ README = (REPOSITORY / "deploy/README.md").read_text()
 DATA = random_bytes(100_000)
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+@pytest.mark.parametrize("drop_ins", [(), ("bucket.conf",)], ids=str)
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path, drop_ins):
     for name in ("resumabled.service", "resumabled.socket"):
         # The unit needs a program where it names one.
         text = (UNITS / name).read_text().replace("/usr/bin/resumabled", PROGRAM)
         (tmp_path / name).write_text(text)
+    (tmp_path / "resumabled.service.d").mkdir()
+    for name in drop_ins:
+        (tmp_path / "resumabled.service.d" / name).write_text((UNITS / name).read_text())
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", tmp_path / "resumabled.service", tmp_path / "resumabled.socket"],
         capture_output=True, text=True)
@@ -62,6 +67,55 @@ def test_the_comment_says_what_another_root_needs():
     comment = re.sub(r"^#( {5})?", "", (UNITS / "resumabled.service").read_text(), flags=re.M)
     named = settings(comment.partition("[Unit]")[2].partition("A TCP socket")[0])
     assert named == {"RequiresMountsFor": ["/srv/uploads"], "ReadWritePaths": ["/srv/uploads"]}
+
+
+def test_the_drop_in_for_a_bucket_takes_the_root_away_and_opens_the_network():
+    unit, drop_in = (settings((UNITS / name).read_text()) for name in ("resumabled.service", "bucket.conf"))
+    assert unit["PrivateNetwork"] == ["yes"] and unit["IPAddressDeny"] == ["any"]
+    assert drop_in["PrivateNetwork"] == ["no"] and drop_in["IPAddressDeny"] == []
+    assert drop_in["RestrictAddressFamilies"] == ["AF_INET", "AF_INET6"]
+    assert "RESUMABLED_ROOT=" in drop_in["Environment"]
+    assert drop_in["LoadCredential"][0].partition(":")[0] == "s3"
+    # What the comments of the unit name for a TCP socket is the same.
+    comment = (UNITS / "resumabled.service").read_text().partition("events\n# to a URL need")[2].partition("\n[Unit]")[0]
+    named = settings(re.sub(r"^#( {5})?", "", comment, flags=re.M))
+    assert named == {name: drop_in[name] for name in ("PrivateNetwork", "IPAddressDeny", "RestrictAddressFamilies")}
+
+
+@pytest.mark.objects
+def test_the_unit_with_the_drop_in_allows_all_system_calls_of_a_program_with_a_bucket(tmp_path):
+    (tmp_path / "s3").write_text(
+        f"[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n")
+    environment = dict(
+        value.replace("%d", str(tmp_path)).split("=", 1)
+        for name in ("resumabled.service", "bucket.conf") for value in settings((UNITS / name).read_text())["Environment"])
+    trace = tmp_path / "trace"
+    with ObjectStore() as objects, open(tmp_path / "log", "wb") as log:
+        assert environment["RESUMABLED_BUCKET"] == BUCKET
+        environment["RESUMABLED_ENDPOINT"] = objects.endpoint
+        traced = subprocess.Popen(
+            ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace, PROGRAM, "serve", "--socket", tmp_path / "s"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | environment)
+        try:
+            wait_until((tmp_path / "s").exists, 60, (tmp_path / "log").read_text())
+            for chunk in layout(len(DATA), 30_000, False):
+                fields = parameters(chunk, identifier="one", filename="one", size=len(DATA), chunk_size=30_000)
+                content = DATA[chunk.start : chunk.end]
+                request = Request(tmp_path / "s", upload_params(
+                    "POST", query(fields), "application/octet-stream", len(content)))
+                request.write(content)
+                assert request.answer()[0] == 200
+        finally:
+            child = int(pathlib.Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text().split()[0])
+            os.kill(child, signal.SIGTERM)
+            assert traced.wait(20) == 0
+        assert "one" in objects.keys()
+    used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", trace.read_text(), re.M)) - {"execve"}
+    assert {"connect", "pread64", "pwrite64", "getsockopt"} <= used and used & {"accept", "accept4"}, used
+    assert used <= allowed_calls(), used - allowed_calls()
+    # No other family of sockets is needed.
+    families = set(re.findall(r"socket\((AF_\w+)", trace.read_text()))
+    assert families <= {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"}, families
 
 
 def allowed_calls() -> set[str]:
