@@ -51,6 +51,11 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+def sockets_of_the_engine(ports: list[int]) -> list[pathlib.Path]:
+    """Sockets that SeaweedFS makes in /tmp, whatever it is told."""
+    return [path for port in ports for path in pathlib.Path("/tmp").glob(f"seaweedfs-*-grpc-{port + 10000}.sock")]
+
+
 class ObjectStore:
     """One engine with the bucket in it, reached through several gateways."""
 
@@ -135,10 +140,8 @@ class ObjectStore:
         for process in self.processes:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        # It makes these in /tmp, whatever it is told.
-        for port in self.taken:
-            for socket_path in pathlib.Path("/tmp").glob(f"seaweedfs-*-grpc-{port + 10000}.sock"):
-                socket_path.unlink()
+        for path in sockets_of_the_engine(self.taken):
+            path.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> "ObjectStore":
