@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from support.client import Client, random_bytes
+from support.client import Client, layout, parameters, random_bytes
 from support.server import REPOSITORY, free_port, wait_until
 
 RUN = REPOSITORY / "deploy/run"
@@ -43,13 +43,13 @@ def alive(pid: int) -> bool:
 class Running:
     """The script in a session of its own, as in a terminal, with its own folder for temporary files."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, *options: str):
         self.port = free_port()
         self.root = folder / "uploads with a space"
         self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        self.temporary.mkdir(exist_ok=True)
         self.process = subprocess.Popen(
-            [RUN, "--port", str(self.port), "--root", self.root],
+            [RUN, "--port", str(self.port), "--root", self.root, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,8 +77,15 @@ class Running:
         assert len(self.children) >= 3, "program, nginx and its worker"
 
     def pid_of(self, word: str) -> int:
-        (pid,) = [pid for pid in self.children if word in command(pid)]
+        (pid,) = self.pids_of(word)
         return pid
+
+    def pids_of(self, word: str) -> list[int]:
+        return [pid for pid in self.children if word in command(pid)]
+
+    def printed(self, pattern: str) -> list[str]:
+        """What the first group matches in each line that matches."""
+        return [found[1] for line in self.lines if (found := re.search(pattern, line))]
 
     def expect_nothing_left(self) -> None:
         assert [pid for pid in self.children if alive(pid)] == []
@@ -143,6 +150,64 @@ def test_if_one_process_dies_it_reports_that_and_stops_the_other(running, word, 
     running.expect_nothing_left()
 
 
+def sockets_of_the_engine() -> set[pathlib.Path]:
+    return set(pathlib.Path("/tmp").glob("seaweedfs-*.sock"))
+
+
+@pytest.mark.objects
+def test_two_programs_share_a_bucket_and_one_that_is_killed_is_started_again(tmp_path):
+    data = random_bytes(3_500_000)
+    facts = dict(identifier="file", filename="file", size=len(data), chunk_size=1_000_000)
+    chunks = layout(len(data), 1_000_000, force=True)
+    before = sockets_of_the_engine()
+
+    def send(client: Client, chunk) -> bool:
+        answer = client.send(parameters(chunk, **facts), data[chunk.start : chunk.end])
+        assert answer.status in (200, 502, 503), answer
+        return answer.status == 200
+
+    first = Running(tmp_path, "--bucket")
+    try:
+        first.wait_until_ready()
+        programs = first.pids_of("serve --socket")
+        assert len(programs) == 2
+        with Client(first.port) as client:
+            assert send(client, chunks[0]) and send(client, chunks[1])
+            for pid in programs:
+                os.kill(pid, signal.SIGKILL)
+            started = wait_until(lambda: len(found := first.printed(r"in its place: process (\d+)")) == 2 and found, 5,
+                                 "two programs are started")
+            first.children |= set(map(int, started))
+            for chunk in chunks[2:]:
+                # They test the engine before they listen.
+                wait_until(lambda: send(client, chunk), 60, "the chunk is stored")
+        # The printed commands show the bucket and get the file.
+        listing, get = first.printed(r"^    (curl .*)$")
+        assert "<Key>file</Key>" in subprocess.run(listing, shell=True, capture_output=True, text=True).stdout
+        subprocess.run(get.replace("NAME", "file"), shell=True, cwd=tmp_path, check=True)
+        assert (tmp_path / "file").read_bytes() == data
+
+        os.killpg(first.process.pid, signal.SIGINT)
+        assert first.process.wait(10) == 0
+        first.expect_nothing_left()
+        assert sockets_of_the_engine() <= before
+    finally:
+        first.close()
+    # The bucket stays.
+    second = Running(tmp_path, "--bucket")
+    try:
+        second.wait_until_ready()
+        with Client(second.port) as client:
+            assert client.test(parameters(chunks[0], **facts)).outcome == "held"
+        os.kill(second.pid_of("weed"), signal.SIGKILL)
+        assert second.process.wait(10) == 1
+        second.reader.join(10)
+        assert any("SeaweedFS ended unexpectedly" in line for line in second.lines), second.lines
+        second.expect_nothing_left()
+    finally:
+        second.close()
+
+
 def test_if_the_script_is_killed_both_processes_end(running):
     running.process.kill()
     running.process.wait(10)
@@ -162,7 +227,7 @@ def test_a_port_in_use_is_reported_at_once():
     "arguments",
     [
         ["--port"], ["--port", "0"], ["--port", "65536"], ["--port", "http"], ["--root", __file__], ["--what"],
-        ["--chunk-size", "0M"], ["--chunk-size", "large"],
+        ["--chunk-size", "0M"], ["--chunk-size", "large"], ["--root", ""], ["--root="], ["--bucket=photos"],
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_explained(arguments):
@@ -174,4 +239,4 @@ def test_wrong_arguments_are_explained(arguments):
 def test_help_lists_the_options():
     done = subprocess.run([RUN, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert all(word in done.stdout for word in ("--port", "--root", "--chunk-size", "8080"))
+    assert all(word in done.stdout for word in ("--port", "--root", "--chunk-size", "--bucket", "8080"))

@@ -37,6 +37,7 @@ PROTOCOL_SECTIONS = [
 # Commands that other tests run, with the words by which they do.
 TESTED_ELSEWHERE = {
     "deploy/run": ("test_deploy_run.py", '"deploy/run"'),
+    "deploy/run --bucket": ("test_deploy_run.py", '"--bucket"'),
     "deploy/package": ("test_package.py", '"deploy/package"'),
     "sudo apt install ./.build-package/resumabled_*.deb": ("test_package.py", '"apt-get", "-qq", "install"'),
     "sudo ln -s ../sites-available/resumabled /etc/nginx/sites-enabled/": ("test_package.py", '"resumabled").write_text'),
