@@ -56,6 +56,8 @@ struct Keys: Sendable {
 
     /// The folder of objects that only show that one can be put.
     var trials: String { state + "trial/" }
+    /// The folder of the tests of the engine (`EngineTest`).
+    var probes: String { state + "probe/" }
 
     /// The key of a finished file.
     func file(_ path: String) -> String { prefix + path }

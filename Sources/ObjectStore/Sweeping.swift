@@ -61,7 +61,7 @@ extension ObjectStore {
         if listing.isEmpty {
             report.failures += attempt { () throws(StoreError) in try sweepMultiparts(but: multiparts) }
         }
-        for work in [sweepReservations, sweepTokens] {
+        for work in [sweepReservations, sweepTokens, sweepTrials] {
             report.failures += attempt(work)
         }
         return report
@@ -208,6 +208,16 @@ extension ObjectStore {
         for multipart in open where !known.contains(multipart.id) {
             guard let begun = multipart.begun, begun + ObjectStore.leftoverSeconds <= now() else { continue }
             try onEngine { () throws(S3Error) in try bucket.abortMultipart(multipart.key, upload: multipart.id) }
+        }
+    }
+
+    /// Removes what tests of the engine have left whose host has died.
+    private func sweepTrials() throws(StoreError) {
+        for folder in [keys.trials, keys.probes] {
+            let old = try onEngine { () throws(S3Error) in try bucket.listAll(folder) }.filter { object in
+                object.modified.map { $0 + ObjectStore.leftoverSeconds <= now() } ?? false
+            }
+            if !old.isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(old.map(\.key)) } }
         }
     }
 
