@@ -3,7 +3,6 @@
 import concurrent.futures
 import hashlib
 import os
-import pathlib
 import random
 import subprocess
 import threading
@@ -12,25 +11,11 @@ import time
 import pytest
 
 from support.client import MIB, layout, parameters, random_bytes
+from support.hosts import BucketServer
 from support.object_store import BUCKET, SECRET_KEY, ObjectStore, credentials
-from support.server import PROGRAM, Server, wait_until
+from support.server import PROGRAM, wait_until
 
 pytestmark = pytest.mark.objects
-
-
-class BucketServer(Server):
-    """A server whose store is in a bucket. It tests the engine before it listens, and SeaweedFS lets those who lose a
-    race for an object wait for seconds."""
-
-    patience = 60
-
-    def __init__(self, objects: ObjectStore, gateway: int, prefix: str, spool: pathlib.Path, options=()):
-        super().__init__(spool, options=options, environment=credentials())
-        self.objects, self.gateway, self.prefix = objects, gateway, prefix + "/"
-
-    def place(self) -> list[str]:
-        return ["--bucket", BUCKET, "--endpoint", self.objects.endpoints[self.gateway], "--prefix", self.prefix,
-                "--spool", str(self.root)]
 
 
 @pytest.fixture(scope="module")

@@ -23,18 +23,24 @@ CHUNK_SIZES = [10_000, 16_384, 65_536, 100_001]
 class Upload:
     """One file that one or more senders upload, and the chunks of it that the server has acknowledged so far."""
 
+    # Whether some clients send only the parameters that the Flask backend needs.
+    some_without_sizes = True
+
     def __init__(self, seed: int, number: int):
         self.random = random.Random(f"{seed} {number}")
         self.name = f"{number:05}.bin"
-        self.data = random_bytes(self.random.choice(SIZES), seed=seed + number)
+        size, self.chunk_size = self.measures()
+        self.data = random_bytes(size, seed=seed + number)
         self.digest = hashlib.sha256(self.data).digest()
-        self.chunk_size = self.random.choice(CHUNK_SIZES)
         self.chunks = layout(len(self.data), self.chunk_size, force=self.random.random() < 0.5)
         self.senders = self.random.choice([1, 1, 1, 2])
-        # Some clients send only the parameters that the Flask backend needs.
-        self.sizes = self.random.random() < 0.8
+        self.sizes = self.random.random() < 0.8 or not self.some_without_sizes
         # Numbers of the chunks that were answered with 200. A set's `add` is atomic.
         self.acknowledged: set[int] = set()
+
+    def measures(self) -> tuple[int, int]:
+        """The size of the file and that of its chunks."""
+        return self.random.choice(SIZES), self.random.choice(CHUNK_SIZES)
 
     def fields(self, chunk: Chunk):
         fields = parameters(
@@ -55,13 +61,19 @@ class Load:
     Used as a context, the senders run until its end, when each finishes its current file.
     """
 
-    def __init__(self, server: Server, seed: int, *, forgetful: bool = False, gapless: bool = False):
+    def __init__(
+        self, server: Server, seed: int, *, forgetful: bool = False, gapless: bool = False, upload: type[Upload] = Upload,
+        patience: float = LONGEST_OUTAGE
+    ):
         """`forgetful`: the power may fail, so the server may ask again for chunks of incomplete files. `gapless`: a
-        program always answers, so no client may get `retry`."""
+        program always answers, so no client may get `retry`. `upload`: the kind of files. `patience`: the seconds that
+        no test may be answered."""
         self.server = server
         self.seed = seed
         self.forgetful = forgetful
         self.excuses = () if gapless else (502, 503)
+        self.upload = upload
+        self.patience = patience
         self.enough = threading.Event()
         # The SHA-256 of every file that was begun, by its name. (The files themselves would fill the memory.)
         self.digests: dict[str, bytes] = {}
@@ -95,7 +107,7 @@ class Load:
             self.check()
             return self.counts["acknowledged"] > before
 
-        wait_until(progressed, LONGEST_OUTAGE, "a chunk is accepted")
+        wait_until(progressed, self.patience, "a chunk is accepted")
 
     def expect_files_whole(self, names) -> None:
         for name in names:
@@ -111,13 +123,13 @@ class Load:
             if not self.queue:
                 if self.enough.is_set():
                     return None
-                upload = Upload(self.seed, len(self.digests))
+                upload = self.upload(self.seed, len(self.digests))
                 self.digests[upload.name] = upload.digest
                 self.queue += [upload] * upload.senders
             return self.queue.pop()
 
     def run(self, number: int) -> None:
-        with self.server.client() as client:
+        with self.server.client(timeout=max(30, self.patience)) as client:
             while upload := self.next_upload():
                 Sender(self, client, upload, random.Random(f"{self.seed} {number} {upload.name}")).run()
 
@@ -192,12 +204,12 @@ class Sender:
 
     def test(self, chunk: Chunk, headers=None):
         """Repeats the test until the program answers."""
-        deadline = time.monotonic() + LONGEST_OUTAGE
+        deadline = time.monotonic() + self.load.patience
         while True:
             self.load.count("tests")
             answer = self.client.test(self.upload.fields(chunk), headers=headers)
             if answer.status in (200, 404):
                 return answer
             assert answer.status in self.load.excuses and answer.outcome == "retry", (answer.status, answer.body)
-            assert time.monotonic() < deadline, f"no answer for {LONGEST_OUTAGE} s: {answer.body}"
+            assert time.monotonic() < deadline, f"no answer for {self.load.patience} s: {answer.body}"
             time.sleep(0.02)

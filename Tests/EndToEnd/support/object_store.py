@@ -7,6 +7,7 @@ OBJECTS_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and stops both.
 """
 
 import contextlib
+import html
 import http.client
 import json
 import os
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.fault_proxy import FaultProxy  # noqa: E402
@@ -116,13 +118,33 @@ class ObjectStore:
         self.curl(name, "-X", "PUT", "--retry", "20", "--retry-delay", "1", "--retry-all-errors")
 
     def curl(self, target: str, *options: str) -> str:
+        return self.run_curl(target, *options).decode()
+
+    def run_curl(self, target: str, *options: str) -> bytes:
         """Makes a request with curl, which signs simple requests right."""
         return subprocess.run(
             ["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{ACCESS_KEY}:{SECRET_KEY}", *options,
-             f"{self.endpoint}/{target}"], check=True, capture_output=True, text=True).stdout
+             f"{self.endpoint}/{target}"], check=True, capture_output=True).stdout
 
-    def keys(self, bucket: str = BUCKET) -> list[str]:
-        return re.findall(r"<Key>(.*?)</Key>", self.curl(f"{bucket}?list-type=2"))
+    def keys(self, bucket: str = BUCKET, prefix: str = "") -> list[str]:
+        """The keys of all objects that begin with the prefix."""
+        found: list[str] = []
+        query = f"list-type=2&prefix={urllib.parse.quote(prefix, safe='')}"
+        while True:
+            # curl signs the parameters of a query in the order in which they come.
+            after = f"&start-after={urllib.parse.quote(found[-1], safe='')}" if found else ""
+            page = self.curl(f"{bucket}?{query}{after}")
+            found += [html.unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", page)]
+            if "<IsTruncated>true</IsTruncated>" not in page:
+                return found
+
+    def open_multiparts(self, bucket: str = BUCKET, prefix: str = "") -> list[str]:
+        """The keys of the multipart uploads below the prefix that are neither completed nor aborted."""
+        keys = re.findall(r"<Key>(.*?)</Key>", self.curl(f"{bucket}?uploads="))
+        return [key for key in map(html.unescape, keys) if key.startswith(prefix)]
+
+    def get(self, key: str, bucket: str = BUCKET) -> bytes:
+        return self.run_curl(f"{bucket}/{urllib.parse.quote(key)}")
 
     @property
     def endpoint(self) -> str:

@@ -129,7 +129,8 @@ class Server:
 
     def start_nginx(self) -> None:
         configuration = subprocess.run(
-            [REPOSITORY / "deploy/nginx-conf", "--port", str(self.port), "--socket", self.socket]
+            [REPOSITORY / "deploy/nginx-conf", "--port", str(self.port)]
+            + [word for path in self.sockets() for word in ("--socket", path)]
             + ["--web", self.web, "--state", self.state, *self.nginx_options],
             check=True,
             stdout=subprocess.PIPE,
@@ -141,6 +142,10 @@ class Server:
             stdin=subprocess.DEVNULL,
         )
         wait_until(self._nginx_listens, 10, "nginx listens")
+
+    def sockets(self) -> list[pathlib.Path]:
+        """The sockets that nginx passes requests to."""
+        return [self.socket]
 
     def configuration(self, text: str) -> str:
         """nginx's configuration, made from the output of `deploy/nginx-conf`."""
