@@ -31,13 +31,13 @@ class Pool:
 
     def __init__(self, path: pathlib.Path):
         self.path = path
-        if not path.exists() or path.stat().st_size != Pool.SIZE:
-            path.write_bytes(random_bytes(Pool.SIZE))
+        if not path.exists() or path.stat().st_size != self.SIZE:
+            path.write_bytes(random_bytes(self.SIZE))
         with open(path, "rb") as file:
             self.bytes = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
 
     def offset(self, number: int, length: int) -> int:
-        return number * Pool.STEP % (Pool.SIZE - length)
+        return number * self.STEP % (self.SIZE - length)
 
 
 @dataclasses.dataclass(frozen=True)
