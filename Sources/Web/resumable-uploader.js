@@ -598,6 +598,18 @@
   }
 
   /**
+   * A function that gives the focus to an element, if `box` contains it now. The page scrolls only if the focus is
+   * visible, which it is for users of the keyboard: under a mouse, buttons must not move away.
+   * @param {Element | undefined} box an element that goes
+   * @returns {(next: HTMLElement | null | undefined) => void}
+   */
+  function focusOf(box) {
+    if (!box?.contains(document.activeElement)) return () => {};
+    const preventScroll = !document.activeElement?.matches(':focus-visible');
+    return (next) => next?.focus({ preventScroll });
+  }
+
+  /**
    * Sets a text only if it differs, because setting the same text would still cause a layout.
    * @param {Element} element
    * @param {string} text
@@ -893,6 +905,7 @@
       this.detail = make('span', 'uploader-detail');
       line.append(this.state, ' ', this.detail);
       this.message = make('p', 'uploader-message');
+      this.message.hidden = true;
       main.append(head, this.bar, line, this.message);
       this.actions = make('div', 'uploader-actions');
       box.append(this.thumb, main, this.actions);
@@ -904,8 +917,10 @@
      * @param {Item} item
      * @param {number} now milliseconds of `performance.now()`
      * @param {number} retryIn seconds until the next retry; NaN if none is due
+     * @param {boolean} isFixed the row must not change its height now
+     * @returns {boolean} false if a change of the height has to wait
      */
-    update(item, now, retryIn) {
+    update(item, now, retryIn, isFixed) {
       const { words, language } = this;
       const { file, state } = item;
       this.box.dataset.state = state;
@@ -917,7 +932,8 @@
         const saved = nameOfPath(file.finalPath || '');
         if (saved && saved !== file.fileName) detail.push(fill(words.savedAs, { name: saved }));
       }
-      if (!item.ended && item.sent > 0) {
+      // A countdown takes the room.
+      if (!item.ended && state !== 'retrying' && item.sent > 0) {
         detail.push(partText(item.sent, file.size, words, language));
       }
       const isMoving = state === 'uploading' && now - item.movedAt < STALL;
@@ -928,12 +944,14 @@
       setText(this.detail, detail.join(' · '));
       const message = state === 'retrying' && file.trouble ? troubleText(file.trouble, words) : item.message;
       setText(this.message, message);
-      this.message.hidden = message === '';
+      const isLater = isFixed && this.message.hidden !== (message === '');
+      if (!isLater) this.message.hidden = message === '';
       const wanted = actionsOf(item.state, item.canRetry).filter((action) => (
         (action !== 'edit' || this.editable)
         && (action !== 'pause' || typeof item.file.pause === 'function')
         && (action !== 'now' || item.file.trouble)));
       this.shown = updateActions(this.actions, this.shown, wanted, words, file.fileName);
+      return !isLater;
     }
 
     /** @param {Item} item @param {number} retryIn */
@@ -947,7 +965,8 @@
   }
 
   /**
-   * Brings the buttons of a row up to date.
+   * Brings the buttons of a row up to date. A button whose action stays is not replaced: a button that is replaced
+   * between press and release gets no click.
    * @param {HTMLElement} box
    * @param {string} shown the actions that it has
    * @param {Action[]} wanted
@@ -958,8 +977,11 @@
   function updateActions(box, shown, wanted, words, name) {
     if (wanted.join() === shown) return shown;
     const focused = box.contains(document.activeElement);
-    const was = focused ? /** @type {HTMLElement} */ (document.activeElement).dataset.action : '';
-    box.replaceChildren(...wanted.map((action) => {
+    const now = /** @type {HTMLElement[]} */ (Array.from(box.children));
+    const before = new Map(now.map((button) => [button.dataset.action, button]));
+    const buttons = wanted.map((action) => {
+      const same = before.get(action);
+      if (same) return same;
       const button = make('button', 'uploader-button');
       button.type = 'button';
       button.dataset.action = action;
@@ -967,11 +989,15 @@
       button.setAttribute('aria-label', `${words[action]}: ${name}`);
       button.append(icon(action));
       return button;
-    }));
-    // The focus stays on the same button, or moves to the one that replaced it.
-    if (focused) {
-      const same = box.querySelector(`[data-action="${was}"]`);
-      /** @type {HTMLElement} */ (same || box.children[wanted.length > 2 ? 1 : 0]).focus();
+    });
+    const gone = [...before.values()].filter((button) => !buttons.includes(button));
+    for (const button of gone) button.remove();
+    // Actions that stay keep their order, so none of their buttons moves.
+    buttons.forEach((button, at) => { if (box.children[at] !== button) box.insertBefore(button, box.children[at]); });
+    // The focus moves from a button to the one that replaced it. The page must not scroll: the user may be about to
+    // press another button.
+    if (focused && !box.contains(document.activeElement)) {
+      /** @type {HTMLElement} */ (box.children[wanted.length > 2 ? 1 : 0]).focus({ preventScroll: true });
     }
     return wanted.join();
   }
@@ -1150,6 +1176,8 @@
 
   /** Milliseconds after a movement or a key in the list during which its rows stay in their places. */
   const HANDS_OFF = 1500;
+  /** The same while the pointer rests on a button. */
+  const HANDS_OFF_BUTTON = 3000;
 
   /** Milliseconds between two times that rows change their places: each is a layout of the whole list. */
   const ORDER_INTERVAL = 1000;
@@ -1226,6 +1254,8 @@
       this.orderedAt = -Infinity;
       /** When the user was busy in the list, in milliseconds of `performance.now()`. */
       this.touchedAt = -Infinity;
+      /** A pointer was pressed in the list and is not released yet. */
+      this.isPressed = false;
       /** The whole page takes dropped files, not only the drop area. */
       this.dropAnywhere = dropAnywhere;
       /** Items that are being uploaded or wait for a retry. */
@@ -1390,7 +1420,13 @@
         for (const sample of this.list.querySelectorAll('.uploader-item')) sample.remove();
         if (!/^[OU]L$/.test(this.list.tagName)) this.mark(this.list, { role: 'list' });
         for (const kind of ['pointermove', 'pointerdown', 'keydown']) {
-          this.list.addEventListener(kind, () => { this.touchedAt = performance.now(); }, { passive: true, signal });
+          this.list.addEventListener(kind, () => {
+            this.touchedAt = performance.now();
+            if (kind === 'pointerdown') this.isPressed = true;
+          }, { passive: true, signal });
+        }
+        for (const kind of ['pointerup', 'pointercancel', 'blur']) {
+          root.addEventListener(kind, () => { this.isPressed = false; }, { passive: true, signal });
         }
         this.list.before(this.startButton, this.troubleBox, this.notices);
         this.list.after(this.summary, this.live);
@@ -1879,7 +1915,7 @@
     actOnFolder(action, folder) {
       const box = folder.row?.box;
       const next = box?.nextElementSibling || box?.previousElementSibling;
-      const focused = box?.contains(document.activeElement);
+      const passFocus = focusOf(box);
       // Waiting files come first and running ones last: otherwise each that stops would let the next one start.
       const items = [...folder.items].reverse().sort((one, other) => rankOf(other.state) - rankOf(one.state));
       // Files that the user has cancelled alone stay cancelled.
@@ -1887,7 +1923,7 @@
       for (const item of items.filter(isMeant)) {
         if (actionsOf(item.state, item.canRetry).includes(action)) this.act(action, item);
       }
-      if (focused && !box?.isConnected) (next?.querySelector('button') || this.browse[0])?.focus();
+      if (!box?.isConnected) passFocus(next?.querySelector('button') || this.browse[0]);
     }
 
     /** @param {Item} item */
@@ -1917,7 +1953,7 @@
      */
     takeOff(item) {
       const next = item.row?.box.nextElementSibling || item.row?.box.previousElementSibling;
-      const focused = item.row?.box.contains(document.activeElement);
+      const passFocus = focusOf(item.row?.box);
       if (this.resumable.files.includes(item.file)) this.resumable.removeFile(item.file);
       for (const tally of this.talliesOf(item)) {
         tally.counts[item.state] -= 1;
@@ -1942,7 +1978,7 @@
       this.dirty.delete(item);
       this.active.delete(item);
       this.unshow(item);
-      if (focused) (next?.querySelector('button') || this.browse[0])?.focus();
+      passFocus(next?.querySelector('button') || this.browse[0]);
       this.schedule();
     }
 
@@ -2030,8 +2066,9 @@
       button.append(icon('cancel'));
       button.addEventListener('click', () => {
         const next = box.nextElementSibling || box.previousElementSibling;
+        const passFocus = focusOf(box);
         box.remove();
-        (next?.querySelector('button') || this.browse[0])?.focus();
+        passFocus(next?.querySelector('button') || this.browse[0]);
       });
       box.setAttribute('role', 'alert');
       box.append(make('span', '', text), button);
@@ -2106,15 +2143,16 @@
       this.showRows();
       this.orderRows(now);
       const { retryIn } = this;
+      const isInUse = this.isInUse(now);
       /** @type {Set<Folder>} */
       const changed = new Set();
       for (const item of this.dirty) {
-        item.row?.update(item, now, retryIn);
+        if (!item.row || item.row.update(item, now, retryIn, isInUse)) this.dirty.delete(item);
         if (item.folder?.row) changed.add(item.folder);
       }
       for (const folder of changed) folder.row?.update(folder);
-      this.dirty.clear();
-      this.renderWhole(now, retryIn);
+      if (this.dirty.size > 0) this.schedule();
+      this.renderWhole(now, retryIn, isInUse);
       this.tell();
     }
 
@@ -2170,14 +2208,24 @@
     }
 
     /**
-     * Brings the rows into order, but not under the hands of the user, who might press the button of another file, and
-     * not for each of many small files.
+     * True while the user is busy in the list: nothing may move there then, because the user might press the button of
+     * another file.
+     * @param {number} now
+     */
+    isInUse(now) {
+      if (!this.list) return false;
+      return this.isPressed || now - this.touchedAt < HANDS_OFF
+        || now - this.touchedAt < HANDS_OFF_BUTTON && this.list.querySelector('button:hover') !== null;
+    }
+
+    /**
+     * Brings the rows into order, but not while the user is busy in the list, and not for each of many small files.
      * @param {number} now
      */
     orderRows(now) {
       const { list } = this;
       if (!list || !this.isOutOfOrder) return;
-      if (now - this.touchedAt < HANDS_OFF || now - this.orderedAt < ORDER_INTERVAL) {
+      if (now - this.orderedAt < ORDER_INTERVAL || this.isInUse(now)) {
         this.schedule();
         return;
       }
@@ -2218,8 +2266,8 @@
       this.shown.delete(item);
     }
 
-    /** @param {number} now @param {number} retryIn */
-    renderWhole(now, retryIn) {
+    /** @param {number} now @param {number} retryIn @param {boolean} isInUse */
+    renderWhole(now, retryIn, isInUse) {
       const { words, language, counts, state } = this;
       const all = this.items.size;
       const done = state === 'done';
@@ -2247,7 +2295,7 @@
       if (isMoving) text.push(...paceTexts(this.timeLeft, this.resumable, this.size - this.sent, now, words, language));
       else this.timeLeft.restart();
       this.headline = this.headlineOf(share, isStuck || isOffline);
-      this.renderTrouble(isStuck && !isOffline, retryIn);
+      this.renderTrouble(isStuck && !isOffline, retryIn, isInUse);
       this.watchServer(isStuck);
       if (this.text) setText(this.text, text.join(' · '));
       this.meterBox?.setAttribute('aria-valuenow', String(share));
@@ -2289,12 +2337,17 @@
      * Says above the list why nothing moves, and when the next try is due.
      * @param {boolean} isStuck
      * @param {number} retryIn
+     * @param {boolean} isInUse
      */
-    renderTrouble(isStuck, retryIn) {
+    renderTrouble(isStuck, retryIn, isInUse) {
       const { words, troubleBox } = this;
       const item = isStuck ? [...this.active].find(({ file }) => file.trouble) : undefined;
       document.documentElement.toggleAttribute('data-uploader-trouble', isStuck);
-      show(troubleBox, Boolean(item));
+      // The box is above the list, which moves when the box comes or goes.
+      if (troubleBox.hidden === Boolean(item)) {
+        if (isInUse) this.schedule();
+        else show(troubleBox, Boolean(item));
+      }
       if (!item?.file.trouble) {
         this.lastTrouble = '';
         return;
@@ -2317,7 +2370,7 @@
       const hadFocus = [this.pauseLink, this.resumeLink].includes(focused);
       show(this.pauseLink, state === 'uploading');
       show(this.resumeLink, state === 'paused');
-      if (hadFocus) (state === 'paused' ? this.resumeLink : this.pauseLink)?.focus();
+      if (hadFocus) (state === 'paused' ? this.resumeLink : this.pauseLink)?.focus({ preventScroll: true });
     }
 
     /** Announces to screen readers what has happened, in one text at most every 1.5 seconds. */

@@ -4,6 +4,7 @@ dialogs name what they ask for, and details that were typed are kept."""
 import time
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from support import pages
@@ -59,11 +60,62 @@ def test_rows_do_not_move_under_the_pointer_and_keep_the_focus(browser, tmp_path
     wait_until(lambda: browser.states().count("uploading") >= 1, 10, "some run")
     browser.press("pause", "00.bin")
     before = order(browser)
-    time.sleep(0.5)
+    # The pointer still rests on the button.
+    time.sleep(2)
     assert [name for name, _ in order(browser)] == [name for name, _ in before], "the user has just pressed a button"
     wait_until(lambda: order(browser)[0][0] != "00.bin", 10, "later, running files are first")
     label = browser.script("return document.activeElement.getAttribute('aria-label')")
     assert label == "Resume: 00.bin", "the focus goes with its row"
+
+
+# Brings a row to the lower edge of the window, which cuts its buttons through the middle, and presses one with a mouse.
+# Returns the scroll position.
+PRESS_AT_EDGE = """
+  const row = document.querySelector(`.uploader-item[data-name="${arguments[0]}"]`);
+  const button = row.querySelector(`[data-action=${arguments[1]}]`);
+  document.body.style.paddingBlock = '100vh';
+  const { top, height } = button.getBoundingClientRect();
+  scrollTo({ top: scrollY + top + height / 2 - innerHeight, behavior: 'instant' });
+  button.focus({ preventScroll: true });
+  button.click();
+  return scrollY;
+"""
+
+
+@pytest.mark.core
+def test_the_page_does_not_scroll_when_a_button_is_replaced_or_its_row_goes(browser, tmp_path):
+    files = make(tmp_path / "files", 3, 4 * MIB)
+    browser.open().slow_down(MIB // 2)
+    browser.pick(*files)
+    browser.wait_for_states("uploading", "uploading", "uploading")
+    for action, label in (("pause", "Resume: 01.bin"), ("cancel", "Try again: 01.bin")):
+        before = browser.script(PRESS_AT_EDGE, "01.bin", action)
+        focused = "return document.activeElement.getAttribute('aria-label') ?? document.activeElement.outerHTML"
+        wait_until(lambda: browser.script(focused) == label, 5, f"the focus goes to {label}")
+        browser.wait(200)
+        assert browser.script("return scrollY") == before, f"after {action}"
+    before = browser.script(PRESS_AT_EDGE, "01.bin", "remove")
+    wait_until(lambda: len(browser.rows()) == 2, 5, "it is no longer on the list")
+    browser.wait(200)
+    assert browser.script("return scrollY") == before, "after remove"
+
+
+def test_a_button_that_is_held_down_takes_its_click_when_the_server_goes(server, browser, tmp_path):
+    files = make(tmp_path / "files", 3, 4 * MIB)
+    browser.open().slow_down(MIB // 2)
+    browser.pick(*files)
+    browser.wait_for_states("uploading", "uploading", "uploading")
+    [button] = browser.driver.find_elements("css selector", "[data-name='01.bin'] [data-action=cancel]")
+    ActionChains(browser.driver).click_and_hold(button).perform()
+    server.stop_program()
+    browser.full_speed()
+    browser.wait_for_states("retrying", "retrying", "retrying")
+    # Longer than rows stay in their places after a movement of the pointer.
+    browser.wait(2000)
+    assert not browser.visible(".uploader-trouble"), "the list does not move"
+    ActionChains(browser.driver).release().perform()
+    browser.wait_for_states("retrying", "cancelled", "retrying")
+    wait_until(lambda: browser.visible(".uploader-trouble"), 10, "the page says what is wrong")
 
 
 def test_rows_of_many_small_files_change_places_once_a_second(browser, tmp_path):

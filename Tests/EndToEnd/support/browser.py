@@ -30,6 +30,19 @@ REMEMBERED = """
     }
 """
 
+# True if an element has the same place in two successive frames. A page that is not drawn has no frames.
+RESTS = """
+    const [selector, done] = arguments;
+    const place = () => {
+      const { x, y, width, height } = document.querySelector(selector)?.getBoundingClientRect() ?? {};
+      return [x, y, width, height].join();
+    };
+    const before = place();
+    const compare = () => done(place() === before);
+    if (document.hidden) compare();
+    else requestAnimationFrame(() => requestAnimationFrame(compare));
+"""
+
 #: The ports of the lines to servers, by the servers' ports. A second browser needs the same origin.
 LINES: dict[int, int] = {}
 
@@ -263,8 +276,9 @@ class Browser:
         )
 
     def click(self, selector: str) -> None:
-        """Clicks the element as soon as it is visible: the page draws changes a moment later."""
+        """Clicks the element as soon as it is visible and rests: the page draws changes a moment later."""
         wait_until(lambda: self.visible(selector), 10, f"{selector} is visible")
+        wait_until(lambda: self.async_script(RESTS, selector), 10, f"{selector} rests")
         self.engine.click(selector)
 
     def paste(self, copy: str) -> None:
