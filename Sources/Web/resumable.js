@@ -1337,12 +1337,16 @@
       // The page's `preprocess` has prepared this chunk alone.
       const isAlone = isFirst || typeof this.getOpt('preprocess') === 'function';
       if (largest === Infinity || isAlone) return 1;
+      // A larger request than any before may be refused after its bytes were sent, so one is tried at a time.
+      const isTried = Array.from(parent._busy).some((other) => (
+        other !== chunk && other._count > 1 && other.endByte - other.startByte > parent._acceptedBytes));
+      const longest = isTried ? Math.min(parent._acceptedBytes, parent._mostBytes) : parent._mostBytes;
       const most = Math.min(largest, LARGEST_GROUP, parent._pace) / this._chunkSize;
       // Some chunks are left for the other slots.
       const share = (this.chunks.length - this._doneChunks) / this.getOpt('simultaneousUploads');
       let span = 1;
       while (span * 2 <= Math.min(most, share) && chunk.offset % (span * 2) === 0) span *= 2;
-      const isTooLong = () => (this._groupEnd(chunk.offset, span) - chunk.offset) * this._chunkSize > parent._mostBytes;
+      const isTooLong = () => (this._groupEnd(chunk.offset, span) - chunk.offset) * this._chunkSize > longest;
       while (span > 1 && (isTooLong() || !this._isFree(chunk.offset, span))) span /= 2;
       return span;
     }
@@ -2485,11 +2489,10 @@
 
     /**
      * Limits requests to the largest that was accepted, after a refused one. If that does not help, to single chunks.
-     * Requests that were sent before the limit was known may be refused as well, which says nothing new.
+     * No other request is larger than an accepted one at that time.
      * @param {number} bytes of the refused request
      */
     _limitRequests(bytes) {
-      if (bytes > this._mostBytes) return;
       this._mostBytes = bytes > this._acceptedBytes ? this._acceptedBytes : 0;
     }
 
