@@ -449,6 +449,9 @@
     .uploader-main progress { display: block; width: 100% }
     .uploader-item [hidden], .uploader-folder [hidden] { display: none }
     .uploader-message { color: #b3261e; margin: 0 }
+    [data-state=done] .uploader-state { font-weight: bold }
+    [data-state=done] .uploader-state::before { content: "✓ "; content: "✓ " / "" }
+    [data-state=cancelled] .uploader-name { text-decoration: line-through }
     .uploader-notice, .uploader-trouble {
       align-items: center; border: 1px solid; display: flex; gap: .75em; padding: .25em;
     }
@@ -457,6 +460,9 @@
     .uploader-actions svg { display: block; height: 1.25em; width: 1.25em }
     .uploader-live {
       clip-path: inset(50%); height: 1px; overflow: hidden; position: absolute; white-space: nowrap; width: 1px;
+    }
+    @media (max-width: 34rem) {
+      .progress-text { min-width: 10em; white-space: normal }
     }
     @media (forced-colors: active) {
       .progress-container { background: Canvas; border-color: CanvasText }
@@ -1762,7 +1768,7 @@
     limitText({ file }) {
       const { maxFileSize, types } = this.limits || {};
       if (maxFileSize && file.size > maxFileSize) {
-        return fill(this.words.tooLarge, { size: formatBytes(maxFileSize, this.language) });
+        return fill(this.words.tooLarge, { size: unbroken(formatBytes(maxFileSize, this.language)) });
       }
       if (!types || isTypeAccepted(types, file.fileName, file.file.type)) return '';
       return fill(this.words.wrongType, { types: types.split(/\s*,\s*/).join(this.words.between) });
@@ -2004,7 +2010,7 @@
         this.refusals[reason].clear();
         for (const file of files) left.delete(file);
         // The text about a refused type contains no size.
-        const size = formatBytes(/** @type {number} */ (resumable.getOpt(reason) || 0), this.language);
+        const size = unbroken(formatBytes(/** @type {number} */ (resumable.getOpt(reason) || 0), this.language));
         this.noticeOf(files.map(nameOf), words[reason], words[`${reason}Many`], { size });
       }
       if (left.size === 0) return;

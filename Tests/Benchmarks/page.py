@@ -5,6 +5,7 @@
     Tests/bench-page --rounds 5 --mib 256
     Tests/bench-page --chunk-size 8M    nginx and the program accept larger chunks than as shipped
     Tests/bench-page --sides ours       measures one client alone
+    Tests/bench-page --before FOLDER    measures the page of another Sources/Web, too
     Tests/bench-page --line relay       the long line is a relay even where it could be an interface
     Tests/bench-page --check            exit status 1 if a target is missed
 
@@ -33,6 +34,7 @@ import filecmp
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import socket
 import statistics
@@ -237,6 +239,17 @@ class Side:
         return (watched["ended"] - watched["begun"]) / 1000, used
 
 
+def earlier_pages(folder: pathlib.Path, web: pathlib.Path) -> dict[str, str]:
+    """The locations of the page at /before, with the scripts and the style sheet of another Sources/Web."""
+    text = (web / "resumable.html").read_text()
+    (folder / "before.html").write_text(re.sub("/resources/um/(script|style)/", "/before/", text))
+    found = {"/before": pages.file(folder / "before.html", "text/html")}
+    for path in [*web.glob("*.js"), *web.glob("*.css")]:
+        media_type = "text/css" if path.suffix == ".css" else "text/javascript"
+        found[f"/before/{path.name}"] = pages.file(path.resolve(), media_type)
+    return found
+
+
 def content(folder: pathlib.Path, workload: str, mib: int) -> list[pathlib.Path]:
     """The files of a workload, without the names that they are uploaded by."""
     folder.mkdir(exist_ok=True)
@@ -258,8 +271,9 @@ def measure(
     script = next((home / "static").rglob("resumable.js"))
     (folder / "original.html").write_text(ORIGINAL)
     source = content(folder / workload, workload, options.mib)
-    paths = {"ours": "/resumable", "original": "/original"}
-    sides = [Side(name, paths[name]) for name in options.sides.split(",")]
+    paths = {"ours": "/resumable", "original": "/original", "before": "/before"}
+    names = options.sides.split(",") + (["before"] if options.before else [])
+    sides = [Side(name, paths[name]) for name in names]
     results = {side.name: [] for side in sides}
     size = options.chunk_size
     server = (NearServer if is_interface else Server)(
@@ -274,6 +288,7 @@ def measure(
         pages.serve(server, {
             "/original": pages.file(folder / "original.html", "text/html"),
             "/original.js": pages.file(script, "text/javascript"),
+            **(earlier_pages(folder, options.before) if options.before else {}),
         })
         line = line or stack.enter_context(LongLine(server.port))
         address = f"127.0.0.1:{server.port}" if workload == "loopback" else f"{line.host}:{line.port}"
@@ -296,7 +311,12 @@ def measure(
 
 def report(workload: str, results: dict[str, list[tuple[float, float]]]) -> bool:
     """Prints the medians, and returns whether the target is reached."""
-    if len(results) < 2:
+    if "ours" in results and "before" in results:
+        pairs = list(zip(results["ours"], results["before"]))
+        speed = statistics.median(before / ours for (ours, _), (before, _) in pairs)
+        cpu = statistics.median(ours / before for (_, ours), (_, before) in pairs)
+        print(f"{workload}: {speed:.2f} times the speed of before, {cpu:.2f} times its renderer's processor time")
+    if not {"ours", "original"} <= results.keys():
         return True
     ratios = [original / ours for (ours, _), (original, _) in zip(results["ours"], results["original"])]
     used = {name: statistics.median(cpu for _, cpu in each) for name, each in results.items()}
@@ -318,6 +338,7 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=1024, help="the size of the large file")
     parser.add_argument("--chunk-size", help="the chunk size that nginx and the program are set to, such as 8M")
     parser.add_argument("--sides", default="ours,original", help="the clients; with one alone no target is checked")
+    parser.add_argument("--before", type=pathlib.Path, metavar="FOLDER", help="another Sources/Web")
     parser.add_argument("--line", choices=["interface", "relay"], help="the long line; by default what can be")
     parser.add_argument("--check", action="store_true", help="exit status 1 if a target is missed")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="a folder for the files")

@@ -198,6 +198,41 @@ def test_icons_edges_and_bars_have_a_contrast_of_three_to_one(browser, tmp_path)
         assert {name: value for name, value in contrasts.items() if value < 3} == {}, scheme
 
 
+# A point of the bar of the only row, one of its track, and their colours in the style sheet, for a state.
+BAR = """
+  const bar = document.querySelector('.uploader-bar');
+  document.querySelector('.uploader-item').dataset.state = arguments[0];
+  bar.hidden = false;
+  const { left, top, width, height } = bar.getBoundingClientRect();
+  const y = Math.floor(scrollY + top + height / 2);
+  const end = left + width * bar.value / bar.max;
+  const colorOf = (name) => {
+    const [, ...digits] = getComputedStyle(bar).getPropertyValue(name).trim();
+    return [0, 1, 2].map((at) => parseInt(digits.slice(2 * at, 2 * at + 2).join(''), 16));
+  };
+  return { points: [[Math.floor((left + end) / 2), y], [Math.floor((left + width + end) / 2), y]],
+    colors: [colorOf('--bar'), colorOf('--track')] };
+"""
+
+
+@pytest.mark.core
+def test_bars_are_painted_in_the_colors_of_their_states(browser, tmp_path):
+    (tmp_path / "a.bin").write_bytes(random_bytes(6 * MIB))
+    browser.open().slow_down(MIB)
+    browser.pick(tmp_path / "a.bin")
+    wait_until(lambda: browser.percent() > 20, 30, "the bar has a length")
+    browser.press("pause", "a.bin")
+    browser.wait_for_states("paused")
+    # Changes that wait for a resting pointer, and transitions.
+    browser.wait(4000)
+    for state in ("paused", "uploading", "retrying", "failed"):
+        bar = browser.script(BAR, state)
+        assert bar["colors"][0] != bar["colors"][1]
+        painted = browser.painted(*bar["points"])
+        far = [abs(one - other) for pair in zip(painted, bar["colors"]) for one, other in zip(*pair)]
+        assert max(far) <= 8, f"{state}: {painted}, not {bar['colors']}"
+
+
 def focused(browser) -> str:
     """The name that a screen reader reads for the element with the focus."""
     return browser.script(

@@ -122,3 +122,24 @@ def test_images_load_and_sample_rows_are_removed(example_page):
     assert loaded == [True, True]
     assert example_page.script("return document.querySelectorAll('.uploader-item').length") == 0
     assert example_page.script("return uploader.resumable instanceof Resumable && jQuery('.resumable-drop').length") == 1
+
+
+def test_rows_look_finished_and_nothing_is_wider_than_a_phone(example_page, tmp_path):
+    browser = example_page
+    browser.resize(450, 800)
+    (tmp_path / "done.txt").write_bytes(b"done")
+    (tmp_path / "A film with a name of several words.mp4").write_bytes(random_bytes(12 * MIB, seed=9))
+    browser.pick(tmp_path / "done.txt")
+    browser.wait_for_states("done")
+    browser.slow_down(MIB)
+    browser.pick(tmp_path / "A film with a name of several words.mp4")
+    wait_until(lambda: "left" in browser.text(".progress-text"), 20, "the progress has its longest text")
+    assert browser.script("return document.documentElement.scrollWidth - innerWidth") <= 0
+    assert browser.visible(".progress-pause-link")
+    marks = browser.script(
+        """return [...document.querySelectorAll('.uploader-item')].map((row) => [row.dataset.state,
+          row.querySelector('progress').getClientRects().length,
+          getComputedStyle(row.querySelector('.uploader-state'), '::before').content.includes('✓')])"""
+    )
+    assert sorted(marks) == [["done", 0, True], ["uploading", 1, False]]
+    browser.screenshot("example-phone")

@@ -33,7 +33,7 @@ def test_files_over_a_limit_are_refused_before_they_are_sent(limited, browser, t
     browser.open().pick(*(tmp_path / name for name in sizes))
     browser.wait_for_states("failed", "done", "failed")
     assert messages(browser) == {
-        "large.pdf": "The file is too large. The limit is 4 MB.",
+        "large.pdf": "The file is too large. The limit is 4\u00a0MB.",
         "notes.txt": "Files of this type are not accepted. Accepted types: .pdf, video/*.",
     }
     assert sent(browser) == {"fits.pdf"} and limited.finished_files() == ["fits.pdf"]
@@ -56,7 +56,7 @@ def test_the_reason_is_in_the_users_language(limited, tmp_path):
     with open_browser(limited, tmp_path / "profile", language="zh-CN") as browser:
         browser.open().pick(tmp_path / "large.pdf")
         browser.wait_for_states("failed")
-        assert messages(browser) == {"large.pdf": "文件太大，最多允许 4 MB。"}
+        assert messages(browser) == {"large.pdf": "文件太大，最多允许 4\u00a0MB。"}
         assert sent(browser) == set()
 
 

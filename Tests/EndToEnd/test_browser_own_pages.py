@@ -53,8 +53,8 @@ def test_each_reason_for_a_refusal_has_its_own_message(own_page, tmp_path):
         browser.pick(tmp_path / name)
     wait_until(lambda: len(notices(browser)) == 3, 10, "three are refused")
     assert notices(browser) == [
-        "large.txt is too large. The limit is 2 MB.",
-        "small.txt is too small. The minimum is 3 B.",
+        "large.txt is too large. The limit is 2\u00a0MB.",
+        "small.txt is too small. The minimum is 3\u00a0B.",
         "other.pdf has a type that is not accepted here.",
     ]
     browser.pick(tmp_path / "good.txt")

@@ -5,6 +5,7 @@ error that was not caught. The requests are recorded on the way to nginx (`Traff
 what the page believes.
 """
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -41,6 +42,19 @@ RESTS = """
     const compare = () => done(place() === before);
     if (document.hidden) compare();
     else requestAnimationFrame(() => requestAnimationFrame(compare));
+"""
+
+# The colours of a picture at some points. In a picture of a window the page is below the window's own parts.
+COLORS_AT = """
+    const [picture, isOfWindow, points, done] = arguments;
+    const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+    createImageBitmap(new Blob([bytes], { type: 'image/png' })).then((bitmap) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: bitmap.width, height: bitmap.height });
+      const context = canvas.getContext('2d');
+      context.drawImage(bitmap, 0, 0);
+      const top = isOfWindow ? bitmap.height - innerHeight - scrollY : 0;
+      done(points.map(([x, y]) => [...context.getImageData(x, y + top, 1, 1).data].slice(0, 3)));
+    });
 """
 
 #: The ports of the lines to servers, by the servers' ports. A second browser needs the same origin.
@@ -163,6 +177,11 @@ class Browser:
         if folder := os.environ.get("ARTEFACTS"):
             pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
             pathlib.Path(folder, f"{name}-{self.engine.name}.png").write_bytes(self.engine.picture())
+
+    def painted(self, *points: tuple[int, int]) -> list[list[int]]:
+        """The colours, as red, green and blue, that the page has at these points of it."""
+        picture = base64.b64encode(self.engine.picture()).decode()
+        return self.async_script(COLORS_AT, picture, self.engine.name == "webkit", points)
 
     def asks(self) -> bool:
         """True while the browser asks whether to leave the page."""
