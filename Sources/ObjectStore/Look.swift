@@ -154,22 +154,3 @@ final class DocumentCache: Sendable {
         return fields
     }
 }
-
-/// Lets one thread at a time begin or finish an upload, so that threads of one host do not race for what only one of
-/// them can create: an engine may let the losers of such a race wait for seconds.
-final class Gate: Sendable {
-    private let busy = Monitor<Set<String>>([])
-
-    /// - Parameter work: gets whether this thread had to wait for another one.
-    func pass<Result>(_ name: String, _ work: (_ hasWaited: Bool) throws(StoreError) -> Result) throws(StoreError)
-        -> Result
-    {
-        var looks = 0
-        busy.wait { busy in
-            looks += 1
-            return busy.insert(name).inserted ? () : nil
-        }
-        defer { busy.change { _ = $0.remove(name) } }
-        return try work(looks > 1)
-    }
-}

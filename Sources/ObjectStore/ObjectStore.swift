@@ -29,7 +29,7 @@ package final class ObjectStore: ManagedStore {
     let observe: StoreObserver
     let admit: Admission
     let documents = DocumentCache()
-    let gate = Gate()
+    let gate: Gate
     /// The claims of live uploads that were looked at last, by their folder: so a chunk of one needs no look before its
     /// bytes come. Nothing but that depends on them.
     let known = Lock<[String: Claim]>([:])
@@ -55,10 +55,11 @@ package final class ObjectStore: ManagedStore {
 
     /// - Parameters:
     ///   - lengths: the lengths of cells.
+    ///   - gate: limits how long threads wait for each other.
     ///   - random: returns a number that no other call returns, on any host.
     init(
         _ bucket: any ObjectBucket, prefix: String, settings: StoreSettings, scratch: any Directory,
-        lengths: Grid.Lengths, now: @escaping @Sendable () -> UInt64, random: @escaping @Sendable () -> UInt64,
+        lengths: Grid.Lengths, gate: Gate = Gate(), now: @escaping @Sendable () -> UInt64, random: @escaping @Sendable () -> UInt64,
         observe: @escaping StoreObserver, admit: @escaping Admission
     ) {
         self.bucket = bucket
@@ -66,6 +67,7 @@ package final class ObjectStore: ManagedStore {
         self.settings = settings
         self.scratch = scratch
         self.lengths = lengths
+        self.gate = gate
         self.now = now
         self.random = random
         self.observe = observe
