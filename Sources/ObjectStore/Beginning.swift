@@ -28,8 +28,10 @@ extension ObjectStore {
             let claim = Claim(
                 chunk, size: total, cell: grid.cell, begun: now(), predecessor: predecessor,
                 slot: try takeSlot(chunk))
+            let moment = moment
             let isFirst = try create(look.folder, generation, .claim) { Beginning.chunks(claim).write(to: &$0) }
             guard isFirst else { return }
+            if claim.hasLedger { keepWriter(claim, grid, look.folder, generation, moment) }
             observe(.begun(claim.summary(held: 0, touched: claim.begun)))
         }
     }

@@ -11,6 +11,9 @@ struct BlockDigests: Equatable {
     static let block: UInt64 = 4096
     private static let length = 16
 
+    /// How many bytes the digests of so many bytes have.
+    static func count(of length: UInt64) -> Int { Int((length + block - 1) / block) * BlockDigests.length }
+
     private(set) var bytes: [UInt8] = []
     private var rest: [UInt8] = []
 

@@ -46,6 +46,10 @@ struct Claim: Sendable, Equatable {
         self.slot = slot
     }
 
+    /// True if the upload has a ledger. One that takes the place of a finished upload has none, because other hosts may
+    /// confirm ranges of that.
+    var hasLedger: Bool { predecessor == nil }
+
     /// Nil for a file that has no cells.
     var grid: Grid? { Grid(size: size, cell: cell) }
 

@@ -63,7 +63,8 @@ extension ObjectStore {
     /// Looks at the upload of a folder, whose documents tell which upload it is; nil if it is over without a file.
     func look(_ folder: String, _ listing: Listing) throws(StoreError) -> Look? {
         guard let generation = listing.generations.last(where: { $0.isBegun }),
-            let phase = try phase(folder, generation)
+            let phase = try phase(folder, generation),
+            let generation = try withLedger(generation, folder, phase)
         else { return nil }
         let id: UploadID? =
             switch phase {

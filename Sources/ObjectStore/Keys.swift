@@ -8,6 +8,7 @@ import UploadStore
 ///     .resumabled/up/<upload>/a/<generation>.<kind>           the marks of a generation (`Mark`)
 ///     .resumabled/up/<upload>/b/<generation>/<start>-<end>    a range of the finished file that was sent again
 ///     .resumabled/up/<upload>/c/<generation>/<cell>/<name>    bytes that are held (`Record`), gathered parts (`Fold`)
+///     .resumabled/up/<upload>/l/<generation>/<number>         what one host has added (`Ledger`)
 ///     .resumabled/name/<SHA-256 of a final key>               reserves the key of a finished file (`Reservation`)
 ///     .resumabled/token/<SHA-256>/<slot>                      an upload that counts against a token's quota
 ///     <path>                                                  a finished file
@@ -43,6 +44,13 @@ struct Keys: Sendable {
 
     func inCell(_ upload: String, _ generation: Generation.Name, _ cell: Int, _ name: String) -> String {
         "\(cells(upload, generation))\(String(cell, radix: 16))/\(name)"
+    }
+
+    /// The folder of a generation's ledger.
+    func ledger(_ upload: String, _ generation: Generation.Name) -> String { "\(upload)l/\(generation.text)/" }
+
+    func entry(_ upload: String, _ generation: Generation.Name, _ number: Int) -> String {
+        ledger(upload, generation) + String(number, radix: 16)
     }
 
     func reservation(_ path: String) -> String { names + sha256Hex(Array((prefix + path).utf8)) }

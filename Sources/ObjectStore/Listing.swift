@@ -34,6 +34,8 @@ struct Generation: Sendable {
     var confirmed: [ByteRange] = []
     /// Its records and folds, by cell.
     var cells: [Int: CellRecords] = [:]
+    /// What one host has added without a look at what others do.
+    var ledger = Ledger()
 
     /// When a client last asked for it, in Unix seconds, as far as that is marked.
     var touched: UInt64? {
@@ -69,14 +71,14 @@ struct Listing: Sendable {
         var found: [Generation.Name: Generation] = [:]
         for object in objects where object.key.hasPrefix(folder) {
             let words = object.key.dropFirst(folder.count).split(separator: "/", omittingEmptySubsequences: false)
-            guard Listing.add(words, object.etag, to: &found) else { continue }
+            guard Listing.add(words, object, to: &found) else { continue }
             keys.append(object.key)
         }
         generations = found.values.sorted { $0.name < $1.name }
     }
 
     private static func add(
-        _ words: [Substring], _ etag: String, to found: inout [Generation.Name: Generation]
+        _ words: [Substring], _ object: ListedObject, to found: inout [Generation.Name: Generation]
     ) -> Bool {
         func change(_ text: Substring, _ body: (inout Generation) -> Bool) -> Bool {
             guard let name = Generation.Name(text) else { return false }
@@ -87,7 +89,7 @@ struct Listing: Sendable {
             let parts = words[1].split(separator: ".", omittingEmptySubsequences: false)
             guard let mark = Mark(Array(parts.dropFirst())) else { return false }
             return change(parts[0]) { generation in
-                generation.marks[mark] = etag
+                generation.marks[mark] = object.etag
                 return true
             }
         case ("b", 3):
@@ -106,6 +108,16 @@ struct Listing: Sendable {
                     generation.cells[cell, default: CellRecords()].folds.append(fold)
                 } else {
                     return false
+                }
+                return true
+            }
+        case ("l", 3):
+            guard let number = Int(words[2], radix: 16), number > 0 else { return false }
+            return change(words[1]) { generation in
+                if Ledger.isClosing(size: object.size) {
+                    generation.ledger.closing = max(generation.ledger.closing ?? 0, number)
+                } else {
+                    generation.ledger.entries[number] = object.etag
                 }
                 return true
             }

@@ -9,7 +9,7 @@ struct Look: Sendable {
     /// The folder of its objects.
     let folder: String
     let listing: Listing
-    /// The generation that counts; nil if none was ever begun.
+    /// The generation that counts, with the records of its ledger while they are needed; nil if none was ever begun.
     let generation: Generation?
     let phase: Phase
 
@@ -61,6 +61,7 @@ extension ObjectStore {
     }
 
     private func remember(_ look: Look) {
+        forgetWriter(look)
         known.withLock { known in
             guard case .live(let claim) = look.phase else {
                 known[look.folder] = nil
@@ -76,8 +77,24 @@ extension ObjectStore {
         guard let generation = listing.generations.last(where: { $0.isBegun }) else {
             return Look(id: id, folder: folder, listing: listing, generation: listing.newest, phase: .none)
         }
-        guard let phase = try phase(folder, generation) else { return nil }
+        guard let phase = try phase(folder, generation),
+            let generation = try withLedger(generation, folder, phase)
+        else { return nil }
         return Look(id: id, folder: folder, listing: listing, generation: generation, phase: phase)
+    }
+
+    /// Adds the records of the ledger to a generation that is not over; nil if an entry was deleted meanwhile.
+    func withLedger(
+        _ generation: Generation, _ folder: String, _ phase: Look.Phase
+    ) throws(StoreError) -> Generation? {
+        switch phase {
+        case .live, .finishing:
+            guard let lines = try read(generation.ledger, folder, generation.name) else { return nil }
+            var generation = generation
+            generation.add(lines)
+            return generation
+        case .none, .whole, .finished: return generation
+        }
     }
 
     /// The phase of a generation; nil if one of its documents was deleted meanwhile.

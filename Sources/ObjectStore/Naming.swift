@@ -97,7 +97,9 @@ extension ObjectStore {
         var fields = Fields()
         target.write(to: &fields)
         fields["nonce"] = random().hexDigits
-        switch try onEngine({ () throws(S3Error) in try bucket.create(key, fields.body) }) {
+        let creation = try onEngine { () throws(S3Error) in try bucket.create(key, fields.body) }
+        writer(look.folder, generation.name)?.noteTarget()
+        switch creation {
         case .created: return target
         case .exists(let body):
             if let multipart {

@@ -15,7 +15,8 @@ package import UploadStore
 ///     upload is forgotten, so a host that was stopped for a while finds the truth when it goes on.
 ///   - A host that adds a record lists the upload afterwards, and answers 200 only if there is no `end`. A host that
 ///     creates an `end` lists the upload afterwards, and goes by that listing. So what was answered with 200 is in the
-///     file, and what came too late is compared with the finished file, as any late duplicate is.
+///     file, and what came too late is compared with the finished file, as any late duplicate is. As long as one host
+///     takes all chunks, it creates an entry in a ledger in place of these listings (`Ledger`).
 ///   - What is to be done follows from the listing. So if a host dies, another one carries on: with the next chunk or
 ///     test of the upload, or a sweep.
 package final class ObjectStore: ManagedStore {
@@ -30,6 +31,10 @@ package final class ObjectStore: ManagedStore {
     let admit: Admission
     let documents = DocumentCache()
     let gate: Gate
+    /// The ledgers that this host writes, by the folders of their uploads.
+    let writers = Lock<[String: LedgerWriter]>([:])
+    /// Those of others.
+    let ledgers = LedgerCache()
     /// The claims of live uploads that were looked at last, by their folder: so a chunk of one needs no look before its
     /// bytes come. Nothing but that depends on them.
     let known = Lock<[String: Claim]>([:])
@@ -59,7 +64,8 @@ package final class ObjectStore: ManagedStore {
     ///   - random: returns a number that no other call returns, on any host.
     init(
         _ bucket: any ObjectBucket, prefix: String, settings: StoreSettings, scratch: any Directory,
-        lengths: Grid.Lengths, gate: Gate = Gate(), now: @escaping @Sendable () -> UInt64, random: @escaping @Sendable () -> UInt64,
+        lengths: Grid.Lengths, gate: Gate = Gate(), now: @escaping @Sendable () -> UInt64,
+        random: @escaping @Sendable () -> UInt64,
         observe: @escaping StoreObserver, admit: @escaping Admission
     ) {
         self.bucket = bucket
@@ -132,7 +138,8 @@ package final class ObjectStore: ManagedStore {
     ///
     /// - Returns: what was found of the upload, if the admission hook has agreed to it and it is not begun yet.
     private func prepare(_ chunk: ChunkRequest) throws(StoreError) -> Look? {
-        let known = known.withLock { $0[keys.upload(UploadKey(chunk.upload))] }
+        let folder = keys.upload(UploadKey(chunk.upload))
+        let known = writer(folder)?.claim ?? known.withLock { $0[folder] }
         if let known, chunk.states(size: known.size), chunk.lastModified == known.lastModified { return nil }
         for _ in 0..<ObjectStore.maximumAttempts {
             let look = try look(chunk.upload)
@@ -144,6 +151,8 @@ package final class ObjectStore: ManagedStore {
             case .none, .finished:
                 guard chunk.isWholeFile else {
                     try begin(look, chunk)
+                    // An upload of this host's own needs no look.
+                    if writer(look.folder) != nil { return nil }
                     continue
                 }
                 try admit(chunk, 0)

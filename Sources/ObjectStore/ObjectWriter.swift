@@ -63,6 +63,8 @@ final class WholeChunk {
     var isAdmitted = false
     /// The path of the file, once this request has published it.
     var published: String?
+    /// True once it was tried again because this host may write the upload's ledger.
+    var hasLookedForWriter = false
     /// How often the engine has not known the multipart upload.
     var missingMultiparts = 0
     /// The blocks of its pieces.

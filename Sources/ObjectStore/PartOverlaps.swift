@@ -30,11 +30,22 @@ extension ObjectStore {
             }
             // An object counts over a part of the cell: then only bytes of this chunk's range would do.
             guard holdings.content(of: cell)?.part != nil, let generation = look.generation?.name else { return nil }
-            let key = keys.inCell(look.folder, generation, cell, part.name)
-            let known = BlockDigests(bytes: try onEngine { () throws(S3Error) in try bucket.get(key) })
+            guard let known = try blocks(of: part, in: cell, look, generation, holdings.grid) else { throw .busy }
             guard try isSame(range, of: chunk, as: known, in: holdings.grid.range(cell)) else { return nil }
         }
         return pieces
+    }
+
+    /// The block digests of a part; nil if the upload has ended meanwhile.
+    private func blocks(
+        of part: Record, in cell: Int, _ look: Look, _ generation: Generation.Name, _ grid: Grid
+    ) throws(StoreError) -> BlockDigests? {
+        let line = look.generation?.ledger.lines.first { $0.cell == cell && $0.record == part }
+        guard let number = line?.entry else {
+            return try document(keys.inCell(look.folder, generation, cell, part.name)).map { BlockDigests(bytes: $0) }
+        }
+        let entry = try document(keys.entry(look.folder, generation, number)).flatMap { LedgerEntry($0) }
+        return entry?.blocks(of: part, in: cell, number, grid)
     }
 
     /// Compares the blocks of a piece with those of a cell.

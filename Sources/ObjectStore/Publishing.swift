@@ -23,6 +23,8 @@ extension ObjectStore {
                     let isComplete = look.holdings(claim).isComplete
                     guard isComplete || settling && look.holdings(claim).isCompleteWithProvisional else { return nil }
                     _ = try target(look, claim)
+                    // The next look is the one that counts.
+                    try closeLedger(look)
                     _ = try create(look.folder, generation.name, .end) {
                         Ending.finishing(settles: !isComplete).write(to: &$0)
                     }
@@ -165,6 +167,7 @@ extension ObjectStore {
         guard let generation = look.generation?.name else { return }
         let isFirst: Bool
         if case .live = look.phase {
+            try closeLedger(look)
             isFirst = try create(look.folder, generation, .end) { Ending.removed(.lost).write(to: &$0) }
         } else {
             isFirst = try create(look.folder, generation, .done) {
@@ -190,7 +193,8 @@ extension ObjectStore {
             : onEngine { () throws(S3Error) in
                 try bucket.listAll(keys.cells(look.folder, generation)).map(\.key)
             }
-        if !records.isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(records) } }
+        let entries = look.generation?.ledger.entries.keys.map { keys.entry(look.folder, generation, $0) } ?? []
+        if !(records + entries).isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(records + entries) } }
         if let path { return try release(path, claim.id, generation) }
         let key = keys.mark(look.folder, generation, .target)
         let body: [UInt8]? = try onEngine { () throws(S3Error) in

@@ -31,8 +31,12 @@ extension ObjectStore {
 
     /// Removes a live upload.
     ///
-    /// - Returns: false if another request has ended it.
+    /// - Returns: false if it has to be looked at again: its ledger was open, or another request has ended it.
     func end(_ look: Look, _ claim: Claim, because cause: RemovalCause) throws(StoreError) -> Bool {
+        guard look.hasClosedLedger else {
+            try closeLedger(look)
+            return false
+        }
         guard let generation = look.generation?.name,
             try create(look.folder, generation, .end, { Ending.removed(cause).write(to: &$0) })
         else { return false }

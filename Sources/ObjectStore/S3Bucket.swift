@@ -46,7 +46,7 @@ package final class S3Bucket: ObjectBucket {
         try bucket.create(key, body, checksum: checksum)
     }
 
-    package func get(_ key: String) throws(S3Error) -> [UInt8] { try bucket.get(key, atMost: 4 << 20) }
+    package func get(_ key: String) throws(S3Error) -> [UInt8] { try bucket.get(key, atMost: 8 << 20) }
 
     package func get(
         _ key: String, range: Range<UInt64>,

@@ -5,11 +5,19 @@ import UploadStore
 
 // Stores a chunk that has arrived, by the phase that its upload is in.
 
+/// A piece of a chunk that the engine has.
+struct PutPiece {
+    let cell: Int
+    let record: Record
+    let blocks: BlockDigests
+}
+
 extension ObjectStore {
     /// Stores a chunk, or does what has to be done first.
     ///
     /// - Returns: nil if the upload has to be looked at again.
     func take(_ chunk: WholeChunk) throws(StoreError) -> Receipt? {
+        if let receipt = try takeAlone(chunk) { return receipt }
         let look = try look(chunk.chunk.upload)
         switch look.phase {
         case .none: return try takeFirst(chunk, look)
@@ -66,7 +74,17 @@ extension ObjectStore {
             try supersede(look, claim)
             return nil
         }
-        guard try put(pieces, of: chunk, look, claim, holdings, generation) else { return nil }
+        guard look.hasClosedLedger else {
+            if !chunk.hasLookedForWriter {
+                // Another thread of this host may be about to begin the ledger.
+                chunk.hasLookedForWriter = true
+                try gate.pass(look.folder) { _ throws(StoreError) in }
+                if writer(look.folder, generation.name)?.isOpen == true { return nil }
+            }
+            try closeLedger(look)
+            return nil
+        }
+        guard try put(pieces, of: chunk, look, claim, holdings) != nil else { return nil }
         let after = try self.look(look.id)
         guard after.generation?.name == generation.name, case .live(let claim) = after.phase else { return nil }
         if after.isFading(at: now()) { throw .busy }
@@ -75,14 +93,17 @@ extension ObjectStore {
 
     /// Puts pieces of a chunk, in the order of their cells, and their records.
     ///
-    /// - Returns: false if the multipart upload has ended.
-    private func put(
+    /// - Parameter isAlone: true if the caller adds the records of parts to the ledger.
+    /// - Returns: what was put; nil if the multipart upload has ended.
+    func put(
         _ pieces: [Piece], of chunk: WholeChunk, _ look: Look, _ claim: Claim, _ holdings: Holdings,
-        _ generation: Generation
-    ) throws(StoreError) -> Bool {
+        isAlone: Bool = false
+    ) throws(StoreError) -> [PutPiece]? {
+        guard let generation = look.generation?.name else { return nil }
         guard let first = pieces.first, let last = pieces.last,
             let range = ByteRange(from: first.range.start, to: last.range.end)
-        else { return true }
+        else { return [] }
+        var put: [PutPiece] = []
         let sequence = holdings.sequence(above: first.cell..<last.cell + 1)
         let (id, time) = (random().hexDigits, now())
         // The record in the last cell makes all of them count.
@@ -91,7 +112,9 @@ extension ObjectStore {
             func record(part: String?, _ body: any Payload) throws(StoreError) {
                 let record = Record(
                     sequence: sequence, id: id, time: time, chunk: range, digest: blocks.digest, part: part)
-                let key = keys.inCell(look.folder, generation.name, piece.cell, record.name)
+                put.append(PutPiece(cell: piece.cell, record: record, blocks: blocks))
+                if part != nil && isAlone { return }
+                let key = keys.inCell(look.folder, generation, piece.cell, record.name)
                 try onEngine { () throws(S3Error) in
                     try bucket.put(key, body, metadata: [:], ifAbsent: false)
                 }
@@ -104,13 +127,13 @@ extension ObjectStore {
             guard let etag = try putPart(piece.cell, body, look, claim) else {
                 chunk.missingMultiparts += 1
                 // A request that ends the upload also ends its multipart upload, and the next look shows that.
-                if chunk.missingMultiparts < 3 { return false }
+                if chunk.missingMultiparts < 3 { return nil }
                 try giveUp(look, claim, "the engine has lost the multipart upload")
-                return false
+                return nil
             }
             try record(part: etag, blocks.bytes)
         }
-        return true
+        return put
     }
 
     /// Puts a part.
@@ -172,11 +195,12 @@ extension ObjectStore {
         if let fold, engine?.has(fold.etag, cell) ?? true { return fold.etag }
         guard let scratch = try gather(content, cell, look, claim, holdings) else { return nil }
         guard let etag = try putPart(cell, scratch.payload, look, claim) else { return nil }
+        let new = Fold(inputs: inputs, etag: etag)
         try onEngine { () throws(S3Error) in
             try bucket.put(
-                keys.inCell(look.folder, generation.name, cell, Fold(inputs: inputs, etag: etag).name), [UInt8](),
-                metadata: [:], ifAbsent: false)
+                keys.inCell(look.folder, generation.name, cell, new.name), [UInt8](), metadata: [:], ifAbsent: false)
         }
+        writer(look.folder, generation.name)?.add(new, in: cell)
         return etag
     }
 

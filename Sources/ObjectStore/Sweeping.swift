@@ -8,7 +8,7 @@ package import UploadStore
 
 extension ObjectStore {
     /// How long what a dead host has left is kept, in seconds: longer than any request lasts.
-    private static let leftoverSeconds: UInt64 = 24 * 3600
+    static let leftoverSeconds: UInt64 = 24 * 3600
     /// How long a reservation without an upload is kept, in seconds.
     private static let reservationSeconds: UInt64 = 3600
     /// How long the uploads of a token are counted after the last one, in seconds: longer than any token should be
@@ -107,6 +107,7 @@ extension ObjectStore {
             else {
                 return nil
             }
+            try closeLedger(look)
             let fade = keys.mark(look.folder, generation, .fade(now(), id: random().hexDigits))
             let deadline = MonotonicClock.seconds + 60
             try onEngine { () throws(S3Error) in try bucket.put(fade, [UInt8](), metadata: [:], ifAbsent: false) }
@@ -149,7 +150,9 @@ extension ObjectStore {
             let words = key.dropFirst(look.folder.count).split(separator: "/")
             guard words.count > 1 else { return false }
             let name = Generation.Name(words[1].prefix { $0 != "." })
-            return name.map { $0 < newest.name || $0 == newest.name && words[0] == "c" } ?? false
+            guard let name else { return false }
+            let isClosing = words.last.flatMap { Int($0, radix: 16) } == newest.ledger.closing
+            return name < newest.name || name == newest.name && (words[0] == "c" || words[0] == "l" && !isClosing)
         }
         if !old.isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(old) } }
     }

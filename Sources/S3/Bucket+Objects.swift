@@ -66,7 +66,7 @@ extension Bucket {
             guard case .exists = error else { throw error }
         }
         do throws(S3Error) {
-            let found = try get(key, atMost: 4 << 20)
+            let found = try get(key, atMost: 8 << 20)
             return found == body ? .created : .exists(found)
         } catch {
             guard case .noSuchKey = error else { throw error }

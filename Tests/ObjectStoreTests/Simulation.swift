@@ -60,6 +60,9 @@ final class Simulation: Sendable {
         /// Tests every chunk and sends those that are missing, as a client does that comes back.
         case resumption(SimulatedFile)
         case sweep
+        /// Lets other hosts make some calls.
+        case pause(Int)
+        case wait(seconds: UInt64)
     }
 
     static let lengths = Grid.Lengths(
@@ -151,8 +154,12 @@ final class Simulation: Sendable {
     }
 
     /// Runs jobs on all hosts until all are done.
-    func run(_ jobs: [Job]) throws {
+    ///
+    /// - Parameter own: jobs for one host each, as a load balancer would distribute them. If one fails, any host takes
+    ///   it.
+    func run(_ jobs: [Job], own: [[Job]] = []) throws {
         let queue = Lock(jobs)
+        let queues = (0..<Simulation.hosts).map { Lock($0 < own.count ? own[$0] : []) }
         try onThreads(Simulation.hosts) { [self] thread in
             defer { schedule.end(thread) }
             // Nothing is shared before the first turn.
@@ -160,7 +167,11 @@ final class Simulation: Sendable {
             var life = Life()
             var host = start(life, thread)
             var failures = 0
-            while let job = next(queue) {
+            while let job = next(queues[thread]) ?? next(queue) {
+                if case .pause(let turns) = job {
+                    for _ in 0..<turns { schedule.turn(of: thread) }
+                    continue
+                }
                 do throws(StoreError) {
                     try perform(job, on: host)
                 } catch {
@@ -223,6 +234,8 @@ final class Simulation: Sendable {
             _ = try writer.commit()
             // No other thread has a turn before this one makes its next call.
             if let fault = try doubt(about: file, chunk, begun: begun) { trouble.withLock { $0.append(fault) } }
+        case .pause: break
+        case .wait(let seconds): schedule.wait(seconds: seconds)
         case .test(_, let chunk): _ = try host.status(of: chunk)
         case .resumption(let file):
             var missing: [ChunkRequest] = []

@@ -99,7 +99,38 @@ extension Simulation {
         }
         let names = left.filter { $0.contains("/name/") }.count
         #expect(left.count - names == 0 && names <= live.count, "\(context): left \(left)")
+        // Of a ledger, the entry stays that closes it.
+        let entries = engine.keys.filter { key in
+            let isOfLive = live.contains { key.contains($0) }
+            return key.contains("/l/") && !isOfLive && engine.body(key) != Ledger.closingBody
+        }
+        #expect(entries.isEmpty, "\(context): left \(entries)")
         let open = engine.contents.withLock { $0.multiparts.map { "\($0.key) \($0.value.key) \($0.value.metadata)" } }
         #expect(open.count <= live.count, "\(context): multipart uploads left: \(open) \(engine.keys)")
+    }
+
+    /// Checks that versions of a file were sent without a loss, and that each is there once it is sent alone.
+    func check(versions: [SimulatedFile], _ context: String) throws {
+        #expect(trouble.withLock { $0 } == [], "\(context)")
+        let host = calmHost()
+        for version in versions {
+            // Chunks that were sent together with the other version may be in one file with it.
+            for _ in 0..<2 {
+                for chunk in version.chunks {
+                    try insist(.chunk(version, chunk), on: host)
+                }
+            }
+            let files = engine.keys.filter { !$0.contains(".resumabled") }
+            #expect(
+                files.contains { engine.body($0) == version.content }, "\(context): a version is missing")
+            // No file has a chunk that is neither.
+            for file in files {
+                let body = try #require(engine.body(file))
+                for chunk in version.chunks {
+                    let places = versions.map { $0.bytes(of: chunk) }
+                    #expect(places.contains { $0 == body[$0.startIndex..<$0.endIndex] }, "\(context): a mix")
+                }
+            }
+        }
     }
 }

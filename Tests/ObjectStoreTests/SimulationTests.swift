@@ -8,12 +8,12 @@ import UploadStore
 @testable import ObjectStore
 
 /// Bytes that depend on a seed and on their place.
-private func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
+func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
     (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 32) }
 }
 
 @Suite("Hosts that share a bucket, and die") struct SimulationTests {
-    private static let part = 16 << 10
+    static let part = 16 << 10
 
     /// Ways of cutting files: chunk sizes, and whether the remainder is a chunk of its own.
     private static let cuts: [(sizes: [Int], isForced: Bool)] = [
@@ -21,7 +21,7 @@ private func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
         ([part / 4, part], false), ([part, part / 4], true), ([part, part + 4096], false), ([part * 20], true),
     ]
 
-    private func files(_ seed: UInt64) throws -> [SimulatedFile] {
+    static func files(_ seed: UInt64) throws -> [SimulatedFile] {
         var generator = SplitMix64(seed: seed)
         return try (0..<6).map { number in
             let cut = SimulationTests.cuts[Int(generator.next() % UInt64(SimulationTests.cuts.count))]
@@ -36,7 +36,7 @@ private func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
     private func run(_ seed: UInt64, _ faults: Faults, settings: StoreSettings = StoreSettings(expire: 0)) throws {
         let simulation = try Simulation(seed: seed, faults, settings: settings)
         var generator = SplitMix64(seed: seed &+ 1000)
-        let files = try files(seed)
+        let files = try SimulationTests.files(seed)
         var jobs: [Simulation.Job] = []
         for file in files {
             for chunk in file.chunks {
@@ -132,7 +132,7 @@ private func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
         let simulation = try Simulation(
             seed: seed, Faults(repetition: 0.05, failure: seed % 2 == 0 ? 0 : 0.02),
             settings: StoreSettings(expire: 4000))
-        let files = try files(seed).filter { $0.chunks.count > 1 }
+        let files = try SimulationTests.files(seed).filter { $0.chunks.count > 1 }
         var jobs: [Simulation.Job] = []
         for file in files { for chunk in file.chunks.dropLast() { jobs.append(.chunk(file, chunk)) } }
         let first = simulation.schedule.time
@@ -160,26 +160,6 @@ private func content(_ count: Int, _ generator: inout SplitMix64) -> [UInt8] {
             for version in versions { jobs.append(.chunk(version, version.chunks[chunk])) }
         }
         try simulation.run(jobs)
-        #expect(simulation.trouble.withLock { $0 } == [], "seed \(seed)")
-        let host = simulation.calmHost()
-        for version in versions {
-            // Chunks that were sent together with the other version may be in one file with it.
-            for _ in 0..<2 {
-                for chunk in version.chunks {
-                    try simulation.insist(.chunk(version, chunk), on: host)
-                }
-            }
-            let files = simulation.engine.keys.filter { !$0.contains(".resumabled") }
-            #expect(
-                files.contains { simulation.engine.body($0) == version.content }, "seed \(seed): a version is missing")
-            // No file has a chunk that is neither.
-            for file in files {
-                let body = try #require(simulation.engine.body(file))
-                for chunk in version.chunks {
-                    let places = versions.map { $0.bytes(of: chunk) }
-                    #expect(places.contains { $0 == body[$0.startIndex..<$0.endIndex] }, "seed \(seed): a mix")
-                }
-            }
-        }
+        try simulation.check(versions: versions, "seed \(seed)")
     }
 }
