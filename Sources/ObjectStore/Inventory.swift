@@ -8,35 +8,64 @@ extension ObjectStore {
         _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
     ) throws(StoreError) {
         try visitLooks { look in
-            switch look.phase {
-            case .none: break
-            case .live(let claim), .finishing(let claim, _):
-                let holdings = look.holdings(claim)
-                visit(claim.summary(held: holdings.held.count, touched: look.lastSign(claim, holdings)))
-            case .whole(let claim, _): visit(claim.summary(held: 0, touched: claim.begun))
-            case .finished(let outcome, _): visit(outcome.summary)
-            }
+            if let summary = summary(look) { visit(summary) }
         } unreadable: { error in
             unreadable(error)
         }
     }
 
+    private func summary(_ look: Look) -> UploadSummary? {
+        switch look.phase {
+        case .none: return nil
+        case .live(let claim), .finishing(let claim, _):
+            let holdings = look.holdings(claim)
+            return claim.summary(held: holdings.held.count, touched: look.lastSign(claim, holdings))
+        case .whole(let claim, _): return claim.summary(held: 0, touched: claim.begun)
+        case .finished(let outcome, _): return outcome.summary
+        }
+    }
+
+    package func visitUnfinished(
+        _ visit: (UploadSummary) -> Void, unreadable: (StoreError) -> Void
+    ) throws(StoreError) {
+        try visitLooks { look in
+            if !look.isOver, let summary = summary(look) { visit(summary) }
+        } unreadable: { error in
+            unreadable(error)
+        } leavingOut: {
+            $0.isOver
+        }
+    }
+
+    /// Counts by a listing, and reads the documents only of those that were ended.
     package func countUnderWay() throws(StoreError) -> Int {
         var count = 0
-        try visitLooks { look in if !look.isOver { count += 1 } }
+        try visitFolders { folder, objects in
+            let listing = Listing(objects, folder: folder)
+            if listing.isOver { return }
+            if listing.isEnding {
+                guard let look = try? look(folder, listing), !look.isOver else { return }
+            }
+            count += 1
+        }
         return count
     }
 
     /// Looks at every upload that is not over without a file. One that was deleted meanwhile is left out.
     ///
-    /// - Parameter unreadable: called for each upload whose documents cannot be read.
+    /// - Parameters:
+    ///   - unreadable: called for each upload whose documents cannot be read.
+    ///   - isLeftOut: tells which uploads to leave out, whose documents then are not read.
     /// - Throws: `StoreError` if the uploads cannot be listed.
     func visitLooks(
-        _ visit: (Look) -> Void, unreadable: (StoreError) -> Void = { _ in }
+        _ visit: (Look) -> Void, unreadable: (StoreError) -> Void = { _ in },
+        leavingOut isLeftOut: (Listing) -> Bool = { _ in false }
     ) throws(StoreError) {
         try visitFolders { folder, objects in
+            let listing = Listing(objects, folder: folder)
+            if isLeftOut(listing) { return }
             do throws(StoreError) {
-                if let look = try look(folder, Listing(objects, folder: folder)) { visit(look) }
+                if let look = try look(folder, listing) { visit(look) }
             } catch { unreadable(error) }
         }
     }

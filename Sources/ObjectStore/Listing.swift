@@ -34,6 +34,8 @@ struct Generation: Sendable {
     var confirmed: [ByteRange] = []
     /// Its records and folds, by cell.
     var cells: [Int: CellRecords] = [:]
+    /// When `done` was put, by the engine's clock, in Unix seconds.
+    var ended: UInt64?
     /// What one host has added without a look at what others do.
     var ledger = Ledger()
 
@@ -77,6 +79,26 @@ struct Listing: Sendable {
         generations = found.values.sorted { $0.name < $1.name }
     }
 
+    /// The generation that counts, if one was begun.
+    private var begun: Generation? { generations.last { $0.isBegun } }
+
+    /// True if the upload has ended, with or without a file.
+    var isOver: Bool { begun.map { $0.marks[.done] != nil } ?? true }
+
+    /// True if the upload is being published, or was removed: its documents tell which.
+    var isEnding: Bool { !isOver && begun?.marks[.end] != nil }
+
+    /// True if a sweep has nothing to do for the upload: it was finished, and nothing of it is old.
+    ///
+    /// - Parameters:
+    ///   - expire: for how long the record of a finished upload is kept, in seconds; 0: for ever.
+    ///   - leftover: for how long what a dead host has left is kept, in seconds.
+    func isSwept(at now: UInt64, expire: UInt64, leftover: UInt64) -> Bool {
+        guard let begun, let ended = begun.ended, expire == 0 || now < ended + expire else { return false }
+        let isTidy = generations.count == 1 && begun.cells.isEmpty && begun.ledger.entries.isEmpty
+        return isTidy || now < ended + leftover
+    }
+
     private static func add(
         _ words: [Substring], _ object: ListedObject, to found: inout [Generation.Name: Generation]
     ) -> Bool {
@@ -90,6 +112,7 @@ struct Listing: Sendable {
             guard let mark = Mark(Array(parts.dropFirst())) else { return false }
             return change(parts[0]) { generation in
                 generation.marks[mark] = object.etag
+                if mark == .done { generation.ended = object.modified }
                 return true
             }
         case ("b", 3):

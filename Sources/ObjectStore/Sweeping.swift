@@ -22,6 +22,8 @@ extension ObjectStore {
                 failures += attempt { () throws(StoreError) in try carryOn(look) }
             } unreadable: { error in
                 failures.append(error)
+            } leavingOut: {
+                $0.isOver
             }
         }
         return failures + listing
@@ -45,8 +47,13 @@ extension ObjectStore {
         var multiparts: Set<String> = []
         let listing = attempt { () throws(StoreError) in
             try visitFolders { folder, objects in
+                let listing = Listing(objects, folder: folder)
+                // There may be very many finished uploads, and their documents need not be read.
+                if listing.isSwept(at: now(), expire: settings.expire, leftover: ObjectStore.leftoverSeconds) {
+                    return
+                }
                 report.failures += attempt { () throws(StoreError) in
-                    guard let look = try look(folder, Listing(objects, folder: folder)) else {
+                    guard let look = try look(folder, listing) else {
                         return try sweepRemoved(folder, objects)
                     }
                     try carryOn(look)

@@ -14,6 +14,30 @@ extension BucketOptions {
     func openStore(
         _ settings: StoreSettings, log: Logger, observe: @escaping StoreObserver, admit: @escaping Admission
     ) throws -> any ManagedStore {
+        try openTested(settings, observe: observe, admit: admit) { lack in
+            log.warning(
+                "the bucket lacks an ability", metadata: ["cause": "\(lack.cause)", "remedy": "\(lack.remedy)"])
+        }
+    }
+
+    /// Opens the store for a command that changes nothing, and so needs nothing of the engine that would be tested.
+    ///
+    /// - Throws: why the bucket cannot be used.
+    func openForReading(_ settings: StoreSettings) throws -> any ManagedStore {
+        // An engine that hangs up must not end the program.
+        signal(SIGPIPE, SIG_IGN)
+        return store(try buckets(), .crc32c, completes: false, settings, try scratch())
+    }
+
+    /// Opens the store after a test of its engine.
+    ///
+    /// - Parameter warn: receives what the engine lacks and can do without.
+    /// - Throws: why the bucket cannot be used.
+    func openTested(
+        _ settings: StoreSettings, observe: @escaping StoreObserver = { _ in },
+        admit: @escaping Admission = { _, _ throws(StoreError) in },
+        warn: (EngineFinding.Shortcoming) -> Void = { _ in }
+    ) throws -> any ManagedStore {
         // An engine that hangs up must not end the program.
         signal(SIGPIPE, SIG_IGN)
         let buckets = try buckets()
@@ -25,19 +49,30 @@ extension BucketOptions {
             guard !finding.ability.isNeeded else {
                 throw UnusableBucket(bucket: name, cause: lack.cause, remedy: lack.remedy)
             }
-            log.warning(
-                "the bucket lacks an ability", metadata: ["cause": "\(lack.cause)", "remedy": "\(lack.remedy)"])
+            warn(lack)
         }
         guard let checksum = test.checksum else {
             throw UnusableBucket(bucket: name, cause: "no checksum is enforced", remedy: "run resumabled check")
         }
         let completes = findings.contains { $0.ability == .completion && $0.shortcoming == nil }
-        let scratch: LinuxDirectory
+        return store(
+            buckets, checksum, completes: completes, settings, try scratch(), observe: observe, admit: admit)
+    }
+
+    private func scratch() throws -> LinuxDirectory {
         do throws(FileError) {
-            scratch = try LinuxDirectory.existing(spool)
+            let scratch = try LinuxDirectory.existing(spool)
             _ = try scratch.createNameless()
+            return scratch
         } catch { throw UnusableSpool(cause: "\(error)") }
-        return ObjectStore(
+    }
+
+    private func store(
+        _ buckets: [Bucket], _ checksum: ChecksumKind, completes: Bool, _ settings: StoreSettings,
+        _ scratch: LinuxDirectory, observe: @escaping StoreObserver = { _ in },
+        admit: @escaping Admission = { _, _ throws(StoreError) in }
+    ) -> any ManagedStore {
+        ObjectStore(
             S3Bucket(buckets, checksum: checksum, completesIfAbsent: completes), prefix: folder, settings: settings,
             scratch: scratch, now: { UInt64(clamping: time(nil)) }, observe: observe, admit: admit)
     }

@@ -53,9 +53,17 @@ private struct UnusableRoot: Error, CustomStringConvertible {
 extension ExistingStore {
     /// Opens a store that a server has made.
     ///
-    /// - Parameter expire: how long unfinished uploads and records of finished ones are kept.
+    /// - Parameters:
+    ///   - expire: how long unfinished uploads and records of finished ones are kept.
+    ///   - changing: true if the command changes something. Then the engine of a bucket is tested first, as by `serve`.
     /// - Throws: `ValidationError` if there is no store, or why it cannot be opened.
-    func open(expire: TimeSpan = TimeSpan(seconds: 0)) throws -> any ManagedStore {
+    func open(
+        expire: TimeSpan = TimeSpan(seconds: 0), changing: Bool = false
+    ) throws -> any ManagedStore {
+        guard let root else {
+            let settings = StoreSettings(layout: layout, expire: expire.seconds)
+            return try changing ? objects.openTested(settings) : objects.openForReading(settings)
+        }
         let directory = try LinuxDirectory.existing(root)
         guard try directory.existingFolder(LocalStore.stateFolder) != nil else {
             throw ValidationError("There is no store in \(root).")
@@ -69,7 +77,7 @@ extension ExistingStore {
     /// - Throws: `ValidationError` if there is no store or it records no events, or why it cannot be opened.
     func openOutbox() throws -> any EventOutbox {
         guard let store = try open() as? any EventStore else {
-            throw ValidationError("This kind of store records no events.")
+            throw ValidationError("A store in a bucket records no events yet.")
         }
         return store.outbox
     }

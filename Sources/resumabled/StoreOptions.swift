@@ -60,12 +60,22 @@ struct StoreOptions: ParsableArguments {
     }
 }
 
-/// The options of commands that open the store of a server.
+/// The options of commands that open the store of a server: a root or a bucket.
 struct ExistingStore: ParsableArguments {
     @Option(help: "The folder of finished files, as for `serve`.")
-    var root: String
+    var root: String?
 
     @Option(
         help: ArgumentHelp("Where finished files are put, as for `serve`.", valueName: "flat|tree|identifier"))
     var layout = Layout.flat
+
+    @OptionGroup(title: "Options of a bucket")
+    var objects: BucketOptions
+
+    func validate() throws {
+        guard (root == nil) != (objects.bucket == nil) else {
+            throw ValidationError(root == nil ? "Give --root or --bucket." : "Give --root or --bucket, not both.")
+        }
+        guard root != "" else { throw ValidationError("--root must not be empty.") }
+    }
 }

@@ -19,7 +19,7 @@ struct Sweep: ParsableCommand {
     var expire = TimeSpan(seconds: 7 * 86_400)
 
     func run() throws {
-        let report = try existing.open(expire: expire).sweep()
+        let report = try existing.open(expire: expire, changing: true).sweep()
         for upload in report.removed {
             let what = upload.path == nil ? "upload" : "record of"
             print("removed \(what) \(printable(upload.id.filename.text)), \(printable(upload.id.identifier))")

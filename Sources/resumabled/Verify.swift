@@ -19,7 +19,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         guard let store = try existing.open() as? any VerifiableStore else {
-            throw ValidationError("This kind of store cannot be verified.")
+            throw ValidationError("verify needs --root: the engine of a bucket compares checksums by itself.")
         }
         let report = try store.verify()
         if json {

@@ -120,6 +120,32 @@ import UploadStore
         for index in 2..<5 { #expect(try calls { try send(file, index, to: other) } == ["LIST": 2, "PUT": 1]) }
     }
 
+    @Test("A sweep and the lists of unfinished uploads read no documents of finished ones")
+    func finished() throws {
+        for number in 0..<5 {
+            let file = try SimulatedFile(
+                "\(number)", "\(number).bin", [UInt8](repeating: 1, count: 1000),
+                chunkSizes: [number % 2 == 0 ? 400 : 4000], isForced: true)
+            for index in file.chunks.indices { try send(file, index) }
+        }
+        let unfinished = try SimulatedFile(
+            "unfinished", "u", [UInt8](repeating: 2, count: 1000), chunkSizes: [400], isForced: true)
+        try send(unfinished, 0)
+        var count = 0
+        let counting = try calls { count = try other.countUnderWay() }
+        #expect(count == 1 && counting == ["LIST": 1])
+        var uploads: [UploadSummary] = []
+        let listing = try calls { uploads = try other.uploadsUnderWay() }
+        #expect(uploads.map(\.id) == [unfinished.id])
+        #expect(listing == ["LIST": 1, "GET": 2], "the claim and an entry of the ledger")
+        var failures: [StoreError] = []
+        let sweeping = calls { failures += other.sweep().failures }
+        #expect(sweeping == ["LIST": 3, "MULTIPARTS": 1], "the uploads, the names, the tokens")
+        let recovery = calls { failures += other.recover() }
+        #expect(recovery == ["LIST": 1] && failures.isEmpty)
+        #expect(try other.uploads().count == 6)
+    }
+
     @Test("A file of one chunk takes eight calls, and a test of a chunk one")
     func whole() throws {
         let whole = try file(1000, chunkSize: 4 << 10)
