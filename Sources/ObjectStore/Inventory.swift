@@ -116,6 +116,8 @@ extension ObjectStore {
             try bucket.put(key, [UInt8](), metadata: [:], ifAbsent: false)
             try bucket.delete([key])
         }
-        _ = try onDisk { () throws(FileError) in try scratch.createNameless() }
+        do throws(FileError) { _ = try scratch.createNameless() } catch {
+            throw .failed(StoreCause("\(error)", summary: "the folder of --spool cannot be written"))
+        }
     }
 }

@@ -68,7 +68,7 @@ extension ObjectStore {
             if let failure { throw failure }
             // The file was removed since it was looked at.
             if case .noSuchKey = error { throw .busy }
-            throw .failed(StoreCause(error.description))
+            throw .failed(StoreCause(error))
         }
         return isSame
     }

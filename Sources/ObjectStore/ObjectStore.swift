@@ -213,5 +213,20 @@ extension ChunkRequest {
 
 /// Runs calls to the engine, and turns a failure into a `StoreError`.
 func onEngine<Result>(_ calls: () throws(S3Error) -> Result) throws(StoreError) -> Result {
-    do { return try calls() } catch { throw .failed(StoreCause(error.description)) }
+    do { return try calls() } catch { throw .failed(StoreCause(error)) }
+}
+
+extension StoreCause {
+    init(_ error: S3Error) { self.init(error.description, summary: error.summary) }
+}
+
+extension S3Error {
+    /// The trouble in a few words, without names.
+    fileprivate var summary: String? {
+        switch self {
+        case .unreachable: "the object store does not answer"
+        case .denied: "the object store refuses the server's credentials, or has no such bucket"
+        default: "the object store refuses a call"
+        }
+    }
 }

@@ -87,7 +87,7 @@ extension ObjectStore {
                 ifAbsent: settings.onConflict != .replace)
             return true
         } catch {
-            guard case .exists = error else { throw .failed(StoreCause(error.description)) }
+            guard case .exists = error else { throw .failed(StoreCause(error)) }
             return try isPublished(path, size: body.length, seal)
         }
     }
@@ -112,7 +112,7 @@ extension ObjectStore {
                         keys.file(path), upload: multipart, parts: parts, ifAbsent: settings.onConflict != .replace)
                     return true
                 } catch {
-                    failure = .failed(StoreCause(error.description))
+                    failure = .failed(StoreCause(error))
                     switch error {
                     case .invalidPart:
                         // A host that was late, or has died, has replaced a part.

@@ -257,7 +257,7 @@ extension ObjectStore {
             return true
         } catch {
             if let failure { throw failure }
-            guard case .noSuchKey = error else { throw .failed(StoreCause(error.description)) }
+            guard case .noSuchKey = error else { throw .failed(StoreCause(error)) }
             return false
         }
     }

@@ -52,7 +52,7 @@ extension ObjectStore {
                 keys.file(target.path), chunk.scratch.payload, metadata: [ObjectStore.seal: seal],
                 ifAbsent: settings.onConflict != .replace)
         } catch {
-            guard case .exists = error else { throw .failed(StoreCause(error.description)) }
+            guard case .exists = error else { throw .failed(StoreCause(error)) }
             if try isPublished(target.path, size: claim.size, seal) {
                 if let path = try conclude(look, generation, claim, target.path) { chunk.published = path }
             } else {

@@ -40,6 +40,7 @@ struct OperationsEndpoints: Sendable {
                 switch error {
                 case .full: "there is too little free space"
                 case .replaced: "the root is missing, or not the folder that was opened"
+                case .failed(let cause): cause.summary ?? "the store cannot be written"
                 default: "the store cannot be written"
                 }
             troubles.append(trouble)

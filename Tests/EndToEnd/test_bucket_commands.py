@@ -89,3 +89,13 @@ def test_a_command_needs_a_root_or_a_bucket_and_not_both(place, command, tmp_pat
     for options in [[], [*place, "--root", str(tmp_path)]]:
         result = run(command, *options)
         assert result.returncode == 64 and "--root" in result.stderr and "--bucket" in result.stderr
+
+
+def test_readiness_says_what_is_wrong_with_the_object_store(tmp_path):
+    with ObjectStore() as objects:
+        place = ["--bucket", BUCKET, "--endpoint", objects.endpoint, "--spool", str(tmp_path)]
+        with BucketServer(place, tmp_path) as server:
+            assert server.client().request("GET", "/readyz").status == 200
+            objects.close()
+            answer = server.client().request("GET", "/readyz")
+            assert (answer.status, answer.body) == (503, b"not ready: the object store does not answer\n")

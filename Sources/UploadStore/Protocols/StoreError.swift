@@ -51,9 +51,12 @@ package enum StoreError: Error, Equatable {
 package struct StoreCause: Sendable, Equatable, CustomStringConvertible {
     /// One line.
     package let description: String
+    /// What is wrong in a few words that anybody may read, for a load balancer's log; nil if nothing more is known.
+    package let summary: String?
 
-    package init(_ description: String) {
+    package init(_ description: String, summary: String? = nil) {
         self.description = description
+        self.summary = summary
     }
 }
 
