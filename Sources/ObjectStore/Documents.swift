@@ -199,22 +199,27 @@ struct Outcome: Sendable, Equatable {
     let path: String?
     /// In Unix seconds.
     let finished: UInt64
+    /// Names the bytes of a file that was put whole (`BlockDigests.digest`); nil if the process that recorded the
+    /// outcome did not have them.
+    let digest: String?
 
-    init(_ claim: Claim, path: String?, finished: UInt64) {
+    init(_ claim: Claim, path: String?, finished: UInt64, digest: String? = nil) {
         self.claim = claim
         self.path = path
         self.finished = finished
+        self.digest = digest
     }
 
     init?(_ fields: Fields) {
         guard let claim = Claim(fields), let finished = fields.number("finished") else { return nil }
-        self.init(claim, path: fields["file"], finished: finished)
+        self.init(claim, path: fields["file"], finished: finished, digest: fields["digest"])
     }
 
     func write(to fields: inout Fields) {
         claim.write(to: &fields)
         fields["file"] = path
         fields["finished"] = String(finished)
+        fields["digest"] = digest
     }
 
     var summary: UploadSummary {

@@ -87,12 +87,8 @@ extension ObjectStore {
             return target
         }
         let path = try chooseName(claim.id, claim.relativePath, for: generation.name)
-        let isMultipart = (claim.grid?.count ?? 1) > 1
-        let multipart =
-            try isMultipart
-            ? onEngine { () throws(S3Error) in
-                try bucket.createMultipart(keys.file(path), metadata: [ObjectStore.seal: look.seal(generation.name)])
-            } : nil
+        let isMultipart = (claim.grid?.count ?? 1) > 1 || publishesOnce
+        let multipart = try isMultipart ? beginMultipart(path, look.seal(generation.name)) : nil
         let target = Target(path: path, multipart: multipart)
         var fields = Fields()
         target.write(to: &fields)
@@ -108,6 +104,17 @@ extension ObjectStore {
             guard let other = body.flatMap({ Fields($0) }).flatMap({ Target($0) }) else { throw .busy }
             if other.path != path { try release(path, claim.id, generation.name) }
             return other
+        }
+    }
+
+    /// True if even a file of a single part is published as a multipart upload. Where it may replace another file, a PUT
+    /// by a host that was stopped for a while could put an older file in the place of a newer one. A multipart upload is
+    /// completed once.
+    var publishesOnce: Bool { settings.onConflict == .replace }
+
+    func beginMultipart(_ path: String, _ seal: String) throws(StoreError) -> String {
+        try onEngine { () throws(S3Error) in
+            try bucket.createMultipart(keys.file(path), metadata: [ObjectStore.seal: seal])
         }
     }
 

@@ -146,12 +146,13 @@ extension ObjectStore {
 
     /// Records that a file was published, tells of it, and removes what is not needed any more.
     ///
+    /// - Parameter digest: that of the file's bytes, if it was put whole and is known.
     /// - Returns: the path; nil if another request has done that.
     func conclude(
-        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String
+        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String, digest: String? = nil
     ) throws(StoreError) -> String? {
         try finishSlot(claim.slot)
-        let outcome = Outcome(claim, path: path, finished: now())
+        let outcome = Outcome(claim, path: path, finished: now(), digest: digest)
         let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
         if isFirst { observe(.finished(outcome.summary)) }
         // The file is published, so trouble from here on is no trouble of the client. A sweep cleans up.

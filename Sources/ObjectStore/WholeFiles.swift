@@ -26,8 +26,11 @@ extension ObjectStore {
             let slot = try takeSlot(chunk.chunk)
             let path = try chooseName(look.id, chunk.chunk.relativePath, for: generation)
             let claim = Claim(chunk.chunk, size: chunk.total, cell: 0, begun: now(), slot: slot)
-            let target = Target(path: path, multipart: nil)
+            let multipart =
+                try publishesOnce ? beginMultipart(path, ObjectStore.seal(of: look.id, generation)) : nil
+            let target = Target(path: path, multipart: multipart)
             guard try create(look.folder, generation, .claim, { Beginning.whole(claim, target).write(to: &$0) }) else {
+                try abort(target)
                 // The request that was faster may use the same name, so this one must not give it back.
                 return nil
             }
@@ -46,27 +49,65 @@ extension ObjectStore {
     ) throws(StoreError) -> Receipt? {
         guard let generation = look.generation?.name else { return nil }
         let seal = look.seal(generation)
+        let digest = try chunk.blocks(of: chunk.range).digest
         // Of several requests with this chunk, one puts the file. The others compare theirs with it.
-        do throws(S3Error) {
-            try bucket.put(
-                keys.file(target.path), chunk.scratch.payload, metadata: [ObjectStore.seal: seal],
-                ifAbsent: settings.onConflict != .replace)
-        } catch {
-            guard case .exists = error else { throw .failed(StoreCause(error)) }
+        guard try put(chunk.scratch.payload, target, seal) else {
             if try isPublished(target.path, size: claim.size, seal) {
                 if let path = try conclude(look, generation, claim, target.path) { chunk.published = path }
-            } else {
-                try endWhole(look, claim)
+                return nil
             }
+            // It may have been published, and then replaced by a newer one, which this request must not replace.
+            let after = try self.look(look.id)
+            if after.generation?.name == generation, case .finished(let outcome, _) = after.phase,
+                outcome.digest == digest
+            {
+                return Receipt(.duplicate)
+            }
+            try endWhole(look, claim)
             return nil
         }
-        if let path = try conclude(look, generation, claim, target.path) { return Receipt(.completed(path: path)) }
+        if let path = try conclude(look, generation, claim, target.path, digest: digest) {
+            return Receipt(.completed(path: path))
+        }
         // Another request has found the file, or has found none and taken this host for dead.
         let after = try self.look(look.id)
         if after.generation?.name == generation, case .none = after.phase {
-            try onEngine { () throws(S3Error) in try bucket.delete([keys.file(target.path)]) }
+            if try isPublished(target.path, size: claim.size, seal) {
+                try onEngine { () throws(S3Error) in try bucket.delete([keys.file(target.path)]) }
+            }
         }
         return nil
+    }
+
+    /// Puts the file.
+    ///
+    /// - Returns: false if another request has put it, or another file has the name.
+    private func put(_ payload: any Payload, _ target: Target, _ seal: String) throws(StoreError) -> Bool {
+        let key = keys.file(target.path)
+        do throws(S3Error) {
+            if let multipart = target.multipart {
+                let etag = try bucket.putPart(key, upload: multipart, number: 1, payload)
+                try bucket.completeMultipart(key, upload: multipart, parts: [(1, etag)], ifAbsent: false)
+            } else {
+                try bucket.put(
+                    key, payload, metadata: [ObjectStore.seal: seal], ifAbsent: settings.onConflict != .replace)
+            }
+            return true
+        } catch {
+            switch error {
+            case .exists, .noSuchUpload: return false
+            // Another request with other bytes has replaced the part.
+            case .invalidPart: throw .busy
+            default: throw .failed(StoreCause(error))
+            }
+        }
+    }
+
+    private func abort(_ target: Target) throws(StoreError) {
+        guard let multipart = target.multipart else { return }
+        try onEngine { () throws(S3Error) in
+            try bucket.abortMultipart(keys.file(target.path), upload: multipart)
+        }
     }
 
     /// Carries on with a whole file whose bytes this request does not have.
@@ -90,6 +131,8 @@ extension ObjectStore {
             Outcome(claim, path: nil, finished: now()).write(to: &$0)
         }
         if isFirst { observe(.removed(claim.summary(held: 0, touched: now()), .lost)) }
-        if case .whole(_, let target) = look.phase { try release(target.path, claim.id, generation) }
+        guard case .whole(_, let target) = look.phase else { return }
+        try abort(target)
+        try release(target.path, claim.id, generation)
     }
 }

@@ -17,9 +17,9 @@ struct EngineTests {
 
     init() throws { scratch = try TemporaryFolder() }
 
-    private func host() throws -> ObjectStore {
+    private func host(_ settings: StoreSettings = StoreSettings()) throws -> ObjectStore {
         ObjectStore(
-            try Engine.bucket(), prefix: prefix, scratch: try LinuxDirectory.root(scratch.path),
+            try Engine.bucket(), prefix: prefix, settings: settings, scratch: try LinuxDirectory.root(scratch.path),
             now: { UInt64(time(nil)) })
     }
 
@@ -80,6 +80,20 @@ struct EngineTests {
         }
         #expect(left.isEmpty, "\(left)")
         #expect(try bucket.openMultiparts(prefix).isEmpty)
+    }
+
+    @Test("A file replaces another one of its name, whatever their sizes")
+    func replacement() throws {
+        let host = try host(StoreSettings(onConflict: .replace))
+        let cuts = [(0, 1 << 20), (1000, 1 << 20), (3 << 20, 1 << 20), (0, 1 << 20), (11 << 20, 5 << 20)]
+        for (number, (size, chunkSize)) in cuts.enumerated() {
+            let content = EngineTests.content(size)
+            let file = try SimulatedFile("\(number)", "r.bin", content, chunkSizes: [chunkSize], isForced: true)
+            for chunk in file.chunks { _ = try send(file, chunk, to: host) }
+            #expect(try Engine.bucket().head(prefix + "r.bin").size == UInt64(size))
+            if size < 8 << 20 { #expect(try Engine.bucket().get(prefix + "r.bin") == content) }
+        }
+        #expect(try Engine.bucket().openMultiparts(prefix).isEmpty)
     }
 
     @Test("A removed upload leaves no parts, and its late chunk begins another one")
