@@ -27,6 +27,8 @@ struct Claim: Sendable, Equatable {
         let generation: Generation.Name
         /// The path of its file.
         let path: String
+        /// The generation that has put the file.
+        let putBy: Generation.Name
         /// Where the chunk lies that differs: confirmed ranges in front of it are held, others are provisional.
         let before: UInt64
     }
@@ -78,7 +80,10 @@ struct Claim: Sendable, Equatable {
         }
         metadata = Metadata(pairs)
         if let generation = fields["after"].flatMap({ Generation.Name($0) }), let path = fields["after-path"] {
-            predecessor = Predecessor(generation: generation, path: path, before: fields.number("after-before") ?? 0)
+            predecessor = Predecessor(
+                generation: generation, path: path,
+                putBy: fields["after-put-by"].flatMap { Generation.Name($0) } ?? generation,
+                before: fields.number("after-before") ?? 0)
         } else {
             predecessor = nil
         }
@@ -103,6 +108,7 @@ struct Claim: Sendable, Equatable {
         if let predecessor {
             fields["after"] = predecessor.generation.text
             fields["after-path"] = predecessor.path
+            if predecessor.putBy != predecessor.generation { fields["after-put-by"] = predecessor.putBy.text }
             fields["after-before"] = String(predecessor.before)
         }
         fields["slot"] = slot
@@ -202,17 +208,24 @@ struct Outcome: Sendable, Equatable {
     /// Names the bytes of a file that was put whole (`BlockDigests.digest`); nil if the process that recorded the
     /// outcome did not have them.
     let digest: String?
+    /// The generation that has put the file, if that is an earlier one: this one turned out to be the same file.
+    let putBy: Generation.Name?
 
-    init(_ claim: Claim, path: String?, finished: UInt64, digest: String? = nil) {
+    init(
+        _ claim: Claim, path: String?, finished: UInt64, digest: String? = nil, putBy: Generation.Name? = nil
+    ) {
         self.claim = claim
         self.path = path
         self.finished = finished
         self.digest = digest
+        self.putBy = putBy
     }
 
     init?(_ fields: Fields) {
         guard let claim = Claim(fields), let finished = fields.number("finished") else { return nil }
-        self.init(claim, path: fields["file"], finished: finished, digest: fields["digest"])
+        self.init(
+            claim, path: fields["file"], finished: finished, digest: fields["digest"],
+            putBy: fields["put-by"].flatMap { Generation.Name($0) })
     }
 
     func write(to fields: inout Fields) {
@@ -220,6 +233,7 @@ struct Outcome: Sendable, Equatable {
         fields["file"] = path
         fields["finished"] = String(finished)
         fields["digest"] = digest
+        fields["put-by"] = putBy?.text
     }
 
     var summary: UploadSummary {

@@ -74,7 +74,7 @@ struct Keys: Sendable {
     static let longest = 1024
 }
 
-/// An object that says something about a generation. `claim`, `target`, `end` and `done` are created once, by the first
+/// An object that says something about a generation. `claim`, `target`, `end`, `choice` and `done` are created once, by the first
 /// host that tries, and never change. They stay until the generation is forgotten, so no request that was stopped for a
 /// while can begin a generation again that is over.
 enum Mark: Hashable {
@@ -84,8 +84,12 @@ enum Mark: Hashable {
     case target
     /// Nothing more is added (`Ending`).
     case end
+    /// Whether the file is the one that was finished before (`ObjectStore.isEarlier`).
+    case choice
     /// The outcome (`Outcome`).
     case done
+    /// The digests of the finished file (`FileDigests`).
+    case digests
     /// A client has asked for the upload at that time, in Unix seconds.
     case touch(UInt64)
     /// A sweep looks at that time whether the upload is idle, and may end it.
@@ -97,6 +101,8 @@ enum Mark: Hashable {
         case .target: "target"
         case .end: "end"
         case .done: "done"
+        case .choice: "choice"
+        case .digests: "digests"
         case .touch(let time): "touch.\(time)"
         case .fade(let time, let id): "fade.\(time).\(id)"
         }
@@ -108,6 +114,8 @@ enum Mark: Hashable {
         case ("target", 1): self = .target
         case ("end", 1): self = .end
         case ("done", 1): self = .done
+        case ("choice", 1): self = .choice
+        case ("digests", 1): self = .digests
         case ("touch", 2):
             guard let time = UInt64(words[1]) else { return nil }
             self = .touch(time)

@@ -30,7 +30,9 @@ extension ObjectStore {
             if chunk.isFile { return try putWhole(chunk, look) }
             try begin(
                 look, chunk.chunk,
-                after: Claim.Predecessor(generation: generation.name, path: path, before: chunk.range.start))
+                after: Claim.Predecessor(
+                    generation: generation.name, path: path, putBy: outcome.putBy ?? generation.name,
+                    before: chunk.range.start))
             return nil
         }
         let receipt = Receipt(chunk.published.map { .completed(path: $0) } ?? .duplicate)

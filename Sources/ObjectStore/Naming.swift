@@ -121,7 +121,7 @@ extension ObjectStore {
     /// True if the file of a finished upload is where it was put, as it was.
     func stands(_ path: String, _ outcome: Outcome, _ look: Look) throws(StoreError) -> Bool {
         guard let generation = look.generation else { return false }
-        return try isPublished(path, size: outcome.claim.size, look.seal(generation.name))
+        return try isPublished(path, size: outcome.claim.size, look.seal(outcome.putBy ?? generation.name))
     }
 
     /// True if the file at `path` is that of a generation.

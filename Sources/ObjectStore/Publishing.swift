@@ -49,6 +49,8 @@ extension ObjectStore {
             try giveUp(look, claim, "bytes that were held are gone")
             return nil
         }
+        let (isEarlier, earlier) = try publishAsEarlier(look, generation.name, claim, holdings)
+        if isEarlier { return earlier }
         let seal = look.seal(generation.name)
         let isThere =
             if let multipart = target.multipart {
@@ -74,17 +76,21 @@ extension ObjectStore {
         guard let content = holdings.content(of: 0), let bytes = try gather(content, 0, look, claim, holdings) else {
             return nil
         }
-        return try putFile(path, bytes.payload, seal)
+        return try putFile(path, bytes.payload, seal) { try? record(FileDigests(holdings), look) }
     }
 
     /// Puts a file in one call.
     ///
+    /// - Parameter done: is called if this call has put it.
     /// - Returns: false if another file has the name.
-    func putFile(_ path: String, _ body: any Payload, _ seal: String) throws(StoreError) -> Bool {
+    private func putFile(
+        _ path: String, _ body: any Payload, _ seal: String, done: () -> Void
+    ) throws(StoreError) -> Bool {
         do throws(S3Error) {
             try bucket.put(
                 keys.file(path), body, metadata: [ObjectStore.seal: seal],
                 ifAbsent: settings.onConflict != .replace)
+            done()
             return true
         } catch {
             guard case .exists = error else { throw .failed(StoreCause(error)) }
@@ -110,6 +116,8 @@ extension ObjectStore {
                 do throws(S3Error) {
                     try bucket.completeMultipart(
                         keys.file(path), upload: multipart, parts: parts, ifAbsent: settings.onConflict != .replace)
+                    // Of a part that another one has replaced, the digest is unknown.
+                    if engine == nil { try? record(FileDigests(holdings), look) }
                     return true
                 } catch {
                     failure = .failed(StoreCause(error))
@@ -146,17 +154,20 @@ extension ObjectStore {
 
     /// Records that a file was published, tells of it, and removes what is not needed any more.
     ///
-    /// - Parameter digest: that of the file's bytes, if it was put whole and is known.
+    /// - Parameters:
+    ///   - digest: that of the file's bytes, if it was put whole and is known.
+    ///   - putBy: the earlier generation that has put the file.
     /// - Returns: the path; nil if another request has done that.
     func conclude(
-        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String, digest: String? = nil
+        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String, digest: String? = nil,
+        putBy: Generation.Name? = nil
     ) throws(StoreError) -> String? {
         try finishSlot(claim.slot)
-        let outcome = Outcome(claim, path: path, finished: now(), digest: digest)
+        let outcome = Outcome(claim, path: path, finished: now(), digest: digest, putBy: putBy)
         let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
         if isFirst { observe(.finished(outcome.summary)) }
         // The file is published, so trouble from here on is no trouble of the client. A sweep cleans up.
-        try? cleanUp(look, generation, claim, path)
+        try? cleanUp(look, generation, claim, putBy == nil ? path : nil)
         return isFirst ? path : nil
     }
 

@@ -237,7 +237,7 @@ extension ObjectStore {
         _ range: ByteRange, _ look: Look, _ claim: Claim, to scratch: Scratch, _ place: UInt64
     ) throws(StoreError) -> Bool {
         guard let old = claim.predecessor,
-            try isPublished(old.path, size: claim.size, look.seal(old.generation))
+            try isPublished(old.path, size: claim.size, look.seal(old.putBy))
         else { return false }
         return try read(keys.file(old.path), range, from: 0, to: scratch, place)
     }

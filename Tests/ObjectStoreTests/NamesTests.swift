@@ -77,7 +77,8 @@ import UploadStore
                         .init(name: "a b\n", value: "c d"), .init(name: "", value: ""), .init(name: "z", value: "%"),
                     ]))
                 chunk.lastModified = name == " " ? nil : 17
-                let predecessor = Claim.Predecessor(generation: Generation.Name(77), path: "a b/c", before: 5)
+                let predecessor = Claim.Predecessor(
+                    generation: Generation.Name(77), path: "a b/c", putBy: Generation.Name(76), before: 5)
                 let claim = Claim(
                     chunk, size: 30, cell: 10, begun: 99, predecessor: name == "%" ? predecessor : nil,
                     slot: name == "%" ? "token/1" : nil)

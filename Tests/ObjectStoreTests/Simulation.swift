@@ -122,6 +122,15 @@ final class Simulation: Sendable {
     ///
     /// - Returns: whether the first host made so many calls.
     func send(_ file: SimulatedFile, dyingAt call: Int, after isAfter: Bool) throws -> Bool {
+        try send(file.chunks.map { (file, $0) }, dyingAt: call, after: isAfter, then: file)
+    }
+
+    /// Sends chunks to a host that dies at one of its calls, and then a file to another one.
+    ///
+    /// - Returns: whether the first host made so many calls.
+    func send(
+        _ chunks: [(SimulatedFile, ChunkRequest)], dyingAt call: Int, after isAfter: Bool, then file: SimulatedFile
+    ) throws -> Bool {
         let calls = Lock(0)
         let bucket = MemoryBucket(engine) { name, work throws(S3Error) in
             let number = calls.withLock { calls in
@@ -134,7 +143,7 @@ final class Simulation: Sendable {
             if number == call { throw silence }
         }
         let host = store(bucket) { [schedule] in schedule.random() }
-        for chunk in file.chunks { try? perform(.chunk(file, chunk), on: host) }
+        for (file, chunk) in chunks { try? perform(.chunk(file, chunk), on: host) }
         let next = calmHost()
         for chunk in file.chunks {
             for _ in 0..<3 {
