@@ -138,10 +138,10 @@ extension ObjectStore {
             let creation = try onEngine { () throws(S3Error) in
                 try bucket.create(key, entry.body(nonce: random()))
             }
-            // A closed ledger is kept at least so long. So this entry was not created in place of one that was deleted.
-            let leftover = ObjectStore.leftoverSeconds
-            let kept = settings.expire > 0 ? min(settings.expire, leftover) : leftover
-            guard creation == .created, writer.age(at: self.moment) < kept / 2 else { return nil }
+            // A closed ledger is kept for longer, so this entry was not created in place of one that was deleted.
+            guard creation == .created, writer.age(at: self.moment) < ObjectStore.leftoverSeconds / 2 else {
+                return nil
+            }
             return writer.add(number, lines, objects: objects, at: moment)
         }
     }

@@ -135,9 +135,13 @@ extension ObjectStore {
         }
     }
 
-    /// Removes all objects of an upload, `done` last: it is the one that tells that the upload is over.
+    /// Removes all objects of an upload, `done` last: it is the one that tells that the upload is over. The entry that
+    /// closes its ledger stays for longer than a host may be stopped that would add to it (`sweepRemoved`).
     private func forget(_ look: Look) throws(StoreError) {
-        try delete(look.listing.keys) { $0.hasSuffix(".done") }
+        let closing = look.generation.flatMap { generation in
+            generation.ledger.closing.map { keys.entry(look.folder, generation.name, $0) }
+        }
+        try delete(look.listing.keys.filter { $0 != closing }) { $0.hasSuffix(".done") }
     }
 
     /// Deletes objects, those of which `isLast` is true after the others.
