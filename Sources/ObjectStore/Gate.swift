@@ -5,10 +5,11 @@ import UploadStore
 /// for what only one of them can create: an engine may let the losers of such a race wait for seconds.
 final class Gate: Sendable {
     private let busy = Monitor<Set<String>>([])
-    /// How long a thread waits for another one, in milliseconds (PROTOCOL.md, How bytes are matched to files).
+    /// How long a thread waits for another one, in milliseconds (PROTOCOL.md, How bytes are matched to files). Less than
+    /// nginx waits for an answer, and longer than the few races that a completion may lose.
     private let patience: UInt64
 
-    init(patience: UInt64 = 10_000) { self.patience = patience }
+    init(patience: UInt64 = 30_000) { self.patience = patience }
 
     /// - Parameter work: gets whether this thread had to wait for another one.
     /// - Throws: `StoreError.busy` if another thread goes on too long, or what `work` throws.
