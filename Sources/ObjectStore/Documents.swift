@@ -210,6 +210,8 @@ struct Outcome: Sendable, Equatable {
     let digest: String?
     /// The generation that has put the file, if that is an earlier one: this one turned out to be the same file.
     let putBy: Generation.Name?
+    /// The note of who is to be told of the file (`OwedNote.nonce`); nil if nobody is.
+    var note: String?
 
     init(
         _ claim: Claim, path: String?, finished: UInt64, digest: String? = nil, putBy: Generation.Name? = nil
@@ -226,6 +228,7 @@ struct Outcome: Sendable, Equatable {
         self.init(
             claim, path: fields["file"], finished: finished, digest: fields["digest"],
             putBy: fields["put-by"].flatMap { Generation.Name($0) })
+        note = fields["note"]
     }
 
     func write(to fields: inout Fields) {
@@ -234,6 +237,7 @@ struct Outcome: Sendable, Equatable {
         fields["finished"] = String(finished)
         fields["digest"] = digest
         fields["put-by"] = putBy?.text
+        fields["note"] = note
     }
 
     var summary: UploadSummary {

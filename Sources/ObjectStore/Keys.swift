@@ -11,6 +11,11 @@ import UploadStore
 ///     .resumabled/up/<upload>/l/<generation>/<number>         what one host has added (`Ledger`)
 ///     .resumabled/name/<SHA-256 of a final key>               reserves the key of a finished file (`Reservation`)
 ///     .resumabled/token/<SHA-256>/<slot>                      an upload that counts against a token's quota
+///     .resumabled/owed/note/<upload>.<generation>             who is to be told of a file (`ObjectStore.note`)
+///     .resumabled/owed/to/<recipient>/<event>                 an event that is not delivered (`EventName`)
+///     .resumabled/owed/tried/<recipient>/<event>              failed attempts to deliver it
+///     .resumabled/owed/lease/<recipient>/<upload>/<number>    who delivers events of an upload (`TimedLease`)
+///     .resumabled/owed/changes                                another content after each change by an operator
 ///     <path>                                                  a finished file
 ///
 /// `<upload>` is the `UploadKey`. Each attempt to transfer the file is a generation, named by 8 hexadecimal digits; the
@@ -60,6 +65,33 @@ struct Keys: Sendable {
         let texts = [owner.subject, owner.directory?.text ?? "", tokenID].map { Array($0.utf8) }
         // The lengths keep "ab" + "c" apart from "a" + "bc".
         return "\(tokens)\(sha256Hex(texts.flatMap { Array("\($0.count):".utf8) + $0 }))/"
+    }
+
+    /// The folder of all that concerns events.
+    var owed: String { state + "owed/" }
+    /// The folder of notes.
+    var notes: String { owed + "note/" }
+    /// The folder of all events.
+    var events: String { owed + "to/" }
+    /// The folder of the attempts to deliver them.
+    var attempts: String { owed + "tried/" }
+    /// The folder of all leases.
+    var leases: String { owed + "lease/" }
+    var changes: String { owed + "changes" }
+
+    func note(_ upload: String, _ generation: Generation.Name) -> String { "\(notes)\(upload).\(generation.text)" }
+
+    /// The folder of the events that are owed to one recipient.
+    func events(_ recipient: Recipients) -> String { "\(events)\(recipient.rawValue)/" }
+
+    func event(_ name: EventName, _ recipient: Recipients) -> String { events(recipient) + name.text }
+
+    func attempts(_ name: EventName, _ recipient: Recipients) -> String {
+        "\(attempts)\(recipient.rawValue)/\(name.text)"
+    }
+
+    func lease(_ upload: UploadKey, _ recipient: Recipients) -> String {
+        "\(leases)\(recipient.rawValue)/\(upload.text)/"
     }
 
     /// The folder of objects that only show that one can be put.

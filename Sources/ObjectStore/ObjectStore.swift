@@ -25,6 +25,8 @@ package final class ObjectStore: ManagedStore {
     let settings: StoreSettings
     let scratch: any Directory
     let lengths: Grid.Lengths
+    /// How long a lease lasts that is not released, in seconds.
+    let leaseSeconds: UInt64
     let now: @Sendable () -> UInt64
     let random: @Sendable () -> UInt64
     let observe: StoreObserver
@@ -44,18 +46,20 @@ package final class ObjectStore: ManagedStore {
     /// - Parameters:
     ///   - prefix: the folder that all keys begin with; ends with a slash or is empty.
     ///   - scratch: a folder of this machine for chunks on their way. Its files have no names.
+    ///   - leaseSeconds: twice as long as a delivery of an event takes at most.
     ///   - now: returns the time in Unix seconds. The clocks of the hosts must agree within minutes.
     ///   - observe: receives what happens to uploads.
     ///   - admit: decides whether an upload may be begun, on the thread of its first chunk.
     package convenience init(
         _ bucket: any ObjectBucket, prefix: String, settings: StoreSettings = StoreSettings(),
-        scratch: any Directory, now: @escaping @Sendable () -> UInt64,
+        scratch: any Directory, leaseSeconds: UInt64 = 120, now: @escaping @Sendable () -> UInt64,
         observe: @escaping StoreObserver = { _ in },
         admit: @escaping Admission = { _, _ throws(StoreError) in }
     ) {
         self.init(
-            bucket, prefix: prefix, settings: settings, scratch: scratch, lengths: Grid.Lengths(), now: now,
-            random: { .random(in: .min ... .max) }, observe: observe, admit: admit)
+            bucket, prefix: prefix, settings: settings, scratch: scratch, lengths: Grid.Lengths(),
+            leaseSeconds: leaseSeconds, now: now, random: { .random(in: .min ... .max) }, observe: observe, admit: admit
+        )
     }
 
     /// - Parameters:
@@ -64,7 +68,7 @@ package final class ObjectStore: ManagedStore {
     ///   - random: returns a number that no other call returns, on any host.
     init(
         _ bucket: any ObjectBucket, prefix: String, settings: StoreSettings, scratch: any Directory,
-        lengths: Grid.Lengths, gate: Gate = Gate(), now: @escaping @Sendable () -> UInt64,
+        lengths: Grid.Lengths, gate: Gate = Gate(), leaseSeconds: UInt64 = 120, now: @escaping @Sendable () -> UInt64,
         random: @escaping @Sendable () -> UInt64,
         observe: @escaping StoreObserver, admit: @escaping Admission
     ) {
@@ -74,6 +78,7 @@ package final class ObjectStore: ManagedStore {
         self.scratch = scratch
         self.lengths = lengths
         self.gate = gate
+        self.leaseSeconds = leaseSeconds
         self.now = now
         self.random = random
         self.observe = observe

@@ -163,9 +163,18 @@ extension ObjectStore {
         putBy: Generation.Name? = nil
     ) throws(StoreError) -> String? {
         try finishSlot(claim.slot)
-        let outcome = Outcome(claim, path: path, finished: now(), digest: digest, putBy: putBy)
+        var outcome = Outcome(claim, path: path, finished: now(), digest: digest, putBy: putBy)
+        let note = try note(outcome, generation)
+        if let note { outcome = note.outcome }
         let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
-        if isFirst { observe(.finished(outcome.summary)) }
+        if isFirst {
+            // The observer looks for the events. If this fails, they are made a little later.
+            if let note { try? makeEvents(note, generation) }
+            observe(.finished(outcome.summary))
+        } else if note != nil {
+            // It may have come too late.
+            try? useNote(UploadKey(claim.id).text, generation)
+        }
         // The file is published, so trouble from here on is no trouble of the client. A sweep cleans up.
         try? cleanUp(look, generation, claim, putBy == nil ? path : nil)
         return isFirst ? path : nil

@@ -68,7 +68,7 @@ extension ObjectStore {
         if listing.isEmpty {
             report.failures += attempt { () throws(StoreError) in try sweepMultiparts(but: multiparts) }
         }
-        for work in [sweepReservations, sweepTokens, sweepTrials] {
+        for work in [sweepReservations, sweepTokens, sweepTrials, sweepEvents] {
             report.failures += attempt(work)
         }
         return report
@@ -138,6 +138,7 @@ extension ObjectStore {
     /// Removes all objects of an upload, `done` last: it is the one that tells that the upload is over. The entry that
     /// closes its ledger stays for longer than a host may be stopped that would add to it (`sweepRemoved`).
     private func forget(_ look: Look) throws(StoreError) {
+        try makeEvents(of: look.listing.generations, in: look.folder)
         let closing = look.generation.flatMap { generation in
             generation.ledger.closing.map { keys.entry(look.folder, generation.name, $0) }
         }
@@ -165,7 +166,9 @@ extension ObjectStore {
             let isClosing = words.last.flatMap { Int($0, radix: 16) } == newest.ledger.closing
             return name < newest.name || name == newest.name && (words[0] == "c" || words[0] == "l" && !isClosing)
         }
-        if !old.isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(old) } }
+        if old.isEmpty { return }
+        try makeEvents(of: look.listing.generations.filter { $0.name < newest.name }, in: look.folder)
+        try onEngine { () throws(S3Error) in try bucket.delete(old) }
     }
 
     /// Removes what is left of an upload that was removed, once no request can know of it any more.

@@ -21,7 +21,8 @@ struct EventsCommand: ParsableCommand {
         var json = false
 
         func run() throws {
-            let found = try existing.openOutbox().events(owedTo: Recipients(rawValue: .max), atMost: .max)
+            let outbox = try existing.openOutbox(changing: false)
+            let found = try outbox.events(owedTo: Recipients(rawValue: .max), atMost: .max)
             var unreadable = UnreadableRecords()
             for error in found.unreadable { unreadable.add(error) }
             let isEmpty = found.events.isEmpty && unreadable.summary != nil
@@ -45,7 +46,7 @@ struct EventsCommand: ParsableCommand {
         var id: [String] = []
 
         func run() throws {
-            let outbox = try existing.openOutbox()
+            let outbox = try existing.openOutbox(changing: true)
             let events = try EventsCommand.find(id, in: outbox)
             for event in events { try outbox.retry(event, event.owed) }
             print("\(events.count) to be delivered now")
@@ -62,7 +63,7 @@ struct EventsCommand: ParsableCommand {
         var id: [String]
 
         func run() throws {
-            let outbox = try existing.openOutbox()
+            let outbox = try existing.openOutbox(changing: true)
             let events = try EventsCommand.find(id, in: outbox)
             for event in events { try outbox.drop(event, event.owed) }
             print("\(events.count) dropped")

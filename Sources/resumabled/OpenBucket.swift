@@ -10,11 +10,15 @@ extension BucketOptions {
     /// Opens the store in the bucket, after a test of its engine. No engine is trusted by its name: without working
     /// creates, two hosts could take the same upload.
     ///
+    /// - Parameter eventSeconds: how long a delivery of an event takes at most.
     /// - Throws: why the bucket cannot be used.
     func openStore(
-        _ settings: StoreSettings, log: Logger, observe: @escaping StoreObserver, admit: @escaping Admission
+        _ settings: StoreSettings, eventSeconds: UInt64, log: Logger, observe: @escaping StoreObserver,
+        admit: @escaping Admission
     ) throws -> any ManagedStore {
-        try openTested(settings, observe: observe, admit: admit) { lack in
+        // Host and engine may disagree about the time by a minute.
+        let leaseSeconds = 2 * eventSeconds + 60
+        return try openTested(settings, leaseSeconds: leaseSeconds, observe: observe, admit: admit) { lack in
             log.warning(
                 "the bucket lacks an ability", metadata: ["cause": "\(lack.cause)", "remedy": "\(lack.remedy)"])
         }
@@ -31,10 +35,12 @@ extension BucketOptions {
 
     /// Opens the store after a test of its engine.
     ///
-    /// - Parameter warn: receives what the engine lacks and can do without.
+    /// - Parameters:
+    ///   - leaseSeconds: twice as long as a delivery of an event takes at most.
+    ///   - warn: receives what the engine lacks and can do without.
     /// - Throws: why the bucket cannot be used.
     func openTested(
-        _ settings: StoreSettings, observe: @escaping StoreObserver = { _ in },
+        _ settings: StoreSettings, leaseSeconds: UInt64 = 120, observe: @escaping StoreObserver = { _ in },
         admit: @escaping Admission = { _, _ throws(StoreError) in },
         warn: (EngineFinding.Shortcoming) -> Void = { _ in }
     ) throws -> any ManagedStore {
@@ -56,7 +62,8 @@ extension BucketOptions {
         }
         let completes = findings.contains { $0.ability == .completion && $0.shortcoming == nil }
         return store(
-            buckets, checksum, completes: completes, settings, try scratch(), observe: observe, admit: admit)
+            buckets, checksum, completes: completes, settings, try scratch(), leaseSeconds: leaseSeconds,
+            observe: observe, admit: admit)
     }
 
     private func scratch() throws -> LinuxDirectory {
@@ -69,12 +76,13 @@ extension BucketOptions {
 
     private func store(
         _ buckets: [Bucket], _ checksum: ChecksumKind, completes: Bool, _ settings: StoreSettings,
-        _ scratch: LinuxDirectory, observe: @escaping StoreObserver = { _ in },
+        _ scratch: LinuxDirectory, leaseSeconds: UInt64 = 120, observe: @escaping StoreObserver = { _ in },
         admit: @escaping Admission = { _, _ throws(StoreError) in }
     ) -> any ManagedStore {
         ObjectStore(
             S3Bucket(buckets, checksum: checksum, completesIfAbsent: completes), prefix: folder, settings: settings,
-            scratch: scratch, now: { UInt64(clamping: time(nil)) }, observe: observe, admit: admit)
+            scratch: scratch, leaseSeconds: leaseSeconds, now: { UInt64(clamping: time(nil)) }, observe: observe,
+            admit: admit)
     }
 }
 

@@ -23,7 +23,8 @@ extension ServeOptions {
     ) throws -> any ManagedStore {
         let settings = store.settings(openUploads: openUploads, recipients: recipients)
         guard let root else {
-            return try objects.openStore(settings, log: log, observe: observe, admit: admit)
+            return try objects.openStore(
+                settings, eventSeconds: events.eventTimeout.seconds, log: log, observe: observe, admit: admit)
         }
         do {
             return try ReopeningStore(path: root, observe: observe) { root throws(StoreError) in
@@ -74,10 +75,11 @@ extension ExistingStore {
 
     /// Opens the events of a store that a server has made.
     ///
+    /// - Parameter changing: true if the command changes something.
     /// - Throws: `ValidationError` if there is no store or it records no events, or why it cannot be opened.
-    func openOutbox() throws -> any EventOutbox {
-        guard let store = try open() as? any EventStore else {
-            throw ValidationError("A store in a bucket records no events yet.")
+    func openOutbox(changing: Bool) throws -> any EventOutbox {
+        guard let store = try open(changing: changing) as? any EventStore else {
+            throw ValidationError("This store records no events.")
         }
         return store.outbox
     }

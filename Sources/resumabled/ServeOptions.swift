@@ -121,10 +121,6 @@ struct ServeOptions: ParsableArguments {
     /// Refuses options that a store in a bucket cannot keep.
     private func validateForBucket() throws {
         guard root == nil else { throw ValidationError("Give --root or --bucket, not both.") }
-        guard events.onCompleteExec == nil && events.onCompleteUrl == nil else {
-            throw ValidationError(
-                "--on-complete-exec and --on-complete-url need --root: a store in a bucket records no events yet.")
-        }
         guard store.durability == .file else {
             throw ValidationError(
                 "--durability chunk needs --root: in a bucket, every stored chunk is as durable as the engine makes it."

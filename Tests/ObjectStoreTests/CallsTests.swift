@@ -140,7 +140,7 @@ import UploadStore
         #expect(listing == ["LIST": 1, "GET": 2], "the claim and an entry of the ledger")
         var failures: [StoreError] = []
         let sweeping = calls { failures += other.sweep().failures }
-        #expect(sweeping == ["LIST": 5, "MULTIPARTS": 1], "the uploads, names, tokens, trials and probes")
+        #expect(sweeping == ["LIST": 6, "MULTIPARTS": 1], "the uploads, names, tokens, trials, probes and events")
         let recovery = calls { failures += other.recover() }
         #expect(recovery == ["LIST": 1] && failures.isEmpty)
         #expect(try other.uploads().count == 6)

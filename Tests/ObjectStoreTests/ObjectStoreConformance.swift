@@ -62,7 +62,7 @@ private final class ObjectStoreUnderTest: StoreUnderTest {
 }
 
 @Suite struct ObjectStoreConformance {
-    @Test("The store in a bucket in memory keeps its promise", arguments: Promise.withoutCountsAndEvents)
+    @Test("The store in a bucket in memory keeps its promise", arguments: Promise.withoutCounts)
     func keepsInMemory(_ promise: Promise) throws {
         try promise.check(ObjectStoreUnderTest(prefix: "files/") { MemoryBucket(MemoryEngine(now: $0)) })
     }
@@ -70,7 +70,7 @@ private final class ObjectStoreUnderTest: StoreUnderTest {
     @Test(
         "The store in a bucket of a real engine keeps its promise",
         .enabled(if: Engine.isThere, Engine.absence),
-        arguments: Promise.withoutCountsAndEvents)
+        arguments: Promise.withoutCounts)
     func keepsOnEngine(_ promise: Promise) throws {
         let bucket = try Engine.bucket()
         let prefix = Engine.prefix()

@@ -68,6 +68,8 @@ final class Simulation: Sendable {
     static let lengths = Grid.Lengths(
         smallestPart: 16 << 10, usual: 24 << 10, longestGathered: 64 << 10, longestChunk: 1 << 20)
     static let hosts = 4
+    /// Those who are to be told of files.
+    static let recipients = Recipients(rawValue: 3)
 
     let engine: MemoryEngine
     let schedule: Schedule
@@ -101,6 +103,8 @@ final class Simulation: Sendable {
         scratch = try TemporaryFolder()
         folder = try LinuxDirectory.root(scratch.path)
         self.faults = faults
+        var settings = settings
+        settings.recipients = Simulation.recipients
         self.settings = settings
     }
 

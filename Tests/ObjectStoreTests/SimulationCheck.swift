@@ -82,6 +82,7 @@ extension Simulation {
         #expect(trouble.withLock { $0 } == [], "\(context)")
         let found = engine.keys.filter { !$0.hasPrefix("files/.resumabled/") }.map { String($0.dropFirst(6)) }
         #expect(found == paths.sorted(), "\(context): files without a record, or one name twice")
+        try checkEvents(of: found, host, context)
         let told = finished.withLock { $0 }
         #expect(Set(told).count == told.count, "\(context): told twice")
         try checkLeftovers(host, uploads, context)
@@ -107,6 +108,18 @@ extension Simulation {
         #expect(entries.isEmpty, "\(context): left \(entries)")
         let open = engine.contents.withLock { $0.multiparts.map { "\($0.key) \($0.value.key) \($0.value.metadata)" } }
         #expect(open.count <= live.count, "\(context): multipart uploads left: \(open) \(engine.keys)")
+    }
+
+    /// Checks that there is one event of each file for each recipient, and none of anything else.
+    private func checkEvents(of files: [String], _ host: ObjectStore, _ context: String) throws {
+        // Notes of hosts that have died are used after a minute.
+        schedule.wait(seconds: 100)
+        let found = try host.outbox.events(owedTo: Simulation.recipients, atMost: .max)
+        #expect(found.events.map { $0.upload.path ?? "" }.sorted() == files, "\(context): events")
+        #expect(found.events.allSatisfy { $0.owed == Simulation.recipients }, "\(context): recipients")
+        #expect(Set(found.events.map(\.id)).count == files.count && found.unreadable.isEmpty, "\(context): events")
+        let notes = engine.keys.filter { $0.contains("/owed/note/") }
+        #expect(notes.isEmpty, "\(context): left \(notes)")
     }
 
     /// Checks that versions of a file were sent without a loss, and that each is there once it is sent alone.

@@ -25,6 +25,6 @@ package struct Promise: Sendable, CustomTestStringConvertible {
     package static let all =
         chunks + completion + uploads + counted + events + inventory
 
-    /// The promises of a store that takes chunks with sizes only, and records no events.
-    package static let withoutCountsAndEvents = chunks + completion + uploads + inventory
+    /// The promises of a store that takes chunks with sizes only.
+    package static let withoutCounts = chunks + completion + uploads + events + inventory
 }

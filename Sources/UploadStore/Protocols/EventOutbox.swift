@@ -43,7 +43,8 @@ extension EventOutbox {
 /// The right to deliver events of one upload to one recipient. It ends when the lease is released, or with its process.
 /// Used by one thread.
 package protocol DeliveryLease: AnyObject {
-    /// Returns the oldest event of the upload that is owed to the recipient; nil if there is none.
+    /// Returns the oldest event of the upload that is owed to the recipient; nil if there is none, or if the lease has
+    /// ended. Only this recipient is certain to be among those that the event says are owed.
     func next() throws(StoreError) -> OwedEvent?
 
     /// Records that the recipient has received the event.
