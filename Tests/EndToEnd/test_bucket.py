@@ -136,8 +136,6 @@ def refusal(*options: str) -> str:
 
 def test_options_that_a_bucket_cannot_keep_are_refused(objects, tmp_path):
     assert "--root or --bucket, not both" in refusal("--root", str(tmp_path))
-    assert "records no events yet" in refusal("--on-complete-url", "http://127.0.0.1:1/")
-    assert "records no events yet" in refusal("--on-complete-exec", "/bin/true")
     assert "as durable as the engine makes it" in refusal("--durability", "chunk")
     missing = str(tmp_path / "missing")
     assert "The folder of --spool cannot be used" in refusal("--endpoint", objects.endpoint, "--spool", missing)

@@ -6,10 +6,12 @@ and the moments of a run, but not the decisions of the machine's scheduler.
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import random
 import re
+import subprocess
 import time
 
 import pytest
@@ -17,8 +19,9 @@ import pytest
 from support.client import MIB
 from support.hosts import Host, Hosts, expect_nothing_left_after_expiry
 from support.load import Load, Upload
-from support.object_store import OPEN_BUCKET, ObjectStore
-from support.server import wait_until
+from support.object_store import OPEN_BUCKET, ObjectStore, credentials
+from support.server import PROGRAM, wait_until
+from support.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.objects
 HOSTS = 3
@@ -66,19 +69,21 @@ def finished(log: str) -> list[str]:
     return re.findall(r"upload finished .*?\bpath=(\S+)", log)
 
 
-def test_files_are_whole_although_hosts_are_killed_again_and_again(tmp_path):
+def test_files_are_whole_although_hosts_are_killed_again_and_again(key, tmp_path):
     # A failure shows it; `pytest -s` always does.
     print(f"SEED={SEED} BUCKET_FILES={FILES} BUCKET_SECONDS={SECONDS}")
     began = time.monotonic()
-    with ObjectStore(gateways=2) as objects:
+    with ObjectStore(gateways=2) as objects, WebhookReceiver() as site:
+        options = ("--on-complete-url", site.url, "--event-key", str(key), "--event-timeout", "2s")
         # Nobody has to sign for this bucket, so that a host with another clock can use it.
-        hosts = [Host(objects, number % 2, PREFIX, tmp_path, bucket=OPEN_BUCKET) for number in range(HOSTS)]
+        hosts = [Host(objects, number % 2, PREFIX, tmp_path, options, bucket=OPEN_BUCKET) for number in range(HOSTS)]
         with Hosts(hosts, gateways=2, nginx_options=("--chunk-size", "5M")) as together:
             try:
                 wait_until(lambda: all(host.listens() for host in hosts), 60, "the hosts listen")
                 with Load(together, SEED, upload=BucketUpload, patience=PATIENCE) as load:
                     kills = kill_again_and_again(hosts, load)
                 wait_until(lambda: all(host.listens() for host in hosts), 60, "the hosts listen")
+                expect_event_of_each(objects, hosts[0], site, load.digests)
             except BaseException:
                 print(together.logs()[-8000:])
                 raise
@@ -112,6 +117,30 @@ def expect_files_whole(objects: ObjectStore, digests: dict[str, bytes]) -> None:
             assert found == digests[name], name
 
 
+def expect_event_of_each(
+    objects: ObjectStore, host: Host, site: WebhookReceiver, digests: dict[str, bytes]
+) -> None:
+    """Each file has one event, which is delivered at least once."""
+    def owed() -> list[str]:
+        state = f"{PREFIX}/.resumabled/owed/"
+        return objects.keys(OPEN_BUCKET, f"{state}note/") + objects.keys(OPEN_BUCKET, f"{state}to/")
+
+    deadline = time.monotonic() + 240
+    while owed():
+        assert time.monotonic() < deadline, owed()[:50]
+        # Leases of dead hosts end after a minute, and notes of dead hosts count then. Without this the hosts would look
+        # for both ten minutes after they started.
+        retried = subprocess.run(
+            [PROGRAM, "events", "retry", *host.place()], capture_output=True, text=True, timeout=120,
+            env=os.environ | credentials())
+        assert retried.returncode == 0, retried.stderr
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: not owed(), 20, "all events are delivered")
+    subjects = {received.id: received.event["subject"] for received in site.received}
+    assert sorted(subjects.values()) == sorted(digests)
+    print(f"{len(site.received)} deliveries of {len(subjects)} events")
+
+
 def expect_one_outcome_each(objects: ObjectStore, digests: dict[str, bytes], log: str) -> None:
     keys = objects.keys(OPEN_BUCKET, f"{PREFIX}/.resumabled/")
     done = [re.search(r"/up/(\w+)/a/\w+\.done$", key) for key in keys]
@@ -121,6 +150,7 @@ def expect_one_outcome_each(objects: ObjectStore, digests: dict[str, bytes], log
     # A host that was killed between the outcome and the line in its log has not told of it, and no other one has.
     told = finished(log)
     assert len(told) == len(set(told)) and set(told) <= set(digests)
-    remains = [key for key in keys if not re.search(r"/up/\w+/a/\w+\.(claim|target|end|done|touch\.\d+)$", key)]
+    needed = r"/up/\w+/(a/\w+\.(claim|target|end|done|digests|choice|touch\.\d+)|l/.*)$|/owed/changes$"
+    remains = [key for key in keys if not re.search(needed, key)]
     print(f"{len(told)} told, {len(remains)} objects of dead hosts, "
           f"{len(objects.open_multiparts(OPEN_BUCKET))} multipart uploads of dead hosts")
