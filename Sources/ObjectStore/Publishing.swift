@@ -164,7 +164,8 @@ extension ObjectStore {
     ) throws(StoreError) -> String? {
         try finishSlot(claim.slot)
         var outcome = Outcome(claim, path: path, finished: now(), digest: digest, putBy: putBy)
-        let note = try note(outcome, generation)
+        // A file that turned out to be an earlier one has had its event.
+        let note = putBy == nil ? try note(outcome, generation) : nil
         if let note { outcome = note.outcome }
         let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
         if isFirst {

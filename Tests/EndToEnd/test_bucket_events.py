@@ -105,12 +105,14 @@ def test_operators_have_events_delivered_and_drop_them_from_any_host(hosts):
         server = hosts(site)
         for name in ("a", "b"):
             send(server, name, 1000)
-        # The fourth attempt comes half a minute after the third.
-        wait_until(lambda: all(each["receivers"][0]["attempts"] >= 2 for each in pending(server)), 60, "both were tried")
+        # The seventh attempt comes at least 24 seconds after the sixth.
+        wait_until(
+            lambda: all(each["receivers"][0]["attempts"] >= 6 for each in pending(server)), 120, "both were tried")
         ids = {each["path"]: each["id"] for each in pending(server)}
         assert events(server, "drop", ids["a"]) == "1 dropped\n"
         assert [each["path"] for each in pending(server)] == ["b"]
         site.reply = lambda received: Reply()
-        assert events(server, "retry") == "1 to be delivered now\n"
+        # On a very slow machine, the seventh attempt may come first.
+        assert events(server, "retry") in ("1 to be delivered now\n", "0 to be delivered now\n")
         wait_until(lambda: pending(server) == [], 20, "the other one is delivered")
         wait_until(lambda: not owed(server), 60, "nothing is left")

@@ -134,8 +134,8 @@ extension ObjectStore {
         }
     }
 
-    /// Uses the notes that dead hosts have left, and removes their leases, and attempts to deliver events that are no
-    /// longer owed.
+    /// Uses the notes that dead hosts have left, and removes their leases, attempts to deliver events that are no longer
+    /// owed, and an old mark of changes.
     func sweepEvents() throws(StoreError) {
         let objects = try onEngine { () throws(S3Error) in try bucket.listAll(keys.owed) }
         try useNotes(objects.filter { $0.key.hasPrefix(keys.notes) })
@@ -144,7 +144,7 @@ extension ObjectStore {
             // An event may have been created while its folder was listed.
             let isOld = (object.modified ?? .max) < now() - min(now(), 2 * leaseSeconds + 3600)
             let isUnneeded =
-                object.key.hasPrefix(keys.leases)
+                object.key == keys.changes || object.key.hasPrefix(keys.leases)
                 || object.key.hasPrefix(keys.attempts) && !owed.contains(object.key.dropFirst(keys.attempts.count))
             return isOld && isUnneeded
         }
