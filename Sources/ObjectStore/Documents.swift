@@ -210,7 +210,7 @@ struct Outcome: Sendable, Equatable {
     let digest: String?
     /// The generation that has put the file, if that is an earlier one: this one turned out to be the same file.
     let putBy: Generation.Name?
-    /// The note of who is to be told of the file (`OwedNote.nonce`); nil if nobody is.
+    /// The note that names the recipients of the file's event (`OwedNote.nonce`); nil if there are none.
     var note: String?
 
     init(

@@ -11,10 +11,10 @@ import UploadStore
 ///     .resumabled/up/<upload>/l/<generation>/<number>         what one host has added (`Ledger`)
 ///     .resumabled/name/<SHA-256 of a final key>               reserves the key of a finished file (`Reservation`)
 ///     .resumabled/token/<SHA-256>/<slot>                      an upload that counts against a token's quota
-///     .resumabled/owed/note/<upload>.<generation>             who is to be told of a file (`ObjectStore.note`)
+///     .resumabled/owed/note/<upload>.<generation>             the recipients of an event to be (`OwedNote`)
 ///     .resumabled/owed/to/<recipient>/<event>                 an event that is not delivered (`EventName`)
 ///     .resumabled/owed/tried/<recipient>/<event>              failed attempts to deliver it
-///     .resumabled/owed/lease/<recipient>/<upload>/<number>    who delivers events of an upload (`TimedLease`)
+///     .resumabled/owed/lease/<recipient>/<upload>/<number>    the right to deliver events of an upload (`TimedLease`)
 ///     .resumabled/owed/changes                                another content after each change by an operator
 ///     <path>                                                  a finished file
 ///

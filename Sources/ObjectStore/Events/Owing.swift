@@ -5,7 +5,7 @@ import UploadStore
 
 // How events of finished files survive until they are delivered, whichever host dies.
 //
-// Before a file is recorded as finished (`done`), a note tells who is to be told of it, and `done` names the note. The
+// Before a file is recorded as finished (`done`), a note names the recipients of its event, and `done` names the note. The
 // host that creates `done` then creates an event for each recipient, and deletes the note. If it dies before that,
 // another host finds the note, and creates the events: in time, or at the latest before `done` is deleted. So there are
 // events if and only if there is a finished file. A delivered event is deleted. A host that stops for a minute between
@@ -39,7 +39,7 @@ struct EventName: Hashable, Comparable {
     }
 }
 
-/// A note of who is to be told of a file.
+/// The recipients of the event of a file that is about to be recorded as finished.
 struct OwedNote {
     let outcome: Outcome
     let recipients: Recipients
@@ -74,9 +74,9 @@ extension ObjectStore {
     /// How old a note is at least that another host has left, in seconds: its own host uses it at once.
     private static let noteSeconds: UInt64 = 60
 
-    /// Notes who is to be told of a file, before it is recorded as finished.
+    /// Notes the recipients of the event of a file, before the file is recorded as finished.
     ///
-    /// - Returns: the note, which another host may have made before; nil if nobody is to be told.
+    /// - Returns: the note, which another host may have made before; nil if there are no recipients.
     func note(_ outcome: Outcome, _ generation: Generation.Name) throws(StoreError) -> OwedNote? {
         guard !settings.recipients.isEmpty else { return nil }
         let note = OwedNote(outcome, settings.recipients, nonce: random().hexDigits)
