@@ -69,7 +69,7 @@ let package = Package(
             swiftSettings: strict),
         // A store in a bucket that several hosts share.
         .target(
-            name: "ObjectStore", dependencies: ["CCrypto", "Linux", "S3", "UploadModel", "UploadStore"],
+            name: "ObjectStore", dependencies: ["Linux", "S3", "UploadModel", "UploadStore"],
             swiftSettings: strict),
         .target(
             name: "UploadService",

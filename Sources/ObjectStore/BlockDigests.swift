@@ -1,4 +1,3 @@
-import CCrypto
 import Linux
 import UploadModel
 import UploadStore
@@ -49,11 +48,7 @@ struct BlockDigests: Equatable {
     }
 
     private mutating func digest(_ block: UnsafeRawBufferPointer) {
-        let digest = [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { buffer, count in
-            SHA256(block.baseAddress, block.count, buffer.baseAddress)
-            count = buffer.count
-        }
-        bytes += digest.prefix(BlockDigests.length)
+        bytes += sha256(block).prefix(BlockDigests.length)
     }
 
     /// Names the bytes that were digested: 64 hexadecimal digits.

@@ -31,15 +31,17 @@ struct Checksum: ~Copyable {
 
 /// OpenSSL's SHA-256. Its one-shot functions look it up by name each time, which takes longer than the digest of a short
 /// text. It is never changed after that.
-private nonisolated(unsafe) let sha256 = EVP_MD_fetch(nil, "SHA256", nil)
+private nonisolated(unsafe) let sha256Method = EVP_MD_fetch(nil, "SHA256", nil)
 
-/// The SHA-256 of `bytes` in hexadecimal digits.
-package func sha256Hex(_ bytes: [UInt8]) -> String {
-    let digest = [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { buffer, count in
-        guard EVP_Digest(bytes, bytes.count, buffer.baseAddress, nil, sha256, nil) == 1 else {
+/// The SHA-256 of `bytes`: 32 bytes.
+package func sha256(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { buffer, count in
+        guard EVP_Digest(bytes.baseAddress, bytes.count, buffer.baseAddress, nil, sha256Method, nil) == 1 else {
             fatalError("there is no memory for a digest")
         }
         count = buffer.count
     }
-    return digest.hexDigits
 }
+
+/// The SHA-256 of `bytes` in hexadecimal digits.
+package func sha256Hex(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { sha256($0) }.hexDigits }
