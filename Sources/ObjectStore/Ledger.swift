@@ -42,7 +42,7 @@ struct Ledger: Sendable, Equatable {
     static func firstEntry(in number: Int) -> Int { number - (number & -number) + 1 }
 }
 
-/// What an entry of a ledger says.
+/// The content of an entry of a ledger.
 struct LedgerEntry: Sendable, Equatable {
     /// Its own lines and those that it repeats.
     let lines: [Ledger.Line]
@@ -128,16 +128,6 @@ extension ObjectStore {
         let all = lines + added.reversed().joined()
         ledgers.remember(name, last, all)
         return all
-    }
-
-    /// Returns the body of a small object; nil if there is none.
-    func document(_ key: String) throws(StoreError) -> [UInt8]? {
-        try onEngine { () throws(S3Error) in
-            do throws(S3Error) { return try bucket.get(key) } catch {
-                guard case .noSuchKey = error else { throw error }
-                return nil
-            }
-        }
     }
 
     /// Closes the ledger of a live upload: from then on no host adds to the upload without a look at it.

@@ -79,7 +79,7 @@ final class LedgerWriter: Sendable {
             id: id, folder: folder, listing: Listing([], folder: folder), generation: part, phase: .live(claim))
     }
 
-    /// What an entry has added.
+    /// The upload after an entry was added.
     struct Addition {
         /// At its cells.
         let look: Look
@@ -110,7 +110,7 @@ final class LedgerWriter: Sendable {
         _ number: Int, _ lines: [Ledger.Line], objects: [(cell: Int, record: Record)], at moment: Moment
     ) -> Addition {
         state.withLock { state in
-            // What it repeats is replaced, so not all entries are needed to know the last one.
+            // The last entry is enough to know the next number, because this host has all lines.
             state.generation.ledger.entries = [number: ""]
             let own = lines.filter { $0.entry == number }
             state.generation.add(own)

@@ -36,7 +36,7 @@ struct Generation: Sendable {
     var cells: [Int: CellRecords] = [:]
     /// When `done` was put, by the engine's clock, in Unix seconds.
     var ended: UInt64?
-    /// What one host has added without a look at what others do.
+    /// The additions of the one host that adds without a look at the others.
     var ledger = Ledger()
 
     /// When a client last asked for it, in Unix seconds, as far as that is marked.

@@ -122,6 +122,11 @@ extension ObjectStore {
         }
     }
 
+    /// Returns the body of a document; nil if there is none.
+    func document(_ key: String) throws(StoreError) -> [UInt8]? {
+        try onEngine { () throws(S3Error) in try bucket.body(of: key) }
+    }
+
     /// Creates a document.
     ///
     /// - Returns: true if this call has created it.
@@ -156,13 +161,7 @@ final class DocumentCache: Sendable {
     /// Reads a document; nil if it is not there.
     func fields(_ key: String, _ etag: String, in bucket: any ObjectBucket) throws(StoreError) -> Fields? {
         if let known = entries.withLock({ $0[key] }), known.etag == etag { return known.fields }
-        let body: [UInt8]? = try onEngine { () throws(S3Error) in
-            do throws(S3Error) { return try bucket.get(key) } catch {
-                guard case .noSuchKey = error else { throw error }
-                return nil
-            }
-        }
-        guard let body else { return nil }
+        guard let body = try onEngine({ () throws(S3Error) in try bucket.body(of: key) }) else { return nil }
         guard let fields = Fields(body) else { throw .failed(StoreCause("\(key) cannot be understood")) }
         entries.withLock { entries in
             if entries.count >= DocumentCache.capacity { entries = [:] }

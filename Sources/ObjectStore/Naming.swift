@@ -67,15 +67,10 @@ extension ObjectStore {
     /// Gives a name back, if the generation has reserved it.
     func release(_ path: String, _ id: UploadID, _ generation: Generation.Name) throws(StoreError) {
         if settings.onConflict == .replace { return }
-        try onEngine { () throws(S3Error) in
-            do throws(S3Error) {
-                let found = Fields(try bucket.get(keys.reservation(path))).flatMap { Reservation($0) }
-                guard found?.upload == UploadKey(id).text && found?.generation == generation else { return }
-                try bucket.delete([keys.reservation(path)])
-            } catch {
-                guard case .noSuchKey = error else { throw error }
-            }
-        }
+        let key = keys.reservation(path)
+        let found = try document(key).flatMap { Fields($0) }.flatMap { Reservation($0) }
+        guard found?.upload == UploadKey(id).text && found?.generation == generation else { return }
+        try onEngine { () throws(S3Error) in try bucket.delete([key]) }
     }
 
     /// Chooses the name of a live upload's file, and begins its multipart upload, if that was not done yet.

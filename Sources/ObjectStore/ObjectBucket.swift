@@ -70,6 +70,14 @@ extension ObjectBucket {
         } while next != nil
     }
 
+    /// Returns the bytes of a small object; nil if there is none.
+    func body(of key: String) throws(S3Error) -> [UInt8]? {
+        do throws(S3Error) { return try get(key) } catch {
+            guard case .noSuchKey = error else { throw error }
+            return nil
+        }
+    }
+
     /// The properties of an object; nil if there is none.
     func find(_ key: String) throws(S3Error) -> ObjectHead? {
         do throws(S3Error) { return try head(key) } catch {

@@ -218,13 +218,7 @@ extension ObjectStore {
         let entries = look.generation?.ledger.entries.keys.map { keys.entry(look.folder, generation, $0) } ?? []
         if !(records + entries).isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(records + entries) } }
         if let path { return try release(path, claim.id, generation) }
-        let key = keys.mark(look.folder, generation, .target)
-        let body: [UInt8]? = try onEngine { () throws(S3Error) in
-            do throws(S3Error) { return try bucket.get(key) } catch {
-                guard case .noSuchKey = error else { throw error }
-                return nil
-            }
-        }
+        let body = try document(keys.mark(look.folder, generation, .target))
         guard let target = body.flatMap({ Fields($0) }).flatMap({ Target($0) }) else { return }
         if let multipart = target.multipart {
             try onEngine { () throws(S3Error) in

@@ -9,7 +9,7 @@ W9 uploads a file of 1 GiB in chunks of 8 MiB over 4 connections, through nginx 
 1 MiB. W11 uploads 2,000 files of 64 KiB over 8 connections. W12 uploads 4 files over 12 connections to three hosts and
 to one. `calls` counts the calls to the engine at a proxy, and `memory` has the peak of the program at 8 connections.
 
-What they are compared with, all on the same engine:
+The comparisons, all on the same engine:
 
 - plain: a multipart upload with the same parts, connections and checksums by the load generator (load.c), without nginx
   and without any program between; for W11, a PUT for each file.

@@ -253,7 +253,7 @@ class Upload:
         chunks += self.choice.choices(chunks, k=self.choice.choice([0, 0, 1]))
         for number, chunk in enumerate(chunks):
             self.send([chunk])
-            # What was answered with 200 is not asked for again.
+            # The server does not ask again for a chunk that it has answered with 200.
             if self.choice.random() < 0.2:
                 self.expect_held(self.choice.choice(chunks[: number + 1]))
 

@@ -75,7 +75,7 @@ def test_files_are_whole_although_hosts_are_killed_again_and_again(key, tmp_path
     began = time.monotonic()
     with ObjectStore(gateways=2) as objects, WebhookReceiver() as site:
         options = ("--on-complete-url", site.url, "--event-key", str(key), "--event-timeout", "2s")
-        # Nobody has to sign for this bucket, so that a host with another clock can use it.
+        # This bucket needs no signatures, so that a host with another clock can use it.
         hosts = [Host(objects, number % 2, PREFIX, tmp_path, options, bucket=OPEN_BUCKET) for number in range(HOSTS)]
         with Hosts(hosts, gateways=2, nginx_options=("--chunk-size", "5M")) as together:
             try:

@@ -51,7 +51,7 @@ package enum StoreError: Error, Equatable {
 package struct StoreCause: Sendable, Equatable, CustomStringConvertible {
     /// One line.
     package let description: String
-    /// What is wrong in a few words that anybody may read, for a load balancer's log; nil if nothing more is known.
+    /// The trouble in a few words that anybody may read, for a load balancer's log; nil if nothing more is known.
     package let summary: String?
 
     package init(_ description: String, summary: String? = nil) {
