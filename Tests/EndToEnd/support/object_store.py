@@ -15,7 +15,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.fault_proxy import FaultProxy  # noqa: E402
+from support.server import free_port  # noqa: E402
 
 ACCESS_KEY = "AKIDTESTS"
 SECRET_KEY = "secret/of+the=tests"
@@ -40,17 +40,10 @@ def credentials(secret: str = SECRET_KEY) -> dict[str, str]:
 
 def free_ports(count: int) -> list[int]:
     """Free loopback ports. SeaweedFS also takes the one that is 10,000 higher than each of its own for gRPC."""
-    found = []
+    found: set[int] = set()
     while len(found) < count:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            if port > 55000 or port in found:
-                continue
-            with contextlib.suppress(OSError):
-                other.bind(("127.0.0.1", port + 10000))
-                found.append(port)
-    return found
+        found.add(free_port(10_000))
+    return list(found)
 
 
 def sockets_of_the_engine(ports: list[int]) -> list[pathlib.Path]:

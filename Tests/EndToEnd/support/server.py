@@ -4,8 +4,10 @@ Each process is started and stopped by its pid. Closing a server checks its beha
 status 0, its log shows no crash, nginx's log shows no alert, and no log contains a token.
 """
 
+import contextlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -37,11 +39,23 @@ def handle_ignored_signals() -> None:
 handle_ignored_signals()
 
 
-def free_port() -> int:
-    """A loopback port that is free at the moment. The caller must bind it soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+# Linux takes the ports of outgoing connections from 32768 on (ip_local_port_range), so one of them may be gone a moment
+# after it was found free. Lower ports are left to programs that listen.
+LISTENING_PORTS = range(10_000, 32_768)
+
+
+def free_port(*distances: int) -> int:
+    """A loopback port that is free at the moment, as are those that are higher by these distances. The caller must bind
+    it soon."""
+    highest = max(distances, default=0)
+    for _ in range(1000):
+        # The generator of the module may be seeded, so that two tests would choose the same ports.
+        port = random.SystemRandom().choice(LISTENING_PORTS[:len(LISTENING_PORTS) - highest])
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for distance in (0, *distances):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port + distance))
+            return port
+    raise AssertionError("there is no free port")
 
 
 def wait_until(condition, seconds: float, what: str):
