@@ -26,6 +26,7 @@ extension Request {
             fetchSite: filled("HTTP_SEC_FETCH_SITE"),
             requestedHeaders: filled("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
             remoteAddress: parameter("REMOTE_ADDR") ?? "",
+            bodyLimit: filled("CLIENT_MAX_BODY_SIZE"),
             requestID: parameter("REQUEST_ID") ?? "")
     }
 }

@@ -30,6 +30,9 @@ package struct Request: Sendable {
     package var requestedHeaders: String?
     /// The address of the client, as the web server sees it; empty if the web server doesn't pass it on.
     package var remoteAddress: String
+    /// The largest body that the web server passes on, as its configuration has it (nginx's `client_max_body_size`); nil
+    /// if the web server doesn't tell.
+    package var bodyLimit: String?
     /// The web server's identifier of this request, which its log has as well; empty if there is none.
     package var requestID: String
 
@@ -49,6 +52,7 @@ package struct Request: Sendable {
         fetchSite: String? = nil,
         requestedHeaders: String? = nil,
         remoteAddress: String = "",
+        bodyLimit: String? = nil,
         requestID: String = ""
     ) {
         self.method = method
@@ -65,6 +69,7 @@ package struct Request: Sendable {
         self.fetchSite = fetchSite
         self.requestedHeaders = requestedHeaders
         self.remoteAddress = remoteAddress
+        self.bodyLimit = bodyLimit
         self.requestID = requestID
     }
 

@@ -60,11 +60,13 @@ struct ChunkAdmission: Sendable {
     }
 
     /// The limits on files, chunks and request bodies that apply to the client (PROTOCOL.md, The JSON of a test).
-    func limits(_ permit: Permit) -> JSON {
-        .object([
+    func limits(_ permit: Permit, of request: Request) -> JSON {
+        // nginx takes zero for no limit.
+        let passedOn = request.bodyLimit.flatMap { ByteCount($0) }.flatMap { $0.bytes > 0 ? $0.bytes : nil }
+        return .object([
             ("maxFileSize", .number(min(settings.maximumFileSize, permit.maximumFileSize ?? .max))),
             ("maxChunkSize", .number(settings.maximumChunkSize)),
-            ("maxBodySize", .number(settings.maximumBodySize)),
+            ("maxBodySize", .number(min(settings.maximumBodySize, passedOn ?? .max))),
             // A permit's types narrow the server's.
             ("types", .string((permit.types ?? settings.types)?.description)),
         ])

@@ -82,7 +82,7 @@ package struct UploadService: RequestHandler {
             chunk = try admission.chunk(parameters, for: .test, permit, of: request)
             status = try step({ RequestFailure($0) }, { () throws(StoreError) in try store.status(of: chunk) })
         } catch {
-            throw wantsJSON ? error.telling(admission.limits(permit)) : error
+            throw wantsJSON ? error.telling(admission.limits(permit, of: request)) : error
         }
         // A client that asks for JSON is written for this server and knows 404; an answer with 204 could have no body.
         let quietly = !wantsJSON && (settings.missingStatus == .noContent || chunk.dialect.givesUpOnNotFound)
@@ -90,10 +90,8 @@ package struct UploadService: RequestHandler {
         guard wantsJSON else { return (outcome, outcome.response) }
         let response = Response(
             status: outcome.row.status, headers: [.init("X-Upload-Outcome", outcome.row.name.rawValue)])
-        return (
-            outcome,
-            response.with(HeldRanges(chunk, status, limits: admission.limits(permit)).json, type: "application/json")
-        )
+        let ranges = HeldRanges(chunk, status, limits: admission.limits(permit, of: request))
+        return (outcome, response.with(ranges.json, type: "application/json"))
     }
 
     /// The methods that the route supports, for the header `Allow` (RFC 9110, section 10.2.1).

@@ -63,6 +63,13 @@
   const QUICK = 1000;
   const SLOW = 4000;
 
+  /** How much larger, before the first lost connection and after it. At the same speed, it takes less than `SLOW`. */
+  const GROWTH = 4;
+  const CAREFUL_GROWTH = 2;
+
+  /** How many bytes of a body are for the form and its fields, as in nginx.conf.example, but at most half of it. */
+  const FORM_BYTES = 64 * 1024;
+
   /** The largest request that several chunks are joined for, in bytes, because digests need it in memory. */
   const LARGEST_GROUP = 64 * 1024 * 1024;
 
@@ -561,7 +568,7 @@
     _needsTest() {
       const file = this.fileObj;
       if (!this.getOpt('testChunks') || this.tested || file._knowledge === 'ranges') return false;
-      return file.chunks.length > 1 || !file._isForOurServer() || file._chunkSize > file._largestChunk();
+      return file.chunks.length > 1 || !file._isForOurServer() || file._chunkSize > file._fittingSize();
     }
 
     /** Joins the chunks that the next request carries. */
@@ -956,6 +963,7 @@
       const parent = this.resumableObj;
       if (BAD_LINE.includes(status)) {
         parent._pace /= 2;
+        parent._growth = CAREFUL_GROWTH;
         parent._calm = 0;
       }
       this._loaded = 0;
@@ -1271,8 +1279,7 @@
       this._error = this.permanentError = false;
       this.failure = null;
       this._knowledge = 'none';
-      this._returned = [];
-      this._cursor = this._doneChunks = this._doneBytes = this._shown = 0;
+      this._doneChunks = this._doneBytes = this._shown = 0;
       this.preprocessState = 0;
       this._cut();
       parent._offer(this);
@@ -1301,11 +1308,42 @@
       return this.resumableObj._ours.has(this.getOpt('target'));
     }
 
-    /** The largest chunk size in bytes that the server has allowed, Infinity if it has not told. */
-    _largestChunk() {
+    /**
+     * A limit of the server in bytes, Infinity if it has not told.
+     * @param {'maxChunkSize' | 'maxBodySize'} name
+     */
+    _serverLimit(name) {
       const limits = this.getOpt('adaptChunkSize') && this.resumableObj._limits.get(this.getOpt('target'));
-      const largest = limits ? limits.maxChunkSize : 0;
-      return Number.isSafeInteger(largest) && largest >= 1 ? largest : Infinity;
+      const limit = limits ? limits[name] : 0;
+      return Number.isSafeInteger(limit) && limit >= 1 ? limit : Infinity;
+    }
+
+    /** How many bytes of the file one request may carry. */
+    _largestRequest() {
+      const limit = this._serverLimit('maxBodySize');
+      return limit - Math.min(FORM_BYTES, Math.floor(limit / 2));
+    }
+
+    /** The chunk size of the page, or a smaller one if the server does not accept chunks of that size. */
+    _fittingSize() {
+      const wanted = this.getOpt('chunkSize');
+      const body = this._largestRequest();
+      const size = Math.min(
+        Math.floor(Number(wanted)), this._serverLimit('maxChunkSize'), body, Number.MAX_SAFE_INTEGER);
+      if (!(size >= 1)) throw new RangeError(`chunkSize must be at least 1, not ${wanted}`);
+      // The last chunk has up to twice the size.
+      const last = this.size - (this._pieces(this.size, size) - 1) * size;
+      return last > body ? Math.max(1, Math.floor(body / 2)) : size;
+    }
+
+    /**
+     * How many pieces of a size something is cut into. The last one takes the rest, unless `forceChunkSize` is on.
+     * @param {number} whole
+     * @param {number} size
+     */
+    _pieces(whole, size) {
+      const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
+      return Math.max(1, round(whole / size));
     }
 
     /**
@@ -1313,8 +1351,7 @@
      * @param {number} span
      */
     _countIn(span) {
-      const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
-      return Math.max(1, round(this.chunks.length / span));
+      return this._pieces(this.chunks.length, span);
     }
 
     /**
@@ -1330,24 +1367,25 @@
      * How many chunks the next request of a chunk carries: a power of two, so that a layout of such chunks has it.
      * @param {ResumableChunk} chunk
      */
-    _spanFor(chunk) {
+    _spanFor({ offset }) {
       const parent = this.resumableObj;
-      const largest = this._largestChunk();
-      const isFirst = chunk.offset === 0 && this.getOpt('prioritizeFirstAndLastChunk');
+      const largest = this._serverLimit('maxChunkSize');
+      const isFirst = offset === 0 && this.getOpt('prioritizeFirstAndLastChunk');
       // The page's `preprocess` has prepared this chunk alone.
       const isAlone = isFirst || typeof this.getOpt('preprocess') === 'function';
       if (largest === Infinity || isAlone) return 1;
       // A larger request than any before may be refused after its bytes were sent, so one is tried at a time.
       const isTried = Array.from(parent._busy).some((other) => (
-        other !== chunk && other._count > 1 && other.endByte - other.startByte > parent._acceptedBytes));
-      const longest = isTried ? Math.min(parent._acceptedBytes, parent._mostBytes) : parent._mostBytes;
+        other._count > 1 && other.endByte - other.startByte > parent._acceptedBytes));
+      const longest = Math.min(
+        this._largestRequest(), parent._mostBytes, isTried ? parent._acceptedBytes : Infinity);
       const most = Math.min(largest, LARGEST_GROUP, parent._pace) / this._chunkSize;
       // Some chunks are left for the other slots.
       const share = (this.chunks.length - this._doneChunks) / this.getOpt('simultaneousUploads');
       let span = 1;
-      while (span * 2 <= Math.min(most, share) && chunk.offset % (span * 2) === 0) span *= 2;
-      const isTooLong = () => (this._groupEnd(chunk.offset, span) - chunk.offset) * this._chunkSize > longest;
-      while (span > 1 && (isTooLong() || !this._isFree(chunk.offset, span))) span /= 2;
+      while (span * 2 <= Math.min(most, share) && offset % (span * 2) === 0) span *= 2;
+      const isTooLong = () => (this._groupEnd(offset, span) - offset) * this._chunkSize > longest;
+      while (span > 1 && (isTooLong() || !this._isFree(offset, span))) span /= 2;
       return span;
     }
 
@@ -1374,12 +1412,9 @@
 
     _cut() {
       const parent = this.resumableObj;
-      const wanted = this.getOpt('chunkSize');
-      const chunkSize = Math.min(Math.floor(Number(wanted)), this._largestChunk(), Number.MAX_SAFE_INTEGER);
-      if (!(chunkSize >= 1)) throw new RangeError(`chunkSize must be at least 1, not ${wanted}`);
+      const chunkSize = this._fittingSize();
       this._chunkSize = chunkSize;
-      const round = this.getOpt('forceChunkSize') ? Math.ceil : Math.floor;
-      const count = Math.max(1, round(this.size / chunkSize));
+      const count = this._pieces(this.size, chunkSize);
       parent.fire('chunkingStart', this);
       /** @type {ResumableChunk[]} */
       const chunks = [];
@@ -1390,6 +1425,8 @@
         if ((i + 1) % 1024 === 0 || i === count - 1) parent.fire('chunkingProgress', this, (i + 1) / count);
       }
       this.chunks = chunks;
+      this._returned = [];
+      this._cursor = 0;
       parent.fire('chunkingComplete', this);
     }
 
@@ -1497,11 +1534,9 @@
       parent.limits = limits;
       parent._limits.set(this.getOpt('target'), limits);
       const isUntouched = this._doneChunks === 0 && this._busy.size === 1;
-      if (this._chunkSize <= this._largestChunk() || !isUntouched) return;
+      if (this._chunkSize <= this._fittingSize() || !isUntouched) return;
       asker._release();
       this._cut();
-      this._returned = [];
-      this._cursor = 0;
     }
 
     /** @param {ResumableChunk} chunk */
@@ -1653,6 +1688,7 @@
       this.limits = null;
       /** The size of a request in bytes that suits the connection. */
       this._pace = 0;
+      this._growth = GROWTH;
       /** The largest request of several chunks that a server or a proxy has accepted, and the most that is tried. */
       this._acceptedBytes = 0;
       this._mostBytes = Infinity;
@@ -2483,17 +2519,18 @@
     _adapt(bytes, milliseconds) {
       this._acceptedBytes = Math.max(this._acceptedBytes, bytes);
       const mayGrow = ++this._calm > CALM;
-      if (mayGrow && milliseconds < QUICK) this._pace = Math.max(this._pace, Math.min(2 * bytes, LARGEST_GROUP));
+      const larger = Math.min(this._growth * bytes, LARGEST_GROUP);
+      if (mayGrow && milliseconds < QUICK) this._pace = Math.max(this._pace, larger);
       if (milliseconds > SLOW) this._pace = Math.min(this._pace, (bytes * 2 * QUICK) / milliseconds);
     }
 
     /**
-     * Limits requests to the largest that was accepted, after a refused one. If that does not help, to single chunks.
-     * No other request is larger than an accepted one at that time.
+     * Limits requests after a refused one: to half its size, then to the largest that was accepted, then to single
+     * chunks. No other request is larger than an accepted one at that time.
      * @param {number} bytes of the refused request
      */
     _limitRequests(bytes) {
-      this._mostBytes = bytes > this._acceptedBytes ? this._acceptedBytes : 0;
+      this._mostBytes = bytes > this._acceptedBytes ? Math.max(this._acceptedBytes, Math.floor(bytes / 2)) : 0;
     }
 
     /** @returns {ResumableChunk | null} */

@@ -1,4 +1,5 @@
 import Glibc
+import UploadModel
 import UploadStore
 
 extension ServeOptions {

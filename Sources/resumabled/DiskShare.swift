@@ -1,4 +1,5 @@
 import ArgumentParser
+import UploadModel
 import UploadStore
 
 /// A part of the disk on the command line: a number of bytes such as `50G`, or a share of the disk such as `10%`.

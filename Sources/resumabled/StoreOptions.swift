@@ -1,4 +1,5 @@
 import ArgumentParser
+import UploadModel
 import UploadStore
 
 extension Durability: ExpressibleByArgument {}

@@ -22,8 +22,8 @@ PAGE = """<!doctype html>
     }
   }
   const events = [];
-  const r = new Resumable({ target: '/resumable_upload', chunkSize: 131072, OPTIONS
-    platform: { createRequest: () => new Request() } });
+  const r = new Resumable({ target: '/resumable_upload', chunkSize: 131072,
+    platform: { createRequest: () => new Request() }, OPTIONS });
   r.assignBrowse(document.getElementById('browse'));
   r.on('fileAdded', () => r.upload());
   r.on('fileSuccess', (file) => events.push(['success', file.fileName]));
@@ -62,6 +62,23 @@ def test_joined_chunks_arrive_as_the_file_that_was_sent(sizes, server, tmp_path,
     assert traffic.answers_to(traffic.uploads) == {200}
     sent = sum(int(fields["resumableCurrentChunkSize"]) for fields in traffic.uploads.values())
     assert sent == file.stat().st_size, "no byte is sent twice"
+
+
+# (size of the file, size of the chunks of the page). nginx.conf.example lets 8 MiB pass.
+@pytest.mark.parametrize("size, chunk_size", [(60 * MIB, MIB), (15 * MIB, 8 * MIB), (40 * MIB, 16 * MIB)])
+def test_nothing_is_sent_that_nginx_would_refuse(sizes, server, tmp_path, size, chunk_size):
+    # The limits are those that the server tells.
+    browser = sizes(f"chunkSize: {chunk_size}, platform: undefined,")
+    file = tmp_path / "large.bin"
+    file.write_bytes(random_bytes(size, seed=25))
+    browser.pick(file)
+    wait_until(lambda: events(browser), 60, "the file has ended")
+    assert events(browser) == [["success", file.name]]
+    assert (server.root / file.name).read_bytes() == file.read_bytes()
+    traffic = browser.traffic.read()
+    assert traffic.answers_to(traffic.uploads) == {200}
+    sent = [int(fields["resumableCurrentChunkSize"]) for fields in traffic.uploads.values()]
+    assert 4 * MIB <= max(sent) <= 8 * MIB and sum(sent) == size
 
 
 @pytest.mark.needs("offline")

@@ -1,6 +1,7 @@
 """Limits on one client, and that honest clients stay far below them."""
 
 import concurrent.futures
+import json
 import os
 import socket
 import subprocess
@@ -163,6 +164,12 @@ def test_an_invalid_limit_is_an_error_at_startup(tmp_path, option, value):
     assert done.returncode == 64 and option in done.stderr
 
 
+def told_body_limit(client) -> int:
+    """The largest request body, as a test in JSON tells it."""
+    answer = client.test(fields("limits"), headers={"Accept": "application/json"})
+    return json.loads(answer.body)["limits"]["maxBodySize"]
+
+
 class LargeChunks(Server):
     """The program and nginx, both set up for chunks of 2 MiB by one number."""
 
@@ -174,9 +181,9 @@ class LargeChunks(Server):
             [REPOSITORY / "deploy/nginx-conf", "--chunk-size", "2M"], check=True, stdout=subprocess.PIPE, text=True
         ).stdout
         for line in printed.splitlines():
-            if line.strip().startswith(("client_max_body_size", "client_body_buffer_size")):
-                name = line.split()[0]
-                text = "\n".join(line if each.split()[:1] == [name] else each for each in text.splitlines())
+            *name, _ = line.split() or [""]
+            if name in (["client_max_body_size"], ["client_body_buffer_size"], ["fastcgi_param", "CLIENT_MAX_BODY_SIZE"]):
+                text = "\n".join(line if each.split()[:-1] == name else each for each in text.splitlines())
         return text
 
 
@@ -193,7 +200,23 @@ def test_one_number_sets_nginx_and_the_program_up_for_larger_chunks(tmp_path):
         limit = 4 * MIB + 64 * 1024
         assert client.request("POST", target, bytes(limit), octets).outcome == "malformed"
         assert said(client.request("POST", target, bytes(limit + 1), octets))[:2] == (415, "refused")
+        assert told_body_limit(client) == limit
 
+
+@pytest.mark.parametrize(
+    "parameter, told",
+    [("8256k", 8256 << 10), ("1m", 1 << 20), ("1G", (512 << 20) + (64 << 10)), ("0", (512 << 20) + (64 << 10)),
+     ("a lot", (512 << 20) + (64 << 10)), (None, (512 << 20) + (64 << 10))],
+)  # fmt: skip
+def test_a_test_in_json_tells_the_smaller_limit_on_bodies_of_nginx_and_the_program(tmp_path, parameter, told):
+    class Passing(Server):
+        def configuration(self, text: str) -> str:
+            shipped = "fastcgi_param CLIENT_MAX_BODY_SIZE 8256k;"
+            assert shipped in text
+            return text.replace(shipped, f'fastcgi_param CLIENT_MAX_BODY_SIZE "{parameter}";' if parameter else "")
+
+    with Passing(tmp_path / "root") as server, server.client() as client:
+        assert told_body_limit(client) == told
 
 @pytest.mark.parametrize("size", ["8m", "M", "0M", "-1", "1.5M", "9999999999999"])
 def test_an_invalid_chunk_size_is_an_error(size):

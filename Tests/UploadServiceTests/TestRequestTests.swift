@@ -98,6 +98,19 @@ struct TestRequestTests {
             ))
     }
 
+    @Test(
+        "the limit on bodies is the web server's if that is smaller",
+        arguments: [
+            ("8256k", 8_454_144), ("8M", 8_388_608), ("500", 500), ("1G", 536_936_448), ("0", 536_936_448),
+            ("8256 k", 536_936_448), ("-1", 536_936_448), ("99999999999999999999", 536_936_448), (nil, 536_936_448),
+        ] as [(String?, Int)])
+    func bodyLimit(passedOn: String?, told: Int) {
+        let request = Request(
+            method: .get, path: Site.route, query: Sample(size: 100).query(1), accept: "application/json",
+            bodyLimit: passedOn)
+        #expect(text(site.expect(.missing, request, Pieces([]))).contains(#""maxBodySize": \#(told),"#))
+    }
+
     @Test("a client that asks for JSON is told the limits with a refusal, and the others get the line of text")
     func limitsOfRefused() throws {
         let settings = UploadSettings(

@@ -113,7 +113,7 @@ test('cutting a file fires few events', () => {
 });
 
 /** Bytes after gzip, with comments. Sources/Web/README.md lists the same limits. */
-const budgets = { 'resumable.js': 27 * 1024, 'resumable-recovery.js': 7 * 1024 };
+const budgets = { 'resumable.js': 28 * 1024, 'resumable-recovery.js': 7 * 1024 };
 
 for (const [name, budget] of Object.entries(budgets)) {
   const source = fs.readFileSync(path.join(sources, name), 'utf8');

@@ -173,7 +173,7 @@ test('a dropped path that leads nowhere is reported, and files without an entry 
 });
 
 test('the limits that a test reports come before the first byte, and a listener may remove the file', () => {
-  const limits = { maxFileSize: 10, maxChunkSize: 5, maxBodySize: 6, types: null };
+  const limits = { maxFileSize: 10, maxChunkSize: 5, maxBodySize: 65546, types: null };
   const d = new Dialogue({ ...options, testChunks: true, simultaneousUploads: 2 });
   d.add(file('large', 20), file('small', 5));
   d.client.on('limits', (told) => {
