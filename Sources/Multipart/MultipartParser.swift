@@ -146,6 +146,12 @@ package struct MultipartParser: Sendable {
         _ input: UnsafeRawBufferPointer,
         _ offset: inout Int
     ) throws(MultipartError) -> MultipartEvent? {
+        // Most inputs have all of the delimiter.
+        let rest = delimiter.bytes.dropFirst(candidate.count)
+        if input[offset...].starts(with: rest) {
+            candidate += rest
+            offset += rest.count
+        }
         while offset < input.count {
             let byte = input[offset]
             if section == .preamble, pretended > 0,
@@ -185,20 +191,15 @@ package struct MultipartParser: Sendable {
         _ input: UnsafeRawBufferPointer,
         _ offset: inout Int
     ) throws(MultipartError) -> MultipartEvent? {
-        while offset < input.count {
-            let byte = input[offset]
-            offset += 1
-            guard try header.take(byte, limits: limits) else { continue }
-            parts += 1
-            guard parts <= limits.parts else { throw .tooManyParts(limit: limits.parts) }
-            let part = try PartHeader(header, limits: limits)
-            fieldBytes = 0
-            candidate.removeAll(keepingCapacity: true)
-            candidate += delimiter.lineBreak.bytes
-            state = .matching(part.filename == nil ? .field : .file, pretended: delimiter.lineBreak.bytes.count)
-            return .partBegan(part)
-        }
-        return nil
+        guard try header.take(input, at: &offset, limits: limits) else { return nil }
+        parts += 1
+        guard parts <= limits.parts else { throw .tooManyParts(limit: limits.parts) }
+        let part = try PartHeader(header, limits: limits)
+        fieldBytes = 0
+        candidate.removeAll(keepingCapacity: true)
+        candidate += delimiter.lineBreak.bytes
+        state = .matching(part.filename == nil ? .field : .file, pretended: delimiter.lineBreak.bytes.count)
+        return .partBegan(part)
     }
 
     /// Counts bytes that belong to no delimiter.

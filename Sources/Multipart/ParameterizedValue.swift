@@ -71,7 +71,10 @@ struct ParameterizedValue {
 
     /// Takes the rest of a quoted string, closing quote included.
     private static func takeQuoted(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
-        var value: [UInt8] = []
+        let special = rest.firstIndex { $0 == ASCII.quote || $0 == ASCII.backslash }
+        guard let special else { return nil }
+        var value = Array(rest[..<special])
+        rest = rest[special...]
         while let byte = rest.popFirst() {
             switch (byte, rest.first) {
             case (ASCII.quote, _):

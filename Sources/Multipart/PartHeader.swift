@@ -14,21 +14,22 @@ package struct PartHeader: Sendable, Equatable {
 
     /// Reads a part's header fields.
     init(_ block: HeaderBlock, limits: MultipartLimits) throws(MultipartError) {
-        var disposition: [UInt8]?
-        var type: [UInt8]?
-        var transferEncoding: [UInt8]?
-        for field in try block.fields() {
-            switch field.name {
-            case "content-disposition": try Self.set(&disposition, field.value)
-            case "content-type": try Self.set(&type, field.value)
-            case "content-transfer-encoding": try Self.set(&transferEncoding, field.value)
-            default: break
+        var disposition: ArraySlice<UInt8>?
+        var type: ArraySlice<UInt8>?
+        var transferEncoding: ArraySlice<UInt8>?
+        for (name, value) in try block.fields() {
+            if ASCII.isWord(name, "content-disposition") {
+                try Self.set(&disposition, value)
+            } else if ASCII.isWord(name, "content-type") {
+                try Self.set(&type, value)
+            } else if ASCII.isWord(name, "content-transfer-encoding") {
+                try Self.set(&transferEncoding, value)
             }
         }
         // RFC 7578, section 4.7, deprecates this header. These three values leave the bytes as they are; with any other
         // value the part's bytes would not be the file's bytes.
         if let transferEncoding {
-            let encoding = ASCII.lowercasedToken(ASCII.trimmed(transferEncoding[...]))
+            let encoding = ASCII.lowercasedToken(ASCII.trimmed(transferEncoding))
             guard let encoding, ["7bit", "8bit", "binary"].contains(encoding) else {
                 throw .transferEncodingUnsupported
             }
@@ -39,16 +40,18 @@ package struct PartHeader: Sendable, Equatable {
         contentType = type.flatMap { try? MediaType($0) }
     }
 
-    private static func set(_ value: inout [UInt8]?, _ new: [UInt8]) throws(MultipartError) {
+    private static func set(
+        _ value: inout ArraySlice<UInt8>?, _ new: ArraySlice<UInt8>
+    ) throws(MultipartError) {
         guard value == nil else { throw .repeatedHeader }
         value = new
     }
 
     private static func readDisposition(
-        _ value: [UInt8]
+        _ value: ArraySlice<UInt8>
     ) throws(MultipartError) -> (name: [UInt8], filename: [UInt8]?) {
-        guard let parsed = ParameterizedValue(value[...]) else { throw .malformedDisposition }
-        guard ASCII.lowercasedToken(parsed.word) == "form-data" else { throw .dispositionNotFormData }
+        guard let parsed = ParameterizedValue(value) else { throw .malformedDisposition }
+        guard ASCII.isWord(parsed.word, "form-data") else { throw .dispositionNotFormData }
         guard let name = parsed["name"] else { throw .nameMissing }
         // RFC 6266, section 4.3: the extended form is preferred, and ignored if it is malformed.
         let plain = parsed["filename"].map(ValueEncoding.browser)

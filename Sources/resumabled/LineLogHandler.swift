@@ -24,14 +24,24 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let facts = [metadataProvider?.get(), event.metadata].compactMap(\.self).reduce(metadata) {
-            $0.merging($1, uniquingKeysWith: { $1 })
+        var facts = event.metadata ?? [:]
+        for more in [metadataProvider?.get() ?? [:], metadata] where !more.isEmpty {
+            facts.merge(more) { own, _ in own }
         }
         let sorted = facts.sorted { $0.key < $1.key }
         switch format {
         case .text:
-            var line = "\(LineLogHandler.time()) \(event.level.rawValue) \(visible(event.message.description))"
-            for fact in sorted { line += " \(fact.key)=\(fact.value.text)" }
+            var line = LineLogHandler.time()
+            for word in [event.level.rawValue, visible(event.message.description)] {
+                line += " "
+                line += word
+            }
+            for fact in sorted {
+                line += " "
+                line += fact.key
+                line += "="
+                line += fact.value.text
+            }
             LineLogHandler.write(line)
         case .json:
             let head: [(name: String, value: JSON)] = [
@@ -46,8 +56,10 @@ struct LineLogHandler: LogHandler {
     private static let output = Lock(())
 
     private static func write(_ line: String) {
+        var bytes = Array(line.utf8)
+        bytes.append(UInt8(ascii: "\n"))
+        var rest = bytes[...]
         output.withLock { _ in
-            var rest = Array((line + "\n").utf8)[...]
             while !rest.isEmpty {
                 let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
                 // If standard error fails, there is nowhere to report it.
@@ -96,7 +108,7 @@ enum LogFormat: String, CaseIterable {
 extension Logger.MetadataValue {
     /// The value in the text format. Anything but plain words is quoted.
     fileprivate var text: String {
-        let words = "\(self)"
+        let words = if case .string(let words) = self { words } else { description }
         let isPlain =
             !words.isEmpty
             && words.utf8.allSatisfy { byte in

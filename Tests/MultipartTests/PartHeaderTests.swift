@@ -114,6 +114,17 @@ struct PartHeaderTests {
         #expect(parse(form(header)) == Outcome(error: error))
     }
 
+    @Test("The name of a header field consists of the characters of RFC 9110, section 5.6.2, and of no others")
+    func fieldNames() {
+        let tokens = Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        let disposition = "Content-Disposition: form-data; name=a\r\n"
+        // A NUL and the characters of a line break have errors of their own, and a colon ends the name.
+        for byte in UInt8.min...UInt8.max where !"\0\n\r:".utf8.contains(byte) {
+            let body = Array("--b\r\n\(disposition)X".utf8) + [byte] + Array("Y: z\r\n\r\nx\r\n--b--".utf8)
+            #expect(parse(body).error == (tokens.contains(byte) ? nil : .malformedHeaderLine), "byte \(byte)")
+        }
+    }
+
     @Test("A part without any header is refused")
     func noHeader() {
         #expect(parse("--b\r\n\r\nx\r\n--b--") == Outcome(error: .dispositionMissing))
