@@ -49,8 +49,8 @@ let package = Package(
         // Descriptors, locks, threads and the texts of errors, for all modules that call Linux.
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
 
-        // Writes JSON.
-        .target(name: "JSON", swiftSettings: strict),
+        // Writes JSON, and reads it with jansson.
+        .target(name: "JSON", dependencies: ["CJOSE"], swiftSettings: strict),
 
         // Counters, and their text format for Prometheus.
         .target(name: "Metrics", swiftSettings: strict),
@@ -59,10 +59,11 @@ let package = Package(
         .target(name: "HTTP", swiftSettings: strict),
         .target(name: "Multipart", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "UploadModel", swiftSettings: strict),
-        .target(name: "Tokens", dependencies: ["CCrypto", "CJOSE", "Linux", "UploadModel"], swiftSettings: strict),
-        // Object stores that speak S3: signatures, calls, and what an engine has to be able to do.
         .target(
-            name: "S3", dependencies: ["CCrypto", "CCurl", "CExpat", "Linux"], swiftSettings: strict),
+            name: "Tokens", dependencies: ["CCrypto", "CJOSE", "JSON", "Linux", "UploadModel"], swiftSettings: strict),
+        // Object stores that speak S3: credentials, signatures, calls, and what an engine has to be able to do.
+        .target(
+            name: "S3", dependencies: ["CCrypto", "CCurl", "CExpat", "JSON", "Linux"], swiftSettings: strict),
         .target(
             name: "UploadStore",
             dependencies: ["CLinux", "CXXHash", "CCrypto", "Linux", "UploadModel"],

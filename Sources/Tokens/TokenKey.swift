@@ -1,4 +1,5 @@
 import CJOSE
+import JSON
 
 /// A key and the one algorithm that it is used with. The algorithm in a token's header must be the same; it never
 /// decides.

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import Linux
 
 /// The keys of a site, from one file: a secret on its first line, a PEM key (RFC 7468), a JSON Web Key, or a JWK set

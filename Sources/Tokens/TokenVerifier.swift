@@ -1,5 +1,6 @@
 import CJOSE
 import Glibc
+import JSON
 package import UploadModel
 
 /// Verifies upload tokens: JSON Web Tokens (RFC 7519) that are signed with one of the site's keys. PROTOCOL.md, Upload
