@@ -1,3 +1,5 @@
+import Glibc
+
 /// The pauses between the tries of a call. They are random between nothing and a limit that grows fivefold from 0.1
 /// seconds, so that clients which failed together do not return together.
 enum Backoff {
@@ -14,5 +16,11 @@ enum Backoff {
         for _ in 1..<max(1, min(failures, 4)) { limit = min(limit * 5, longest) }
         let jittered = UInt64(Double(limit) * min(max(random, 0), 1))
         return max(jittered, min(asked ?? 0, 3600) * 1000)
+    }
+
+    static func sleep(milliseconds: UInt64) {
+        var rest = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
+        var left = timespec()
+        while nanosleep(&rest, &left) != 0 && errno == EINTR { rest = left }
     }
 }

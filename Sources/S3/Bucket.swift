@@ -13,6 +13,7 @@ package final class Bucket: Sendable {
     package let endpoint: Endpoint
     private let style: Endpoint.Style
     private let signer: Signer
+    private let keeper: CredentialKeeper
     private let certificates: String?
     private let limits: TimeLimits
     private let pool = ConnectionPool()
@@ -21,13 +22,15 @@ package final class Bucket: Sendable {
     ///   - style: nil: what is usual at this endpoint.
     ///   - certificates: the path of a file with the certificate authorities to trust; nil: the system's.
     package init(
-        _ name: String, at endpoint: Endpoint, style: Endpoint.Style? = nil, region: String, credentials: Credentials,
+        _ name: String, at endpoint: Endpoint, style: Endpoint.Style? = nil, region: String,
+        credentials: CredentialKeeper,
         certificates: String? = nil, limits: TimeLimits = TimeLimits()
     ) {
         self.name = name
         self.endpoint = endpoint
         self.style = style ?? endpoint.usualStyle(for: name)
-        self.signer = Signer(credentials, region: region)
+        self.signer = Signer(region: region)
+        self.keeper = credentials
         self.certificates = certificates
         self.limits = limits
     }
@@ -80,37 +83,46 @@ package final class Bucket: Sendable {
     func perform<Result>(_ call: Call, _ read: (Answer) -> Result?) throws(S3Error) -> Result {
         let deadline = MonotonicClock.milliseconds + UInt64(limits.call)
         var tries = 1
+        var isRenewed = false
         while true {
             var asked: UInt64?
+            var used: Credentials?
             do throws(S3Error) {
-                let answer = try exchange(call, until: deadline)
+                let credentials = try credentials(for: call)
+                used = credentials
+                let answer = try exchange(call, credentials, until: deadline)
                 asked = answer["retry-after"].flatMap { UInt64($0) }
-                if let error = S3Error(answer, to: call) { throw error }
+                if let error = S3Error(answer, to: call, hiding: credentials.hiding) { throw error }
                 guard let result = read(answer) else {
                     throw .unreachable(call.cause(status: answer.status, message: "the answer cannot be understood"))
                 }
                 return result
             } catch {
+                if !isRenewed, let used, error.refusesCredentials(of: call.method), keeper.renew(after: used) {
+                    isRenewed = true
+                    continue
+                }
                 let pause = Backoff.milliseconds(after: tries, asked: asked, random: .random(in: 0...1))
                 guard error.mayPass, tries < Backoff.tries, MonotonicClock.milliseconds + pause < deadline else {
                     throw error.after(tries: tries)
                 }
-                Bucket.sleep(milliseconds: pause)
+                Backoff.sleep(milliseconds: pause)
                 tries += 1
             }
         }
     }
 
-    private static func sleep(milliseconds: UInt64) {
-        var rest = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
-        var left = timespec()
-        while nanosleep(&rest, &left) != 0 && errno == EINTR { rest = left }
+    /// A lack of credentials is an outage like that of the engine: it may pass, and clients try again.
+    private func credentials(for call: Call) throws(S3Error) -> Credentials {
+        do { return try keeper.current() } catch { throw .unreachable(call.cause(message: printable("\(error)"))) }
     }
 
-    private func exchange(_ call: Call, until deadline: UInt64) throws(S3Error) -> Answer {
+    private func exchange(
+        _ call: Call, _ credentials: Credentials, until deadline: UInt64
+    ) throws(S3Error) -> Answer {
         let now = MonotonicClock.milliseconds
         guard now < deadline else { throw .unreachable(call.cause(message: "out of time")) }
-        let signed = signed(call)
+        let signed = signed(call, credentials)
         do throws(ExchangeError) {
             return try pool.withConnection { connection throws(ExchangeError) in
                 try connection.perform(signed, limits: limits, certificates: certificates, within: deadline - now)
@@ -126,15 +138,17 @@ package final class Bucket: Sendable {
     }
 
     /// Adds what the time of the signature is part of.
-    private func signed(_ call: Call) -> Exchange {
+    private func signed(_ call: Call, _ credentials: Credentials) -> Exchange {
         let authority = style == .host ? "\(name).\(endpoint.authority)" : endpoint.authority
         let key = call.key.map { "/" + percentEncoded($0, keepsSlashes: true) }
         let path = style == .host ? key ?? "/" : "/\(name)\(key ?? "")"
         let query = Signer.query(call.query)
         let now = UInt64(clamping: time(nil))
-        let headers = call.headers + signer.headers(hash: call.hash, time: now) + [Header("host", authority)]
+        let headers =
+            call.headers + signer.headers(credentials, hash: call.hash, time: now)
+            + [Header("host", authority)]
         let authorization = signer.authorization(
-            call.method, path: path, query: query, headers: headers, hash: call.hash, time: now)
+            credentials, call.method, path: path, query: query, headers: headers, hash: call.hash, time: now)
         return Exchange(
             method: call.method,
             url: "\(endpoint.isSecure ? "https" : "http")://\(authority)\(path)\(query.isEmpty ? "" : "?\(query)")",
@@ -159,7 +173,9 @@ extension Unicode.Scalar.Properties {
 
 extension S3Error {
     /// Nil if the answer reports success.
-    fileprivate init?(_ answer: Answer, to call: Bucket.Call) {
+    ///
+    /// - Parameter hiding: replaces a text of the engine that has a secret.
+    fileprivate init?(_ answer: Answer, to call: Bucket.Call, hiding: (String) -> String) {
         var cause = call.cause(status: answer.status, message: "")
         cause.request = answer["x-amz-request-id"].map(printable)
         let isSuccess = (200..<300).contains(answer.status)
@@ -169,8 +185,8 @@ extension S3Error {
         let root = isAsked ? XMLElement.parse(answer.body) : nil
         if isSuccess && root?.name != "Error" { return nil }
         if let root, root.name == "Error" {
-            cause.code = printable(root["Code"] ?? "")
-            cause.message = printable(root["Message"] ?? "")
+            cause.code = printable(hiding(root["Code"] ?? ""))
+            cause.message = printable(hiding(root["Message"] ?? ""))
         }
         // An engine tells the right region in one of these.
         let region = answer["x-amz-bucket-region"] ?? root?["Region"]

@@ -142,6 +142,7 @@ final class Connection: @unchecked Sendable {
     ) {
         ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, words.baseAddress)
         ccurl_set_text(handle, CURLOPT_URL, exchange.url)
+        if !exchange.usesProxy { ccurl_set_text(handle, CURLOPT_PROXY, "") }
         // The signature covers the path as it is.
         ccurl_set_number(handle, CURLOPT_PATH_AS_IS, 1)
         ccurl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where an engine is reached: `https://s3.eu-central-1.amazonaws.com`, `http://127.0.0.1:8333`.
 package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// How a request names its bucket.
@@ -39,8 +41,10 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         else { return nil }
     }
 
-    /// The endpoint of AWS in a region.
-    package static func aws(region: String) -> Endpoint? { Endpoint("https://s3.\(region).amazonaws.com") }
+    /// The endpoint of a service of AWS in a region.
+    package static func aws(service: String = "s3", region: String) -> Endpoint? {
+        Endpoint("https://\(service).\(region).amazonaws.com\(region.hasPrefix("cn-") ? ".cn" : "")")
+    }
 
     package var description: String { "\(isSecure ? "https" : "http")://\(authority)" }
 
@@ -48,12 +52,26 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     var authority: String { port.map { "\(host):\($0)" } ?? host }
 
     /// True if no other machine can listen on the way.
-    package var isLoopback: Bool { host == "localhost" || host == "[::1]" || host.hasPrefix("127.") }
+    package var isLoopback: Bool {
+        switch address {
+        case .some(let bytes) where bytes.count == 4: bytes[0] == 127
+        case .some(let bytes): bytes == [UInt8](repeating: 0, count: 15) + [1]
+        case nil: host == "localhost"
+        }
+    }
+
+    /// The 4 or 16 bytes of an IP address; nil if the host is a name.
+    var address: [UInt8]? {
+        let isIPv6 = host.hasPrefix("[")
+        var bytes = [UInt8](repeating: 0, count: isIPv6 ? 16 : 4)
+        let text = isIPv6 ? String(host.dropFirst().dropLast()) : host
+        return inet_pton(isIPv6 ? AF_INET6 : AF_INET, text, &bytes) == 1 ? bytes : nil
+    }
 
     /// How requests for a bucket are written unless an operator says so. AWS wants the bucket in the host. Its
     /// certificates do not cover names with dots in them.
     package func usualStyle(for bucket: String) -> Style {
-        host.hasSuffix(".amazonaws.com") && !bucket.contains(".") ? .host : .path
+        [".amazonaws.com", ".amazonaws.com.cn"].contains(where: host.hasSuffix) && !bucket.contains(".") ? .host : .path
     }
 }
 

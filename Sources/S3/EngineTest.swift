@@ -74,8 +74,7 @@ package final class EngineTest {
             "start the engine, or choose another --endpoint; a firewall or the certificate may be in the way"
         case (.unreachable, _): "the engine has trouble or is overloaded: look at its log, and try again"
         case (.denied, "NoSuchBucket"): "make the bucket, or choose another --bucket"
-        case (.denied, "InvalidAccessKeyId"), (.denied, "SignatureDoesNotMatch"), (.denied, "ExpiredToken"),
-            (.denied, "InvalidToken"):
+        case (.denied, let code) where S3Error.credentialCodes.contains(code):
             "the engine does not know these credentials: check them, and whether they belong to this endpoint"
         case (.denied, "RequestTimeTooSkewed"): EngineAbility.clock.remedy
         case (.denied, "AuthorizationHeaderMalformed"): "check --region"

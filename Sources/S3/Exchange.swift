@@ -21,6 +21,8 @@ struct Exchange {
     var sink: ((_ offset: UInt64, _ bytes: UnsafeRawBufferPointer) -> Bool)?
     /// The longest body that an answer with a status of the 200s keeps, in bytes. A longer one makes the exchange fail.
     var bodyLimit = 4 << 20
+    /// Whether the request goes through the proxy that the environment names, if it names one.
+    var usesProxy = true
 }
 
 /// The answer to an exchange.

@@ -83,6 +83,20 @@ extension S3Error: CustomStringConvertible {
         }
     }
 
+    /// The codes with which engines refuse credentials as such, among them those that have ended or were replaced.
+    static let credentialCodes: Set = [
+        "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken",
+        "SignatureDoesNotMatch", "TokenRefreshRequired", "UnrecognizedClientException",
+    ]
+
+    /// True if the same call may succeed with other credentials. The answer to a HEAD has no code, so the status has to
+    /// do.
+    func refusesCredentials(of method: String) -> Bool {
+        guard let cause else { return false }
+        if S3Error.credentialCodes.contains(cause.code) { return true }
+        return method == "HEAD" && cause.code.isEmpty && [400, 401, 403].contains(cause.status)
+    }
+
     /// Makes an error of an answer with an error status, or with an error in the body.
     ///
     /// The code counts for more than the status: S3 uses 400, 403 and 404 for several things, and it may report trouble
@@ -95,9 +109,8 @@ extension S3Error: CustomStringConvertible {
         case ("BadDigest", _), ("InvalidDigest", _), ("XAmzContentSHA256Mismatch", _),
             ("XAmzContentChecksumMismatch", _):
             self = .damaged(cause)
-        case ("ExpiredToken", _), ("InvalidToken", _), ("TokenRefreshRequired", _),
-            ("AuthorizationHeaderMalformed", _), ("RequestTimeTooSkewed", _):
-            self = .denied(cause)
+        case (let code, _) where S3Error.credentialCodes.contains(code): self = .denied(cause)
+        case ("AuthorizationHeaderMalformed", _), ("RequestTimeTooSkewed", _): self = .denied(cause)
         case ("RequestTimeout", _), ("InternalError", _), ("SlowDown", _), ("ServiceUnavailable", _):
             self = .unreachable(cause)
         case (_, 401), (_, 403): self = .denied(cause)

@@ -8,14 +8,13 @@ final class Signer: Sendable {
     /// Stands for the hash of a body that the signature does not cover.
     static let unsignedPayload = "UNSIGNED-PAYLOAD"
 
-    private let credentials: Credentials
     private let region: String
     private let service: String
-    /// The key of the last day that was asked for. All requests of a day and a region have the same.
-    private let key = Lock<(day: Substring, bytes: [UInt8])>(("", []))
+    /// The key of the last day and secret that were asked for. All requests of a day and a region have the same, until
+    /// there are other credentials.
+    private let key = Lock<(day: Substring, secret: String, bytes: [UInt8])>(("", "", []))
 
-    init(_ credentials: Credentials, region: String, service: String = "s3") {
-        self.credentials = credentials
+    init(region: String, service: String = "s3") {
         self.region = region
         self.service = service
     }
@@ -25,7 +24,7 @@ final class Signer: Sendable {
     /// - Parameters:
     ///   - hash: the SHA-256 of the body in hexadecimal, or `unsignedPayload`.
     ///   - time: Unix seconds.
-    func headers(hash: String, time: UInt64) -> [Header] {
+    func headers(_ credentials: Credentials, hash: String, time: UInt64) -> [Header] {
         var headers = [
             Header("x-amz-content-sha256", hash), Header("x-amz-date", Timestamp.compact(time)),
         ]
@@ -39,9 +38,10 @@ final class Signer: Sendable {
     ///   - path: percent-encoded.
     ///   - query: percent-encoded and sorted, as by `query(_:)`.
     ///   - headers: all of them are signed, so `host` and `x-amz-date` must be there. Their names are in lower case.
-    ///   - hash: as for `headers(hash:time:)`.
+    ///   - hash: as for `headers(_:hash:time:)`.
     func authorization(
-        _ method: String, path: String, query: String, headers: [Header], hash: String, time: UInt64
+        _ credentials: Credentials, _ method: String, path: String, query: String, headers: [Header], hash: String,
+        time: UInt64
     ) -> String {
         let sorted = headers.sorted { $0.name < $1.name }
         let names = sorted.map(\.name).joined(separator: ";")
@@ -51,7 +51,7 @@ final class Signer: Sendable {
         let day = now.prefix(8)
         let scope = "\(day)/\(region)/\(service)/aws4_request"
         let text = "AWS4-HMAC-SHA256\n\(now)\n\(scope)\n\(sha256(Array(canonical.utf8)).hexDigits)"
-        let signature = hmac(key(of: day), text).hexDigits
+        let signature = hmac(key(of: day, credentials.secretKey), text).hexDigits
         return "AWS4-HMAC-SHA256 Credential=\(credentials.accessKey)/\(scope), SignedHeaders=\(names), "
             + "Signature=\(signature)"
     }
@@ -63,11 +63,11 @@ final class Signer: Sendable {
     }
 
     /// The signing key of a day, as `20130524`.
-    func key(of day: Substring) -> [UInt8] {
+    func key(of day: Substring, _ secret: String) -> [UInt8] {
         key.withLock { cached in
-            if cached.day != day {
-                let start = Array("AWS4\(credentials.secretKey)".utf8)
-                cached = (day, [String(day), region, service, "aws4_request"].reduce(start, hmac))
+            if cached.day != day || cached.secret != secret {
+                let start = Array("AWS4\(secret)".utf8)
+                cached = (day, secret, [String(day), region, service, "aws4_request"].reduce(start, hmac))
             }
             return cached.bytes
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import S3
 import UploadModel
 
@@ -30,8 +31,8 @@ struct BucketOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The credentials, in AWS's format. Default: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                + "~/.aws/credentials.", valueName: "file"))
+            "The credentials, in AWS's format. Default: those that AWS's variables name, ~/.aws/credentials, or "
+                + "those of the container's or the machine's role.", valueName: "file"))
     var s3Credentials: String?
 
     @Option(
@@ -104,12 +105,23 @@ struct BucketOptions: ParsableArguments {
     /// The prefix with a slash at its end, unless it is empty.
     var folder: String { prefix.isEmpty || prefix.hasSuffix("/") ? prefix : prefix + "/" }
 
-    /// Returns the bucket at each of its endpoints; none without `--bucket`.
+    /// Finds the credentials. That may take seconds.
     ///
-    /// - Throws: why there are no credentials.
-    func buckets() throws -> [Bucket] {
+    /// - Parameter report: receives what an operator should know of them later.
+    /// - Throws: why there are none.
+    func findCredentials(
+        report: @escaping @Sendable (CredentialReport) -> Void = { _ in }
+    ) throws(CredentialsError) -> CredentialKeeper {
+        // An engine or a service that hangs up must not end the program.
+        signal(SIGPIPE, SIG_IGN)
+        let search = CredentialSearch(
+            file: s3Credentials, region: foundRegion, certificates: s3Ca, variable: Environment.value)
+        return try CredentialKeeper(search, now: { UInt64(clamping: time(nil)) }, report: report)
+    }
+
+    /// Returns the bucket at each of its endpoints; none without `--bucket`.
+    func buckets(_ credentials: CredentialKeeper) -> [Bucket] {
         guard let bucket else { return [] }
-        let credentials = try Credentials.find(file: s3Credentials, variable: Environment.value)
         let endpoints = endpoint.isEmpty ? [Endpoint.aws(region: foundRegion)].compactMap { $0 } : endpoint
         let style: Endpoint.Style? =
             switch s3PathStyle {

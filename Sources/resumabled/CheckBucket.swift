@@ -8,17 +8,17 @@ extension BucketOptions {
     ///
     /// - Parameter expire: for how long an upload may be idle, in seconds; 0: for ever.
     func check(_ report: inout CheckReport, expire: UInt64) {
-        let buckets: [Bucket]
-        do { buckets = try self.buckets() } catch {
+        let credentials: CredentialKeeper
+        do throws(CredentialsError) { credentials = try findCredentials() } catch {
             report.fail("bucket: \(error); deploy/README.md says where credentials may be")
             return
         }
+        report.ok("credentials: from \(credentials.source)")
+        let buckets = buckets(credentials)
         checkFiles(&report)
         for bucket in buckets where !bucket.endpoint.isSecure && !bucket.endpoint.isLoopback {
             report.note("\(bucket.endpoint): without https, everybody on the way can read the files")
         }
-        // An engine that hangs up must not end the program. `serve` does the same at its start.
-        signal(SIGPIPE, SIG_IGN)
         let test = EngineTest(buckets, prefix: folder, expire: expire) { UInt64(clamping: time(nil)) }
         for finding in test.run() { tell(finding, &report) }
     }

@@ -18,7 +18,11 @@ extension BucketOptions {
     ) throws -> any ManagedStore {
         // Host and engine may disagree about the time by a minute.
         let leaseSeconds = 2 * eventSeconds + 60
-        return try openTested(settings, leaseSeconds: leaseSeconds, observe: observe, admit: admit) { lack in
+        let credentials = try usableCredentials { report in report.write(to: log) }
+        log.info("credentials found", metadata: ["source": "\(credentials.source)"])
+        return try openTested(
+            settings, credentials, leaseSeconds: leaseSeconds, observe: observe, admit: admit
+        ) { lack in
             log.warning(
                 "the bucket lacks an ability", metadata: ["cause": "\(lack.cause)", "remedy": "\(lack.remedy)"])
         }
@@ -28,25 +32,23 @@ extension BucketOptions {
     ///
     /// - Throws: why the bucket cannot be used.
     func openForReading(_ settings: StoreSettings) throws -> any ManagedStore {
-        // An engine that hangs up must not end the program.
-        signal(SIGPIPE, SIG_IGN)
-        return store(try buckets(), .crc32c, completes: false, settings, try scratch())
+        return store(buckets(try usableCredentials()), .crc32c, completes: false, settings, try scratch())
     }
 
     /// Opens the store after a test of its engine.
     ///
     /// - Parameters:
+    ///   - credentials: nil: they are found first.
     ///   - leaseSeconds: twice as long as a delivery of an event takes at most.
     ///   - warn: receives what the engine lacks and can do without.
     /// - Throws: why the bucket cannot be used.
     func openTested(
-        _ settings: StoreSettings, leaseSeconds: UInt64 = 120, observe: @escaping StoreObserver = { _ in },
+        _ settings: StoreSettings, _ credentials: CredentialKeeper? = nil, leaseSeconds: UInt64 = 120,
+        observe: @escaping StoreObserver = { _ in },
         admit: @escaping Admission = { _, _ throws(StoreError) in },
         warn: (EngineFinding.Shortcoming) -> Void = { _ in }
     ) throws -> any ManagedStore {
-        // An engine that hangs up must not end the program.
-        signal(SIGPIPE, SIG_IGN)
-        let buckets = try buckets()
+        let buckets = buckets(try credentials ?? usableCredentials())
         let name = bucket ?? ""
         let test = EngineTest(buckets, prefix: folder, expire: settings.expire) { UInt64(clamping: time(nil)) }
         let findings = test.run()
@@ -64,6 +66,14 @@ extension BucketOptions {
         return store(
             buckets, checksum, completes: completes, settings, try scratch(), leaseSeconds: leaseSeconds,
             observe: observe, admit: admit)
+    }
+
+    private func usableCredentials(
+        report: @escaping @Sendable (CredentialReport) -> Void = { _ in }
+    ) throws(UnusableCredentials) -> CredentialKeeper {
+        do { return try findCredentials(report: report) } catch {
+            throw UnusableCredentials(bucket: bucket ?? "", cause: error)
+        }
     }
 
     private func scratch() throws -> LinuxDirectory {
@@ -93,6 +103,29 @@ private struct UnusableBucket: Error, CustomStringConvertible {
     let remedy: String
 
     var description: String { "The bucket \(bucket) cannot be used: \(cause): \(remedy)." }
+}
+
+/// The reason why the server does not start without credentials for its bucket.
+private struct UnusableCredentials: Error, CustomStringConvertible {
+    let bucket: String
+    let cause: CredentialsError
+
+    var description: String {
+        "The bucket \(bucket) cannot be used: \(cause). deploy/README.md says where credentials may be."
+    }
+}
+
+extension CredentialReport {
+    fileprivate func write(to log: Logger) {
+        switch self {
+        case .failed(let error):
+            log.warning(
+                "the credentials cannot be renewed; the old ones are still valid", metadata: ["cause": "\(error)"])
+        case .ended(let error):
+            log.error("the credentials have ended, and there are no new ones", metadata: ["cause": "\(error)"])
+        case .renewed: log.info("the credentials are renewed")
+        }
+    }
 }
 
 /// The reason why the server does not start with its folder for chunks on their way.

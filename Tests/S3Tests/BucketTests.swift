@@ -17,10 +17,11 @@ private enum Engine {
         throughProxy: Bool = false, secret: String? = nil, name: String? = nil, limits: TimeLimits = TimeLimits()
     ) throws -> Bucket {
         let place = try #require(variable(throughProxy ? "OBJECTS_FAULTS" : "OBJECTS_ENDPOINT"))
-        let known = try Credentials.find(file: nil, variable: variable)
+        let known = try CredentialSearch(file: nil, variable: variable).find().credentials
         return Bucket(
             try name ?? #require(variable("OBJECTS_BUCKET")), at: try #require(Endpoint(place)), region: "us-east-1",
-            credentials: secret.map { Credentials(accessKey: known.accessKey, secretKey: $0) } ?? known,
+            credentials: CredentialKeeper(
+                secret.map { Credentials(accessKey: known.accessKey, secretKey: $0) } ?? known),
             limits: limits)
     }
 }

@@ -7,9 +7,9 @@ import Testing
 /// the Authorization Header"), the example of a signing key, and the test suite of Signature Version 4.
 @Suite("Signatures of requests")
 struct SignerTests {
-    private let signer = Signer(
-        Credentials(accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
-        region: "us-east-1")
+    private let credentials = Credentials(
+        accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    private let signer = Signer(region: "us-east-1")
     /// 24 May 2013, midnight.
     private let time: UInt64 = 1_369_353_600
     private let host = Header("host", "examplebucket.s3.amazonaws.com")
@@ -23,8 +23,8 @@ struct SignerTests {
         hash: String = Bucket.Call.emptyHash
     ) -> String {
         signer.authorization(
-            method, path: percentEncoded(path, keepsSlashes: true), query: Signer.query(query),
-            headers: headers + [host] + signer.headers(hash: hash, time: time), hash: hash, time: time)
+            credentials, method, path: percentEncoded(path, keepsSlashes: true), query: Signer.query(query),
+            headers: headers + [host] + signer.headers(credentials, hash: hash, time: time), hash: hash, time: time)
     }
 
     @Test("a GET of a range has the signature of AWS's example")
@@ -63,15 +63,16 @@ struct SignerTests {
                 == "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7")
     }
 
-    @Test("the signing key is that of AWS's example, and another day has another")
+    @Test("the signing key is that of AWS's example, and another day or secret has another")
     func key() {
-        let signer = Signer(
-            Credentials(accessKey: "", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), region: "us-east-1",
-            service: "iam")
+        let signer = Signer(region: "us-east-1", service: "iam")
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
         let expected = "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
-        #expect(signer.key(of: "20150830").hexDigits == expected)
-        #expect(signer.key(of: "20150831").hexDigits != expected)
-        #expect(signer.key(of: "20150830").hexDigits == expected)
+        #expect(signer.key(of: "20150830", secret).hexDigits == expected)
+        #expect(signer.key(of: "20150831", secret).hexDigits != expected)
+        #expect(signer.key(of: "20150830", secret).hexDigits == expected)
+        #expect(signer.key(of: "20150830", "another").hexDigits != expected)
+        #expect(signer.key(of: "20150830", secret).hexDigits == expected)
     }
 
     @Test(
@@ -90,13 +91,13 @@ struct SignerTests {
             ("/\u{1234}", [], "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
         ] as [(String, [[String]], String)])
     func suite(_ path: String, _ query: [[String]], _ expected: String) {
-        let signer = Signer(
-            Credentials(accessKey: "AKIDEXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
-            region: "us-east-1", service: "service")
+        let credentials = Credentials(
+            accessKey: "AKIDEXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+        let signer = Signer(region: "us-east-1", service: "service")
         // 30 August 2015, 12:36:00.
         let headers = [Header("host", "example.amazonaws.com"), Header("x-amz-date", "20150830T123600Z")]
         let authorization = signer.authorization(
-            "GET", path: percentEncoded(path, keepsSlashes: true),
+            credentials, "GET", path: percentEncoded(path, keepsSlashes: true),
             query: Signer.query(query.map { ($0[0], $0[1]) }), headers: headers, hash: Bucket.Call.emptyHash,
             time: 1_440_938_160)
         #expect(signature(of: authorization).map(String.init) == expected)
@@ -104,12 +105,12 @@ struct SignerTests {
 
     @Test("the token of temporary credentials is sent and signed")
     func token() {
-        let signer = Signer(
-            Credentials(accessKey: "a", secretKey: "s", sessionToken: "the token"), region: "us-east-1")
-        let headers = signer.headers(hash: Signer.unsignedPayload, time: time)
+        let credentials = Credentials(accessKey: "a", secretKey: "s", sessionToken: "the token")
+        let headers = signer.headers(credentials, hash: Signer.unsignedPayload, time: time)
         #expect(headers.contains(Header("x-amz-security-token", "the token")))
         let authorization = signer.authorization(
-            "GET", path: "/", query: "", headers: headers + [host], hash: Signer.unsignedPayload, time: time)
+            credentials, "GET", path: "/", query: "", headers: headers + [host], hash: Signer.unsignedPayload,
+            time: time)
         #expect(
             authorization.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"))
     }

@@ -1,0 +1,139 @@
+import Glibc
+import Linux
+import Synchronization
+import Testing
+
+/// A request that a `LoopbackService` has received. The names of headers are in lower case.
+struct ReceivedRequest: Sendable {
+    let method: String
+    let target: String
+    let headers: [String: String]
+    let body: String
+}
+
+/// What a `LoopbackService` answers.
+struct ServiceReply: Sendable {
+    var status = 200
+    var body = ""
+    /// Before the answer, in milliseconds.
+    var delay: UInt32 = 0
+    /// Adds this to the stated length, so that the answer ends too early.
+    var missing = 0
+}
+
+/// A small HTTP service on a loopback port. It answers each request on a thread of its own, and closes the connection.
+final class LoopbackService: Sendable {
+    let port: UInt16
+    private let socket: Descriptor
+    private let reply: @Sendable (ReceivedRequest) -> ServiceReply
+    private let received = Lock<[ReceivedRequest]>([])
+    private let threads = Lock<[Thread]>([])
+    private let isStopped = Atomic(false)
+
+    /// Runs a service during `work`.
+    static func run<Result>(
+        _ reply: @escaping @Sendable (ReceivedRequest) -> ServiceReply,
+        _ work: (LoopbackService) throws -> Result
+    ) throws -> Result {
+        let service = try LoopbackService(reply)
+        defer { service.stop() }
+        return try work(service)
+    }
+
+    private init(_ reply: @escaping @Sendable (ReceivedRequest) -> ServiceReply) throws {
+        self.reply = reply
+        socket = Descriptor(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let number = socket.number
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(number, pointer, length) == 0 && listen(number, 64) == 0
+                    && getsockname(number, pointer, &length) == 0
+            }
+        }
+        try #require(isBound)
+        port = UInt16(bigEndian: address.sin_port)
+        let accepting = try Thread { [self] in accept() }
+        threads.withLock { $0.append(accepting) }
+    }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    /// The requests so far, in the order in which they came.
+    var requests: [ReceivedRequest] { received.withLock { $0 } }
+
+    private func stop() {
+        isStopped.store(true, ordering: .releasing)
+        while let thread = threads.withLock({ $0.popLast() }) { thread.join() }
+    }
+
+    private func accept() {
+        while !isStopped.load(ordering: .acquiring) {
+            var poll = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+            guard Glibc.poll(&poll, 1, 20) == 1 else { continue }
+            let connection = Glibc.accept(socket.number, nil, nil)
+            guard connection >= 0 else { continue }
+            guard let thread = try? Thread({ [self] in answer(connection) }) else {
+                close(connection)
+                continue
+            }
+            threads.withLock { $0.append(thread) }
+        }
+    }
+
+    private func answer(_ connection: Int32) {
+        defer { close(connection) }
+        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        guard let request = LoopbackService.read(connection) else { return }
+        received.withLock { $0.append(request) }
+        let reply = reply(request)
+        usleep(reply.delay * 1000)
+        let head = "HTTP/1.1 \(reply.status) Reply\r\nContent-Length: \(reply.body.utf8.count + reply.missing)\r\n"
+        // An engine's answers have an ETag.
+        let bytes = Array(
+            "\(head)ETag: \"1\"\r\nConnection: close\r\n\r\n\(request.method == "HEAD" ? "" : reply.body)".utf8)
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes {
+                send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return }
+            sent += count
+        }
+    }
+
+    private static func read(_ connection: Int32) -> ReceivedRequest? {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while bytes.count < 1 << 20 {
+            let text = String(decoding: bytes, as: UTF8.self)
+            if let request = parse(text) { return request }
+            let count = recv(connection, &buffer, buffer.count, 0)
+            guard count > 0 else { return nil }
+            bytes += buffer[..<count]
+        }
+        return nil
+    }
+
+    /// Nil as long as the request is not complete.
+    private static func parse(_ text: String) -> ReceivedRequest? {
+        guard let end = text.firstRange(of: "\r\n\r\n") else { return nil }
+        let lines = text[..<end.lowerBound].split(separator: "\r\n")
+        let words = lines.first?.split(separator: " ") ?? []
+        guard words.count == 3 else { return nil }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            let pair = line.split(separator: ":", maxSplits: 1)
+            guard pair.count == 2 else { return nil }
+            headers[pair[0].lowercased()] = String(pair[1].drop { $0 == " " })
+        }
+        let body = text[end.upperBound...]
+        guard body.utf8.count >= headers["content-length"].flatMap({ Int($0) }) ?? 0 else { return nil }
+        return ReceivedRequest(
+            method: String(words[0]), target: String(words[1]), headers: headers, body: String(body))
+    }
+}
