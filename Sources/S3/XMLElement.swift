@@ -7,7 +7,10 @@ struct XMLElement {
     var children: [XMLElement] = []
 
     /// The text of the first child with this name.
-    subscript(_ name: String) -> String? { children.first { $0.name == name }?.text }
+    subscript(_ name: String) -> String? { first(name)?.text }
+
+    /// The first child with this name.
+    func first(_ name: String) -> XMLElement? { children.first { $0.name == name } }
 
     /// All children with this name.
     func all(_ name: String) -> [XMLElement] { children.filter { $0.name == name } }

@@ -107,7 +107,7 @@ struct BucketOptions: ParsableArguments {
 
     /// Finds the credentials. That may take seconds.
     ///
-    /// - Parameter report: receives what an operator should know of them later.
+    /// - Parameter report: receives later news of them for an operator.
     /// - Throws: why there are none.
     func findCredentials(
         report: @escaping @Sendable (CredentialReport) -> Void = { _ in }

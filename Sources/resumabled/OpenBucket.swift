@@ -119,8 +119,7 @@ extension CredentialReport {
     fileprivate func write(to log: Logger) {
         switch self {
         case .failed(let error):
-            log.warning(
-                "the credentials cannot be renewed; the old ones are still valid", metadata: ["cause": "\(error)"])
+            log.warning("the credentials cannot be renewed", metadata: ["cause": "\(error)"])
         case .ended(let error):
             log.error("the credentials have ended, and there are no new ones", metadata: ["cause": "\(error)"])
         case .renewed: log.info("the credentials are renewed")

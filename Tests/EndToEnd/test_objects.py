@@ -27,7 +27,7 @@ def start(*arguments, bucket: str = BUCKET, **variables) -> subprocess.Popen:
     return subprocess.Popen(
         [PROGRAM, "check", "--bucket", bucket, *map(str, arguments)], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=os.environ | {"HOME": "/nonexistent"} | credentials() | variables)
+        env=os.environ | {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"} | credentials() | variables)
 
 
 def finish(process: subprocess.Popen) -> str:

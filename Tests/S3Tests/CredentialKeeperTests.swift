@@ -13,7 +13,7 @@ private final class Site: Sendable {
         /// How long the next credentials last, in seconds.
         var lifetime: UInt64 = 3600
         var number = 0
-        /// What the endpoint answers in place of credentials.
+        /// The answer of the endpoint in place of credentials.
         var failure: ServiceReply?
         var delay: UInt32 = 0
         var reports: [CredentialReport] = []
@@ -169,7 +169,8 @@ struct CredentialKeeperTests {
             #expect(try key(keeper) == "AKI1")
             site.pass(100)
             let error = CredentialsError.failed(
-                service: "the container endpoint at \(service.url)", reason: "those that it has have ended")
+                service: "the container endpoint at \(service.url)",
+                reason: "those that it has have ended by the clock of this machine")
             #expect(throws: error) { try key(keeper) }
         }
     }

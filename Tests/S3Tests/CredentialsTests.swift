@@ -179,7 +179,7 @@ struct CredentialsTests {
     }
 }
 
-/// What real services answer.
+/// Answers as real services give them.
 enum Answers {
     /// 1 January 2100.
     static let lateTime = "2100-01-01T00:00:00Z"

@@ -11,7 +11,7 @@ struct ReceivedRequest: Sendable {
     let body: String
 }
 
-/// What a `LoopbackService` answers.
+/// An answer of a `LoopbackService`.
 struct ServiceReply: Sendable {
     var status = 200
     var body = ""

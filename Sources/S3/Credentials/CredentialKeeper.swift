@@ -47,7 +47,7 @@ package final class CredentialKeeper: Sendable {
 
     /// - Parameters:
     ///   - now: returns the time in Unix seconds.
-    ///   - report: receives what an operator should know.
+    ///   - report: receives the news for an operator.
     /// - Throws: why there are no credentials.
     package convenience init(
         _ search: CredentialSearch, now: @escaping @Sendable () -> UInt64,
@@ -93,7 +93,9 @@ package final class CredentialKeeper: Sendable {
         return state.asked.map { time < $0 || time >= $0 + CredentialKeeper.pause } ?? true
     }
 
-    private var ended: CredentialsError { .failed(service: "\(source)", reason: "those that it has have ended") }
+    private var ended: CredentialsError {
+        .failed(service: "\(source)", reason: "those that it has have ended by the clock of this machine")
+    }
 
     /// Gets other credentials after the engine has refused these.
     ///
@@ -120,28 +122,24 @@ package final class CredentialKeeper: Sendable {
     private func load() throws(CredentialsError) -> Credentials {
         let result = ask()
         let time = now()
-        let (outcome, news) = state.change { state -> (Step, CredentialReport?) in
+        let (outcome, news) = state.change { state -> (Result<Credentials, CredentialsError>, CredentialReport?) in
             state.isLoading = false
             state.asked = time
             switch result {
             case .success(let credentials):
                 (state.current, state.failure) = (credentials, nil)
                 defer { state.reported = nil }
-                return (.use(credentials), state.reported == nil ? nil : .renewed)
+                return (result, state.reported == nil ? nil : .renewed)
             case .failure(let error):
                 let isValid = state.current.isValid(at: time)
                 let report = isValid ? CredentialReport.failed(error) : .ended(error)
                 let isNew = state.reported.map { !$0.isSameKind(as: report) } ?? true
                 (state.failure, state.reported) = (error, report)
-                return (isValid ? .use(state.current) : .fail(error), isNew ? report : nil)
+                return (isValid ? .success(state.current) : result, isNew ? report : nil)
             }
         }
         if let news { report(news) }
-        switch outcome {
-        case .use(let credentials): return credentials
-        case .fail(let error): throw error
-        case .load: throw ended
-        }
+        return try outcome.get()
     }
 
     private func ask() -> Result<Credentials, CredentialsError> {
@@ -152,9 +150,9 @@ package final class CredentialKeeper: Sendable {
     }
 }
 
-/// What an operator should know about credentials. Of a series of failures, only the first of each kind is reported.
+/// News of credentials for an operator. Of a series of failures, only the first of each kind is reported.
 package enum CredentialReport: Sendable, Equatable {
-    /// The source has failed. The old credentials are still valid.
+    /// The source has failed. The old credentials have not ended.
     case failed(CredentialsError)
     /// The source has failed, and there are no valid credentials.
     case ended(CredentialsError)

@@ -1,10 +1,10 @@
 import JSON
 import Linux
 
-/// A service that gives credentials to programs over HTTP. An answer may have 64 KiB, and what it has is never part of
-/// an error, except for a code such as `AccessDenied`.
+/// A service that gives credentials to programs over HTTP. An answer may have 64 KiB. Errors have its status and a code
+/// such as `AccessDenied`, and nothing else of it.
 struct CredentialService: Sendable, CustomStringConvertible {
-    /// What it is, such as `the metadata service`.
+    /// The kind of service, such as `the metadata service`.
     let name: String
     let endpoint: Endpoint
     /// The path of a file with the certificate authorities to trust; nil: the system's.
@@ -83,7 +83,7 @@ struct CredentialService: Sendable, CustomStringConvertible {
     }
 
     /// The code in an error in JSON or XML. Anything that does not look like one is left out, since it might be a part
-    /// of what was sent.
+    /// of a secret.
     private static func code(of body: [UInt8]) -> String? {
         let json = body.withBytes { JSONValue(object: $0) }
         let code = (json?["code"] ?? json?["Code"])?.string ?? XMLElement.parse(body)?.first("Error")?["Code"]
@@ -95,9 +95,4 @@ struct CredentialService: Sendable, CustomStringConvertible {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0) }
     }
-}
-
-extension XMLElement {
-    /// The first child with this name.
-    func first(_ name: String) -> XMLElement? { children.first { $0.name == name } }
 }

@@ -13,8 +13,8 @@ func readFile(_ path: String) throws(CredentialsError) -> [UInt8] {
     return Array(bytes.prefix(count))
 }
 
-/// The token in a file, without the white space around it. Whoever writes the file replaces it from time to time, so it
-/// is read for each use.
+/// The token in a file, without the white space around it. Such a file is replaced from time to time, so it is read for
+/// each use.
 func readToken(_ path: String) throws(CredentialsError) -> Secret {
     let token = String(decoding: try readFile(path), as: UTF8.self).trimmed
     guard !token.isEmpty else { throw .unreadable(file: path, reason: "it is empty") }

@@ -27,6 +27,8 @@ from support.server import free_port  # noqa: E402
 
 ACCESS_KEY = "AKIDTESTS"
 SECRET_KEY = "secret/of+the=tests"
+# The engine has a second pair, by which an operator can replace the first one.
+OTHER_ACCESS_KEY, OTHER_SECRET_KEY = "AKIDOTHER", "other/secret+of=tests"
 # Nobody has to sign for this one, so that a proxy may change requests.
 OPEN_BUCKET = "open"
 # One bucket for all tests, each of which has a prefix of its own: every further bucket takes volumes, and about ten
@@ -54,12 +56,15 @@ def sockets_of_the_engine(ports: list[int]) -> list[pathlib.Path]:
 class ObjectStore:
     """One engine with the bucket in it, reached through several gateways."""
 
-    def __init__(self, gateways: int = 1):
+    def __init__(self, gateways: int = 1, identities: dict | None = None):
+        """`identities`: a configuration with roles and providers of web identities, for the first gateway."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="resumabled-test."))
         self.taken = free_ports(3 + gateways)
         master, volume, filer, *self.ports = self.taken
         (self.folder / "s3.json").write_text(json.dumps({"identities": [{
-            "name": "tests", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "name": "tests", "credentials": [
+                {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY},
+                {"accessKey": OTHER_ACCESS_KEY, "secretKey": OTHER_SECRET_KEY}],
             "actions": ["Admin", "Read", "Write", "List"],
         }, {
             "name": "anonymous",
@@ -72,6 +77,9 @@ class ObjectStore:
                    f"-filer.localSocket={self.folder}/filer", "-s3", f"-s3.localSocket={self.folder}/s3",
                    f"-s3.port={self.ports[0]}", "-s3.port.iceberg=0", "-s3.port.lance=0",
                    f"-s3.config={self.folder}/s3.json", "-s3.ip.bind=127.0.0.1"]
+        if identities:
+            (self.folder / "identities.json").write_text(json.dumps(identities))
+            options.append(f"-s3.iam.config={self.folder}/identities.json")
         self.processes = []
         try:
             self.start("server", *options)
