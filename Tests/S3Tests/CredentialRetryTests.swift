@@ -5,7 +5,7 @@ import Testing
 @testable import S3
 
 /// A bucket on a service that knows one access key at a time, and an endpoint that has it. They take the place of an
-/// engine, because none can be had that makes credentials end within a test. `test_bucket_credentials.py` has a real one.
+/// engine, so that the test chooses the codes of its answers. `test_bucket_credentials.py` has a real one.
 @Suite("Calls with credentials that the engine refuses")
 struct CredentialRetryTests {
     private final class Site: Sendable {
@@ -13,9 +13,16 @@ struct CredentialRetryTests {
         /// answers to the others.
         let state = Lock((given: 1, accepted: 1, status: 400, code: "ExpiredToken"))
 
+        let rotates: Bool
+
+        init(rotates: Bool) { self.rotates = rotates }
+
         func reply(_ request: ReceivedRequest) -> ServiceReply {
             let (given, accepted, status, code) = state.withLock { $0 }
-            if request.target == "/credentials" { return ServiceReply(body: Answers.json(accessKey: "AKI\(given)")) }
+            if request.target == "/credentials" {
+                if rotates { state.withLock { $0.given += 1 } }
+                return ServiceReply(body: Answers.json(accessKey: "AKI\(given)"))
+            }
             guard request.headers["authorization"]?.contains("Credential=AKI\(accepted)/") == true else {
                 let token = request.headers["x-amz-security-token"] ?? ""
                 return ServiceReply(
@@ -28,14 +35,23 @@ struct CredentialRetryTests {
         }
     }
 
-    private func run(_ work: (Site, LoopbackService, Bucket) throws -> Void) throws {
-        let site = Site()
+    /// - Parameter rotates: whether the endpoint gives another key each time. Time passes quickly then.
+    private func run(rotates: Bool = false, _ work: (Site, LoopbackService, Bucket) throws -> Void) throws {
+        let site = Site(rotates: rotates)
+        let now = Lock<UInt64>(1_000_000)
         try LoopbackService.run({ site.reply($0) }) { service throws in
             let url = service.url
             let search = CredentialSearch(file: nil) {
                 $0 == "AWS_CONTAINER_CREDENTIALS_FULL_URI" ? url + "/credentials" : nil
             }
-            let keeper = try CredentialKeeper(search, now: { 1_000_000 })
+            let keeper = try CredentialKeeper(
+                search,
+                now: {
+                    now.withLock { now in
+                        if rotates { now += 100 }
+                        return now
+                    }
+                })
             let bucket = Bucket(
                 "bucket", at: try #require(Endpoint(url)), region: "us-east-1", credentials: keeper)
             try work(site, service, bucket)
@@ -54,7 +70,7 @@ struct CredentialRetryTests {
             site.state.withLock { $0 = (2, 2, code.hasPrefix("Expired") ? 400 : 403, code) }
             #expect(try bucket.get("key", atMost: 100) == Array("the object".utf8))
             #expect(calls(service) == "ceece")
-            // The body is sent again.
+            // The key that is known counts until it is refused.
             site.state.withLock { $0.given = 3 }
             _ = try bucket.put("key", Array("body".utf8), checksum: Checksum(.crc32c, of: Array("body".utf8)))
             #expect(calls(service) == "ceecee" && service.requests.last?.body == "body")
@@ -90,6 +106,18 @@ struct CredentialRetryTests {
                 #expect(!"\(error)".contains("hidden"))
                 #expect(calls(service) == (given == 1 ? "cec" : "cece"))
             }
+        }
+    }
+
+    @Test("whatever others there are, the call is repeated once")
+    func once() throws {
+        try run(rotates: true) { site, service, bucket throws in
+            site.state.withLock { $0.accepted = 0 }
+            let error = try #require(throws: S3Error.self) { try bucket.get("key", atMost: 100) }
+            #expect(error.cause?.code == "ExpiredToken" && calls(service) == "cece")
+            // The next call begins with those of the last one.
+            #expect(throws: S3Error.self) { try bucket.get("key", atMost: 100) }
+            #expect(calls(service) == "ceceece")
         }
     }
 
