@@ -161,6 +161,20 @@ struct CredentialServiceTests {
         }
     }
 
+    @Test("so is one whose packets are dropped, as on a machine that has none")
+    func dropped() throws {
+        try LoopbackService.withoutAnswer { port in
+            let began = MonotonicClock.milliseconds
+            let error = try #require(throws: CredentialsError.self) {
+                try load(metadata("http://127.0.0.1:\(port)"))
+            }
+            #expect(MonotonicClock.milliseconds - began < 4_000)
+            // Both tries ended when there was no connection within a second.
+            #expect(MonotonicClock.milliseconds - began >= 2_000)
+            #expect("\(error)".contains("Connection timed out") || "\(error)".contains("Timeout was reached"))
+        }
+    }
+
     // MARK: - Web identities
 
     private func identity(_ url: String?, _ folder: TemporaryFolder, region: String = "eu-central-1") throws

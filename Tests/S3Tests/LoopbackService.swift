@@ -23,8 +23,7 @@ struct ServiceReply: Sendable {
 
 /// A small HTTP service on a loopback port. It answers each request on a thread of its own, and closes the connection.
 final class LoopbackService: Sendable {
-    let port: UInt16
-    private let socket: Descriptor
+    private let listener: LoopbackListener
     private let reply: @Sendable (ReceivedRequest) -> ServiceReply
     private let received = Lock<[ReceivedRequest]>([])
     private let threads = Lock<[Thread]>([])
@@ -40,26 +39,27 @@ final class LoopbackService: Sendable {
         return try work(service)
     }
 
+    /// Calls `work` with a port to which the system accepts no connection: it drops their packets, because the queue of
+    /// the listener is full.
+    static func withoutAnswer<Result>(_ work: (UInt16) throws -> Result) throws -> Result {
+        let listener = try LoopbackListener(backlog: 0)
+        let waiting = (0..<4).map { _ in Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        }
+        defer { for connection in waiting { close(connection) } }
+        for connection in waiting {
+            LoopbackListener.withAddress(listener.port) { address, length in _ = connect(connection, address, length) }
+        }
+        return try work(listener.port)
+    }
+
     private init(_ reply: @escaping @Sendable (ReceivedRequest) -> ServiceReply) throws {
         self.reply = reply
-        socket = Descriptor(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let number = socket.number
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(number, pointer, length) == 0 && listen(number, 64) == 0
-                    && getsockname(number, pointer, &length) == 0
-            }
-        }
-        try #require(isBound)
-        port = UInt16(bigEndian: address.sin_port)
+        listener = try LoopbackListener(backlog: 64)
         let accepting = try Thread { [self] in accept() }
         threads.withLock { $0.append(accepting) }
     }
 
+    var port: UInt16 { listener.port }
     var url: String { "http://127.0.0.1:\(port)" }
 
     /// The requests so far, in the order in which they came.
@@ -72,9 +72,9 @@ final class LoopbackService: Sendable {
 
     private func accept() {
         while !isStopped.load(ordering: .acquiring) {
-            var poll = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+            var poll = pollfd(fd: listener.socket.number, events: Int16(POLLIN), revents: 0)
             guard Glibc.poll(&poll, 1, 20) == 1 else { continue }
-            let connection = Glibc.accept(socket.number, nil, nil)
+            let connection = Glibc.accept(listener.socket.number, nil, nil)
             guard connection >= 0 else { continue }
             guard let thread = try? Thread({ [self] in answer(connection) }) else {
                 close(connection)
@@ -135,5 +135,41 @@ final class LoopbackService: Sendable {
         guard body.utf8.count >= headers["content-length"].flatMap({ Int($0) }) ?? 0 else { return nil }
         return ReceivedRequest(
             method: String(words[0]), target: String(words[1]), headers: headers, body: String(body))
+    }
+}
+
+/// A socket that listens on a free loopback port.
+private struct LoopbackListener: ~Copyable, Sendable {
+    let socket: Descriptor
+    let port: UInt16
+
+    init(backlog: Int32) throws {
+        socket = Descriptor(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        let number = socket.number
+        port = LoopbackListener.withAddress(0) { address, length in
+            var length = length
+            guard bind(number, address, length) == 0, listen(number, backlog) == 0,
+                getsockname(number, address, &length) == 0
+            else { return 0 }
+            return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                UInt16(bigEndian: $0.pointee.sin_port)
+            }
+        }
+        try #require(port != 0)
+    }
+
+    /// Calls `body` with the loopback address and a port.
+    static func withAddress<Result>(_ port: UInt16, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result)
+        -> Result
+    {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_port = port.bigEndian
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
     }
 }
