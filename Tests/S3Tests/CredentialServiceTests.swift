@@ -154,10 +154,10 @@ struct CredentialServiceTests {
 
     @Test("a metadata service that does not answer is given up within seconds")
     func silence() throws {
-        try LoopbackService.run({ _ in ServiceReply(delay: 2_500) }) { service throws in
+        try LoopbackService.run({ _ in ServiceReply(delay: 3_500) }) { service throws in
             let began = MonotonicClock.milliseconds
             #expect(throws: CredentialsError.self) { try load(metadata(service.url)) }
-            #expect(MonotonicClock.milliseconds - began < 6_000)
+            #expect(MonotonicClock.milliseconds - began < 8_000)
         }
     }
 

@@ -23,7 +23,7 @@ struct CredentialService: Sendable, CustomStringConvertible {
 
     /// For a service of this machine: where there is none, packets are often dropped without an answer, so that only
     /// the time tells.
-    static let local = limits(connect: 1_000, call: 2_000)
+    static let local = limits(connect: 1_000, call: 3_000)
     static let remote = limits(connect: 4_000, call: 8_000)
 
     private static func limits(connect: Int, call: Int) -> TimeLimits {
