@@ -1,5 +1,6 @@
 import Linux
 import S3
+import UploadStore
 
 /// Names and values in the body of a small object: a line for each, the name, a space, and the percent-encoded value.
 /// A name may occur more than once. The text is for programs, and an operator can read it.
@@ -32,4 +33,13 @@ struct Fields: Equatable {
     static func == (one: Fields, other: Fields) -> Bool {
         one.pairs.elementsEqual(other.pairs) { $0.name == $1.name && $0.value.utf8.elementsEqual($1.value.utf8) }
     }
+}
+
+/// Returns what was read from an object.
+///
+/// - Parameter value: nil if its body is not in the form that the store writes.
+/// - Throws: `StoreError.failed` for nil.
+func understood<Value>(_ value: Value?, _ key: String) throws(StoreError) -> Value {
+    guard let value else { throw .failed(StoreCause("\(key) cannot be understood")) }
+    return value
 }

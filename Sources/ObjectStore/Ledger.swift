@@ -121,7 +121,7 @@ extension ObjectStore {
         while position > known {
             let body = try document(keys.entry(folder, generation, position))
             guard let body else { return nil }
-            guard let entry = LedgerEntry(body) else { throw .failed(StoreCause("\(name) cannot be understood")) }
+            let entry = try understood(LedgerEntry(body), name)
             added.append(entry.lines.filter { $0.entry > known })
             position = Ledger.firstEntry(in: position) - 1
         }

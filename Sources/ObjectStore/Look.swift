@@ -103,8 +103,7 @@ extension ObjectStore {
             guard let etag = generation.marks[mark] else { return nil }
             let key = keys.mark(folder, generation.name, mark)
             guard let fields = try documents.fields(key, etag, in: bucket) else { return nil }
-            guard let value = read(fields) else { throw .failed(StoreCause("\(key) cannot be understood")) }
-            return value
+            return try understood(read(fields), key)
         }
         if generation.marks[.done] != nil {
             guard let outcome = try document(.done, { Outcome($0) }) else { return nil }
@@ -162,7 +161,7 @@ final class DocumentCache: Sendable {
     func fields(_ key: String, _ etag: String, in bucket: any ObjectBucket) throws(StoreError) -> Fields? {
         if let known = entries.withLock({ $0[key] }), known.etag == etag { return known.fields }
         guard let body = try onEngine({ () throws(S3Error) in try bucket.body(of: key) }) else { return nil }
-        guard let fields = Fields(body) else { throw .failed(StoreCause("\(key) cannot be understood")) }
+        let fields = try understood(Fields(body), key)
         entries.withLock { entries in
             if entries.count >= DocumentCache.capacity { entries = [:] }
             entries[key] = (etag, fields)

@@ -59,6 +59,14 @@ import UploadStore
         #expect(Fields([0xff]) == nil)
     }
 
+    @Test("A document in another form fails, and the error has its key")
+    func notUnderstood() throws {
+        #expect(throws: StoreError.failed(StoreCause("a/key cannot be understood"))) {
+            try understood(Fields([0xff]), "a/key")
+        }
+        #expect(try understood(Fields([]), "a/key") == Fields())
+    }
+
     @Test("A claim is read as it was written, whatever its client sends")
     func claim() throws {
         let folder = try #require(try RelativePath("homes/an n", parameter: ""))

@@ -79,10 +79,7 @@ struct ObjectOutbox: EventOutbox {
     private func outcome(_ name: EventName, _ recipient: Recipients) throws(StoreError) -> Outcome? {
         let key = keys.event(name, recipient)
         guard let body = try store.document(key) else { return nil }
-        guard let outcome = Fields(body).flatMap({ Outcome($0) }) else {
-            throw .failed(StoreCause("\(key) cannot be understood"))
-        }
-        return outcome
+        return try understood(Fields(body).flatMap { Outcome($0) }, key)
     }
 
     private func attempts(_ name: EventName, _ recipient: Recipients) throws(StoreError) -> Attempts? {

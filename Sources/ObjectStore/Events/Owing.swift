@@ -103,9 +103,7 @@ extension ObjectStore {
     func useNote(_ upload: String, _ generation: Generation.Name) throws(StoreError) {
         let key = keys.note(upload, generation)
         guard let body = try document(key) else { return }
-        guard let note = Fields(body).flatMap({ OwedNote($0) }) else {
-            throw .failed(StoreCause("\(key) cannot be understood"))
-        }
+        let note = try understood(Fields(body).flatMap { OwedNote($0) }, key)
         let done = try document(keys.mark("\(keys.uploads)\(upload)/", generation, .done))
         guard let outcome = done.flatMap({ Fields($0) }).flatMap({ Outcome($0) }) else { return }
         if outcome.path != nil && outcome.note == note.nonce { return try makeEvents(note, generation) }
