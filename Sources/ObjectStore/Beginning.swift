@@ -21,6 +21,7 @@ extension ObjectStore {
         try gate.pass(look.folder) { hasWaited throws(StoreError) in
             // Another thread has begun it, or failed. If another host has, the claim is there.
             guard !hasWaited else { return }
+            try clearLast(look)
             // A bucket has no folders to create.
             try admit(chunk, 0)
             try checkName(chunk)

@@ -36,6 +36,9 @@ struct Keys: Sendable {
 
     func upload(_ key: UploadKey) -> String { "\(uploads)\(key.text)/" }
 
+    /// The folder of the upload that has reserved a name.
+    func folder(of reservation: Reservation) -> String { "\(uploads)\(reservation.upload)/" }
+
     func mark(_ upload: String, _ generation: Generation.Name, _ mark: Mark) -> String {
         "\(upload)a/\(generation.text).\(mark.text)"
     }
@@ -122,6 +125,10 @@ enum Mark: Hashable {
     case done
     /// The digests of the finished file (`FileDigests`).
     case digests
+    /// It may end without a file: put in front of such a `done`, so that sweeps need not read that of each upload.
+    case fileless
+    /// It has ended without a file of its own, and what it had left is removed (`ObjectStore.clear`).
+    case cleared
     /// A client has asked for the upload at that time, in Unix seconds.
     case touch(UInt64)
     /// A sweep looks at that time whether the upload is idle, and may end it.
@@ -135,6 +142,8 @@ enum Mark: Hashable {
         case .done: "done"
         case .choice: "choice"
         case .digests: "digests"
+        case .fileless: "fileless"
+        case .cleared: "cleared"
         case .touch(let time): "touch.\(time)"
         case .fade(let time, let id): "fade.\(time).\(id)"
         }
@@ -148,6 +157,8 @@ enum Mark: Hashable {
         case ("done", 1): self = .done
         case ("choice", 1): self = .choice
         case ("digests", 1): self = .digests
+        case ("fileless", 1): self = .fileless
+        case ("cleared", 1): self = .cleared
         case ("touch", 2):
             guard let time = UInt64(words[1]) else { return nil }
             self = .touch(time)

@@ -36,6 +36,8 @@ struct Generation: Sendable {
     var cells: [Int: CellRecords] = [:]
     /// When `done` was put, by the engine's clock, in Unix seconds.
     var ended: UInt64?
+    /// When the last of `end` and `done` was put, likewise.
+    var decided: UInt64?
     /// The additions of the one host that adds without a look at the others.
     var ledger = Ledger()
 
@@ -88,13 +90,14 @@ struct Listing: Sendable {
     /// True if the upload is being published, or was removed: its documents tell which.
     var isEnding: Bool { !isOver && begun?.marks[.end] != nil }
 
-    /// True if a sweep has nothing to do for the upload: it was finished, and nothing of it is old.
+    /// True if a sweep has nothing to do for the upload: it was finished with a file, and nothing of it is old.
     ///
     /// - Parameters:
     ///   - expire: for how long the record of a finished upload is kept, in seconds; 0: for ever.
     ///   - leftover: for how long what a dead host has left is kept, in seconds.
     func isSwept(at now: UInt64, expire: UInt64, leftover: UInt64) -> Bool {
-        guard let begun, let ended = begun.ended, expire == 0 || now < ended + expire else { return false }
+        guard let begun, let ended = begun.ended, begun.marks[.fileless] == nil, expire == 0 || now < ended + expire
+        else { return false }
         let isTidy = generations.count == 1 && begun.cells.isEmpty && begun.ledger.entries.isEmpty
         return isTidy || now < ended + leftover
     }
@@ -113,6 +116,9 @@ struct Listing: Sendable {
             return change(parts[0]) { generation in
                 generation.marks[mark] = object.etag
                 if mark == .done { generation.ended = object.modified }
+                if mark == .done || mark == .end {
+                    generation.decided = max(generation.decided ?? 0, object.modified ?? 0)
+                }
                 return true
             }
         case ("b", 3):

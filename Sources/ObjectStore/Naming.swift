@@ -31,7 +31,7 @@ extension ObjectStore {
             if try reserve(path, id, generation) {
                 let head = try onEngine { () throws(S3Error) in try bucket.find(keys.file(path)) }
                 if head == nil || head?.metadata[ObjectStore.seal] == seal { return path }
-                try release(path, id, generation)
+                try release(path, keys.upload(UploadKey(id)), generation)
             }
             if settings.onConflict == .refuse { throw .nameTaken }
             taken = number ?? 0
@@ -65,11 +65,18 @@ extension ObjectStore {
     }
 
     /// Gives a name back, if the generation has reserved it.
-    func release(_ path: String, _ id: UploadID, _ generation: Generation.Name) throws(StoreError) {
+    ///
+    /// - Parameter folder: that of the upload.
+    func release(_ path: String, _ folder: String, _ generation: Generation.Name) throws(StoreError) {
         if settings.onConflict == .replace { return }
-        let key = keys.reservation(path)
-        let found = try document(key).flatMap { Fields($0) }.flatMap { Reservation($0) }
-        guard found?.upload == UploadKey(id).text && found?.generation == generation else { return }
+        try release(keys.reservation(path)) { keys.folder(of: $0) == folder && $0.generation == generation }
+    }
+
+    /// Removes a reservation if it is the one that is meant.
+    func release(_ key: String, if isMeant: (Reservation) -> Bool) throws(StoreError) {
+        guard let found = try document(key).flatMap({ Fields($0) }).flatMap({ Reservation($0) }), isMeant(found) else {
+            return
+        }
         try onEngine { () throws(S3Error) in try bucket.delete([key]) }
     }
 
@@ -97,7 +104,7 @@ extension ObjectStore {
                 try onEngine { () throws(S3Error) in try bucket.abortMultipart(keys.file(path), upload: multipart) }
             }
             guard let other = body.flatMap({ Fields($0) }).flatMap({ Target($0) }) else { throw .busy }
-            if other.path != path { try release(path, claim.id, generation.name) }
+            if other.path != path { try release(path, look.folder, generation.name) }
             return other
         }
     }

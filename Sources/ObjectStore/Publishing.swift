@@ -167,6 +167,7 @@ extension ObjectStore {
         // A file that turned out to be an earlier one has had its event.
         let note = putBy == nil ? try note(outcome, generation) : nil
         if let note { outcome = note.outcome }
+        let began = MonotonicClock.seconds
         let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
         if isFirst {
             // The observer looks for the events. If this fails, they are made a little later.
@@ -177,7 +178,11 @@ extension ObjectStore {
             try? useNote(UploadKey(claim.id).text, generation)
         }
         // The file is published, so trouble from here on is no trouble of the client. A sweep cleans up.
-        try? cleanUp(look, generation, claim, putBy == nil ? path : nil)
+        if putBy != nil {
+            try? clear(look.folder, generation)
+        } else {
+            try? cleanUp(look, generation, path, isFirst: isFirst, since: began)
+        }
         return isFirst ? path : nil
     }
 
@@ -185,6 +190,25 @@ extension ObjectStore {
     /// there.
     ///
     /// - Throws: `StoreError.untrusted` if this request has ended it.
+    /// Removes what a published file does not need: records, as far as a look has shown them, and the reservation.
+    ///
+    /// Only the request that has created `done` gives the name back, and without a look who has it: nobody else does so
+    /// within minutes.
+    ///
+    /// - Parameters:
+    ///   - path: that of the file.
+    ///   - isFirst: true if this request has created `done`.
+    ///   - began: when it began to, by the monotonic clock, in seconds.
+    private func cleanUp(
+        _ look: Look, _ generation: Generation.Name, _ path: String, isFirst: Bool, since began: UInt64
+    ) throws(StoreError) {
+        var unneeded = records(in: look.listing, look.folder, generation)
+        if isFirst && settings.onConflict != .replace && MonotonicClock.seconds < began + ObjectStore.quietSeconds {
+            unneeded.append(keys.reservation(path))
+        }
+        if !unneeded.isEmpty { try onEngine { [unneeded] () throws(S3Error) in try bucket.delete(unneeded) } }
+    }
+
     func giveUp(_ look: Look, _ claim: Claim, _ cause: String) throws(StoreError) {
         guard let generation = look.generation?.name else { return }
         let isFirst: Bool
@@ -192,39 +216,23 @@ extension ObjectStore {
             try closeLedger(look)
             isFirst = try create(look.folder, generation, .end) { Ending.removed(.lost).write(to: &$0) }
         } else {
-            isFirst = try create(look.folder, generation, .done) {
-                Outcome(claim, path: nil, finished: now()).write(to: &$0)
-            }
+            isFirst = try endWithoutFile(look.folder, generation, claim)
         }
         guard isFirst else { return }
         observe(.removed(claim.summary(held: look.holdings(claim).held.count, touched: now()), .lost))
-        try? cleanUp(look, generation, claim, nil)
+        try? clear(look.folder, generation)
         throw .untrusted(StoreCause("\(look.folder): \(cause)"))
     }
 
-    /// Removes the records of a generation that has ended, its multipart upload, and its reservation.
+    /// Records that a generation has ended without a file.
     ///
-    /// - Parameter path: that of the published file; nil if there is none.
-    func cleanUp(
-        _ look: Look, _ generation: Generation.Name, _ claim: Claim, _ path: String?
-    ) throws(StoreError) {
-        // A file that was put whole has none.
-        let records =
-            try claim.cell == 0
-            ? []
-            : onEngine { () throws(S3Error) in
-                try bucket.listAll(keys.cells(look.folder, generation)).map(\.key)
-            }
-        let entries = look.generation?.ledger.entries.keys.map { keys.entry(look.folder, generation, $0) } ?? []
-        if !(records + entries).isEmpty { try onEngine { () throws(S3Error) in try bucket.delete(records + entries) } }
-        if let path { return try release(path, claim.id, generation) }
-        let body = try document(keys.mark(look.folder, generation, .target))
-        guard let target = body.flatMap({ Fields($0) }).flatMap({ Target($0) }) else { return }
-        if let multipart = target.multipart {
-            try onEngine { () throws(S3Error) in
-                try bucket.abortMultipart(keys.file(target.path), upload: multipart)
-            }
+    /// - Returns: true if this call has done it.
+    func endWithoutFile(
+        _ folder: String, _ generation: Generation.Name, _ claim: Claim
+    ) throws(StoreError) -> Bool {
+        try put(.fileless, folder, generation)
+        return try create(folder, generation, .done) {
+            Outcome(claim, path: nil, finished: now()).write(to: &$0)
         }
-        try release(target.path, claim.id, generation)
     }
 }

@@ -12,7 +12,10 @@ extension ObjectStore {
         for _ in 0..<ObjectStore.maximumAttempts {
             let look = try look(id)
             switch look.phase {
-            case .none: return Removal()
+            case .none:
+                // It is removed, whoever gives its name back.
+                try? clearLast(look)
+                return Removal()
             case .finished: throw .finished
             case .finishing: try finish(id)
             case .whole(let claim, let target):
@@ -43,8 +46,8 @@ extension ObjectStore {
         let holdings = look.holdings(claim)
         observe(
             .removed(claim.summary(held: holdings.held.count, touched: look.lastSign(claim, holdings)), cause))
-        // Nothing of it is held any more. A sweep cleans up if this fails.
-        try? cleanUp(look, generation, claim, nil)
+        // Nothing of it is held any more. The next request or a sweep carries on if this fails.
+        try? clear(look.folder, generation)
         return true
     }
 

@@ -52,6 +52,7 @@ extension ObjectStore {
                 if listing.isSwept(at: now(), expire: settings.expire, leftover: ObjectStore.leftoverSeconds) {
                     return
                 }
+                report.failures += attempt { () throws(StoreError) in try clearAll(folder, listing) }
                 report.failures += attempt { () throws(StoreError) in
                     guard let look = try look(folder, listing) else {
                         return try sweepRemoved(folder, objects)
@@ -164,6 +165,8 @@ extension ObjectStore {
             let name = Generation.Name(words[1].prefix { $0 != "." })
             guard let name else { return false }
             let isClosing = words.last.flatMap { Int($0, radix: 16) } == newest.ledger.closing
+            // Another host has published the file after all.
+            if name == newest.name && words[1].hasSuffix(".\(Mark.fileless.text)") { return true }
             return name < newest.name || name == newest.name && (words[0] == "c" || words[0] == "l" && !isClosing)
         }
         if old.isEmpty { return }
@@ -175,13 +178,19 @@ extension ObjectStore {
     private func sweepRemoved(_ folder: String, _ objects: [ListedObject]) throws(StoreError) {
         let listing = Listing(objects, folder: folder)
         if let generation = listing.generations.last(where: { $0.isBegun }) {
-            // Only what is known to be over is removed.
-            guard case Look.Phase.none? = try phase(folder, generation) else { return }
+            // Only what is known to be over is removed. That is also an end without a claim, of a host that was stopped
+            // until the upload was forgotten.
+            let isOrphan = generation.marks[.claim] == nil && generation.marks[.done] == nil
+            if !isOrphan, try !isOver(folder, generation) { return }
         }
         let last = objects.map { $0.modified ?? .max }.max() ?? .max
         guard last < .max, last + max(ObjectStore.leftoverSeconds, settings.expire) <= now() else { return }
         // The marks that tell that it is over go last.
         try delete(objects.map(\.key)) { $0.hasSuffix(".end") || $0.hasSuffix(".done") }
+    }
+
+    private func isOver(_ folder: String, _ generation: Generation) throws(StoreError) -> Bool {
+        if case Look.Phase.none? = try phase(folder, generation) { true } else { false }
     }
 
     /// Gives back the names that dead hosts have reserved for uploads that are over.
@@ -191,11 +200,13 @@ extension ObjectStore {
             guard let reservation = try documents.fields(object.key, object.etag, in: bucket).flatMap(Reservation.init),
                 reservation.time + ObjectStore.reservationSeconds <= now()
             else { continue }
-            let folder = "\(keys.uploads)\(reservation.upload)/"
+            let folder = keys.folder(of: reservation)
             let listing = Listing(try onEngine { () throws(S3Error) in try bucket.listAll(folder) }, folder: folder)
             if let generation = listing[reservation.generation], generation.isBegun,
                 let phase = try phase(folder, generation)
             {
+                // The request that has ended it may be about to give the name back.
+                if let decided = generation.decided, decided + ObjectStore.stepSeconds > now() { continue }
                 // A host that has died may have reserved another name for the upload than the one that was chosen.
                 let target: Target? =
                     switch phase {
@@ -208,7 +219,8 @@ extension ObjectStore {
                     }
                 if let target, keys.reservation(target.path) == object.key { continue }
             }
-            try onEngine { () throws(S3Error) in try bucket.delete([object.key]) }
+            // Another sweep may have removed it, and another upload reserved the name since.
+            try release(object.key) { $0 == reservation }
         }
     }
 

@@ -23,6 +23,7 @@ extension ObjectStore {
         let begun = try gate.pass(look.folder) { hasWaited throws(StoreError) -> Look? in
             // Another thread has begun it, or failed. If another host has, the claim is there.
             guard !hasWaited else { return nil }
+            try clearLast(look)
             let slot = try takeSlot(chunk.chunk)
             let path = try chooseName(look.id, chunk.chunk.relativePath, for: generation)
             let claim = Claim(chunk.chunk, size: chunk.total, cell: 0, begun: now(), slot: slot)
@@ -126,13 +127,10 @@ extension ObjectStore {
 
     /// Ends an attempt to put a whole file. Nobody was told that anything of it is held.
     private func endWhole(_ look: Look, _ claim: Claim) throws(StoreError) {
-        guard let generation = look.generation?.name else { return }
-        let isFirst = try create(look.folder, generation, .done) {
-            Outcome(claim, path: nil, finished: now()).write(to: &$0)
-        }
-        if isFirst { observe(.removed(claim.summary(held: 0, touched: now()), .lost)) }
-        guard case .whole(_, let target) = look.phase else { return }
-        try abort(target)
-        try release(target.path, claim.id, generation)
+        guard let generation = look.generation?.name, case .whole(_, let target) = look.phase,
+            try endWithoutFile(look.folder, generation, claim)
+        else { return }
+        observe(.removed(claim.summary(held: 0, touched: now()), .lost))
+        try? clear(look.folder, generation, target: target)
     }
 }
