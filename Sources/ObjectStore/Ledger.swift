@@ -33,8 +33,10 @@ struct Ledger: Sendable, Equatable {
 
     /// The content of an entry that closes a ledger. No other one is as short, so a listing tells them apart.
     static let closingBody = Array("closed".utf8)
+    /// The content of the one with which the ledger's own host closes it, to tell it from those of others.
+    static let ownClosingBody = Array("finish".utf8)
 
-    static func isClosing(size: UInt64) -> Bool { size <= UInt64(closingBody.count) }
+    static func isClosing(size: some BinaryInteger) -> Bool { size <= closingBody.count }
 
     /// The first entry whose lines the entry `number` repeats: each has those of as many entries as its lowest bit
     /// says. So a reader needs about as many entries as the last number has bits, and all of them together are not much
@@ -137,7 +139,8 @@ extension ObjectStore {
         for _ in 0..<ObjectStore.maximumAttempts {
             let key = keys.entry(look.folder, generation.name, number)
             switch try onEngine({ () throws(S3Error) in try bucket.create(key, Ledger.closingBody) }) {
-            case .created, .exists(Ledger.closingBody): return
+            case .created: return
+            case .exists(let body?) where Ledger.isClosing(size: body.count): return
             // Its host goes on adding entries.
             case .exists: number += 1
             }

@@ -1,4 +1,5 @@
 import Linux
+import S3
 import UploadModel
 import UploadStore
 
@@ -79,6 +80,27 @@ final class LedgerWriter: Sendable {
             id: id, folder: folder, listing: Listing([], folder: folder), generation: part, phase: .live(claim))
     }
 
+    /// Adds nothing more from now on.
+    ///
+    /// - Returns: the upload as a look would find it, with all of its objects but the marks; nil if the ledger is closed,
+    ///   or the upload not complete.
+    func finish(_ keys: Keys) -> Look? {
+        state.withLock { state in
+            guard state.isOpen, state.held.contains(ByteRange(first: grid.size)) else { return nil }
+            state.isOpen = false
+            var names = (1...max(1, state.generation.ledger.last)).map { keys.entry(folder, generation, $0) }
+            for (cell, records) in state.generation.cells {
+                let objects = records.records.filter { $0.part == nil }.map(\.name) + records.folds.map(\.name)
+                names += objects.map { keys.inCell(folder, generation, cell, $0) }
+            }
+            let size = UInt64(Ledger.closingBody.count) + 1
+            let listing = Listing(
+                names.map { ListedObject(key: $0, size: size, etag: "", modified: nil) }, folder: folder)
+            return Look(
+                id: id, folder: folder, listing: listing, generation: state.generation, phase: .live(claim))
+        }
+    }
+
     /// The upload after an entry was added.
     struct Addition {
         /// At its cells.
@@ -88,7 +110,7 @@ final class LedgerWriter: Sendable {
     }
 
     /// Remembers that the name is chosen and the multipart upload begun.
-    func noteTarget() { state.withLock { $0.generation.marks[.target] = "known" } }
+    func noteTarget() { state.withLock { $0.generation.marks[.target] = DocumentCache.anyETag } }
 
     /// The number of the next entry and its lines.
     func next(_ lines: [(cell: Int, record: Record)]) -> (number: Int, lines: [Ledger.Line]) {

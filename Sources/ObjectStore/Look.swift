@@ -157,15 +157,24 @@ final class DocumentCache: Sendable {
     private let entries = Lock<[String: (etag: String, fields: Fields)]>([:])
     private static let capacity = 1024
 
+    /// Stands for the ETag of a document whose content is known to have been created.
+    static let anyETag = "any"
+
     /// Reads a document; nil if it is not there.
     func fields(_ key: String, _ etag: String, in bucket: any ObjectBucket) throws(StoreError) -> Fields? {
-        if let known = entries.withLock({ $0[key] }), known.etag == etag { return known.fields }
+        if let known = entries.withLock({ $0[key] }), known.etag == etag || etag == DocumentCache.anyETag {
+            return known.fields
+        }
         guard let body = try onEngine({ () throws(S3Error) in try bucket.body(of: key) }) else { return nil }
         let fields = try understood(Fields(body), key)
+        remember(fields, key, etag)
+        return fields
+    }
+
+    func remember(_ fields: Fields, _ key: String, _ etag: String = DocumentCache.anyETag) {
         entries.withLock { entries in
             if entries.count >= DocumentCache.capacity { entries = [:] }
             entries[key] = (etag, fields)
         }
-        return fields
     }
 }

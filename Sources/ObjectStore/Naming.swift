@@ -98,7 +98,9 @@ extension ObjectStore {
         let creation = try onEngine { () throws(S3Error) in try bucket.create(key, fields.body) }
         writer(look.folder, generation.name)?.noteTarget()
         switch creation {
-        case .created: return target
+        case .created:
+            documents.remember(fields, key)
+            return target
         case .exists(let body):
             if let multipart {
                 try onEngine { () throws(S3Error) in try bucket.abortMultipart(keys.file(path), upload: multipart) }

@@ -10,13 +10,17 @@ import UploadStore
 extension ObjectStore {
     /// Publishes an upload if all of it is held, or carries on where another request has begun that.
     ///
-    /// - Parameter settling: true if provisional ranges count, provided that they are all that is missing.
+    /// - Parameters:
+    ///   - fresh: a look that the caller has just taken.
+    ///   - settling: true if provisional ranges count, provided that they are all that is missing.
     /// - Returns: the path of the file, if this call has published it.
     @discardableResult
-    func finish(_ id: UploadID, settling: Bool = false) throws(StoreError) -> String? {
-        try gate.pass(keys.upload(UploadKey(id))) { _ throws(StoreError) in
+    func finish(_ id: UploadID, _ fresh: Look? = nil, settling: Bool = false) throws(StoreError) -> String? {
+        try gate.pass(keys.upload(UploadKey(id))) { hasWaited throws(StoreError) in
+            var fresh = hasWaited ? nil : fresh
             for _ in 0..<ObjectStore.maximumAttempts {
-                let look = try look(id)
+                let look = if let fresh { fresh } else { try look(id) }
+                fresh = nil
                 guard let generation = look.generation else { return nil }
                 switch look.phase {
                 case .live(let claim):
@@ -40,7 +44,7 @@ extension ObjectStore {
     /// Publishes an upload that takes no more chunks.
     ///
     /// - Returns: the path of the file; nil if another request was faster.
-    private func publish(
+    func publish(
         _ look: Look, _ generation: Generation, _ claim: Claim, settles: Bool
     ) throws(StoreError) -> String? {
         let target = try target(look, claim)
@@ -163,11 +167,11 @@ extension ObjectStore {
         putBy: Generation.Name? = nil
     ) throws(StoreError) -> String? {
         try finishSlot(claim.slot)
+        let began = MonotonicClock.seconds
         var outcome = Outcome(claim, path: path, finished: now(), digest: digest, putBy: putBy)
         // A file that turned out to be an earlier one has had its event.
         let note = putBy == nil ? try note(outcome, generation) : nil
         if let note { outcome = note.outcome }
-        let began = MonotonicClock.seconds
         let isFirst = try create(look.folder, generation, .done) { outcome.write(to: &$0) }
         if isFirst {
             // The observer looks for the events. If this fails, they are made a little later.
@@ -186,10 +190,6 @@ extension ObjectStore {
         return isFirst ? path : nil
     }
 
-    /// Ends an upload that cannot be published. Returns if another request has ended it, perhaps because the file is
-    /// there.
-    ///
-    /// - Throws: `StoreError.untrusted` if this request has ended it.
     /// Removes what a published file does not need: records, as far as a look has shown them, and the reservation.
     ///
     /// Only the request that has created `done` gives the name back, and without a look who has it: nobody else does so
@@ -209,6 +209,10 @@ extension ObjectStore {
         if !unneeded.isEmpty { try onEngine { [unneeded] () throws(S3Error) in try bucket.delete(unneeded) } }
     }
 
+    /// Ends an upload that cannot be published. Returns if another request has ended it, perhaps because the file is
+    /// there.
+    ///
+    /// - Throws: `StoreError.untrusted` if this request has ended it.
     func giveUp(_ look: Look, _ claim: Claim, _ cause: String) throws(StoreError) {
         guard let generation = look.generation?.name else { return }
         let isFirst: Bool

@@ -81,8 +81,42 @@ extension ObjectStore {
             let holdings = addition.look.holdings(claim)
             for cell in cells { _ = try gatherIfComplete(cell, addition.look, claim, holdings) }
         }
-        if addition.isComplete, let path = try finish(writer.id) { return Receipt(.completed(path: path)) }
+        if addition.isComplete {
+            if let path = try finishAlone(writer) { return Receipt(.completed(path: path)) }
+            if let path = try finish(writer.id) { return Receipt(.completed(path: path)) }
+        }
         return Receipt(.stored)
+    }
+
+    /// Publishes an upload by what this host knows of it.
+    ///
+    /// The `end` comes before the entry that closes the ledger. If that can be created, no other host has closed the
+    /// ledger before the `end` was there, so none has added a record without finding the `end` afterwards. So nothing
+    /// has to be listed to know all that is held.
+    ///
+    /// - Returns: the path of the file; nil if the upload has to be looked at.
+    private func finishAlone(_ writer: LedgerWriter) throws(StoreError) -> String? {
+        try gate.pass(writer.folder) { _ throws(StoreError) in
+            let ledger = keys.ledger(writer.folder, writer.generation)
+            // Usually it was chosen with the first part. If the name is taken, nothing has ended yet.
+            if let look = writer.look(at: 0..<0) { _ = try target(look, writer.claim) }
+            // No thread is adding an entry then.
+            guard let look = try gate.pass(ledger, { _ throws(StoreError) in writer.finish(keys) }),
+                let generation = look.generation
+            else { return nil }
+            let ending = Ending.finishing(settles: false)
+            guard try create(look.folder, generation.name, .end, { ending.write(to: &$0) }) else { return nil }
+            let closing = keys.entry(look.folder, generation.name, generation.ledger.last + 1)
+            let creation = try onEngine { () throws(S3Error) in try bucket.create(closing, Ledger.ownClosingBody) }
+            guard creation == .created, writer.age(at: moment) < ObjectStore.leftoverSeconds / 2 else { return nil }
+            forget(writer)
+            return try publish(look, generation, writer.claim, settles: false)
+        }
+    }
+
+    private func forget(_ writer: LedgerWriter) {
+        writers.withLock { writers in if writers[writer.folder] === writer { writers[writer.folder] = nil } }
+        known.withLock { $0[writer.folder] = nil }
     }
 
     /// Puts the pieces of a chunk, and adds them to the ledger.

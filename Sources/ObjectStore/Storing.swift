@@ -164,7 +164,7 @@ extension ObjectStore {
             for cell in holdings.grid.cells(of: chunk.range) { _ = try gatherIfComplete(cell, look, claim, holdings) }
         }
         if holdings.isComplete {
-            if let path = try finish(look.id) { return Receipt(.completed(path: path)) }
+            if let path = try finish(look.id, look) { return Receipt(.completed(path: path)) }
         } else if !holdings.provisional.isEmpty {
             waiting.withLock { $0[look.id] = (holdings.added ?? claim.begun) + ObjectStore.quietSeconds }
         }

@@ -6,6 +6,13 @@ package struct ListedObject: Sendable, Equatable {
     package var etag: String
     /// Unix seconds; nil if the engine does not tell.
     package var modified: UInt64?
+
+    package init(key: String, size: UInt64, etag: String, modified: UInt64?) {
+        self.key = key
+        self.size = size
+        self.etag = etag
+        self.modified = modified
+    }
 }
 
 /// A part of a listing.

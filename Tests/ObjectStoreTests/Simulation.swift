@@ -129,11 +129,11 @@ final class Simulation: Sendable {
         try send(file.chunks.map { (file, $0) }, dyingAt: call, after: isAfter, then: file)
     }
 
-    /// Sends chunks to a host that dies at one of its calls, and then a file to another one.
+    /// Sends chunks to a host that dies at one of its calls, and then a file to another one, unless it is nil.
     ///
     /// - Returns: whether the first host made so many calls.
     func send(
-        _ chunks: [(SimulatedFile, ChunkRequest)], dyingAt call: Int, after isAfter: Bool, then file: SimulatedFile
+        _ chunks: [(SimulatedFile, ChunkRequest)], dyingAt call: Int, after isAfter: Bool, then file: SimulatedFile?
     ) throws -> Bool {
         let calls = Lock(0)
         let bucket = MemoryBucket(engine) { name, work throws(S3Error) in
@@ -149,15 +149,19 @@ final class Simulation: Sendable {
         let host = store(bucket) { [schedule] in schedule.random() }
         for (file, chunk) in chunks { try? perform(.chunk(file, chunk), on: host) }
         let next = calmHost()
-        for chunk in file.chunks {
-            for _ in 0..<3 {
-                do throws(StoreError) {
-                    try perform(.chunk(file, chunk), on: next)
-                    break
-                } catch { schedule.wait(seconds: ObjectStore.stepSeconds) }
-            }
+        if let file {
+            for chunk in file.chunks { try insist(file, chunk, on: next) }
         }
         return calls.withLock { $0 } > call
+    }
+
+    /// Sends a chunk, and again if others may still be at work.
+    private func insist(_ file: SimulatedFile, _ chunk: ChunkRequest, on host: ObjectStore) throws {
+        for _ in 0..<3 {
+            do throws(StoreError) { return try perform(.chunk(file, chunk), on: host) } catch {
+                schedule.wait(seconds: ObjectStore.stepSeconds)
+            }
+        }
     }
 
     /// Runs more jobs after others.

@@ -150,4 +150,39 @@ import UploadStore
         _ = try send(versions[0], 0, to: host)
         #expect(engine.body("name (1).bin") == versions[0].content)
     }
+
+    /// The last chunk gets no answer then, so its client sends it again, to whichever host (`SimulationTests`). If the
+    /// client is gone as well, the host's next start finds the upload, as does the next sweep of another one.
+    @Test(
+        "If a host dies with the last chunk and its client is gone, what is held is published",
+        arguments: [true, false])
+    func lastChunkWithoutClient(_ isAlone: Bool) throws {
+        var generator = SplitMix64(seed: 5)
+        for chunkSize in [SimulationTests.part, SimulationTests.part / 4] {
+            let file = try SimulatedFile(
+                "id", "name.bin", content(3 * SimulationTests.part, &generator), chunkSizes: [chunkSize],
+                isForced: true)
+            var (call, hasDied, recovered) = (0, true, 0)
+            while hasDied {
+                let simulation = try Simulation(seed: UInt64(call), Faults())
+                let first = isAlone ? [] : file.chunks.dropLast()
+                for chunk in first { try simulation.perform(.chunk(file, chunk), on: simulation.calmHost()) }
+                hasDied = try simulation.send(
+                    file.chunks.dropFirst(first.count).map { (file, $0) }, dyingAt: call, after: true, then: nil)
+                let next = simulation.calmHost()
+                let look = try next.look(file.id)
+                let isHeld =
+                    switch look.phase {
+                    case .none: false
+                    case .live(let claim): look.holdings(claim).isComplete
+                    case .finishing, .whole, .finished: true
+                    }
+                #expect(next.recover().isEmpty)
+                #expect((simulation.engine.body("files/name.bin") == file.content) == isHeld, "call \(call)")
+                recovered += isHeld ? 1 : 0
+                call += 1
+            }
+            #expect(recovered > 5)
+        }
+    }
 }
