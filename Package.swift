@@ -46,6 +46,7 @@ let package = Package(
         .systemLibrary(name: "CJOSE", pkgConfig: "cjose", providers: [.apt(["libcjose-dev", "libjansson-dev"])]),
         // The Linux calls that Swift's Glibc module lacks, because they need _GNU_SOURCE.
         .target(name: "CLinux"),
+        .target(name: "CCRC32C"),
         // Descriptors, locks, threads and the texts of errors, for all modules that call Linux.
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
 
@@ -63,7 +64,8 @@ let package = Package(
             name: "Tokens", dependencies: ["CCrypto", "CJOSE", "JSON", "Linux", "UploadModel"], swiftSettings: strict),
         // Object stores that speak S3: credentials, signatures, calls, and what an engine has to be able to do.
         .target(
-            name: "S3", dependencies: ["CCrypto", "CCurl", "CExpat", "JSON", "Linux"], swiftSettings: strict),
+            name: "S3", dependencies: ["CCRC32C", "CCrypto", "CCurl", "CExpat", "JSON", "Linux"],
+            swiftSettings: strict),
         .target(
             name: "UploadStore",
             dependencies: ["CLinux", "CXXHash", "CCrypto", "Linux", "UploadModel"],

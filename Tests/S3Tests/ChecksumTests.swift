@@ -12,6 +12,29 @@ struct ChecksumTests {
         return crc.value
     }
 
+    @Test("CRC32C is the same by the processor's instruction and by tables", .enabled(if: CRC32C.hasInstruction))
+    func instruction() {
+        var random = SplitMix64(seed: 4)
+        let bytes = (0..<100).map { _ in UInt8.random(in: 0...255, using: &random) }
+        for start in 0..<9 {
+            for end in start...bytes.count {
+                var (one, other) = (CRC32C(usesInstruction: true), CRC32C(usesInstruction: false))
+                bytes[start..<end].withBytes {
+                    one.update($0)
+                    other.update($0)
+                }
+                #expect(one.value == other.value)
+            }
+        }
+    }
+
+    @Test("The check value is right without the processor's instruction, too")
+    func tables() {
+        var crc = CRC32C(usesInstruction: false)
+        Array("123456789".utf8).withBytes { crc.update($0) }
+        #expect(crc.value == 0xe306_9283)
+    }
+
     @Test(
         "CRC32C has the values of RFC 3720, appendix B.4",
         arguments: [
