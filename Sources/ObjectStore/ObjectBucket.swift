@@ -6,6 +6,8 @@ package import S3
 /// `EngineTest` checks: a listing shows every object that was put before it began and none that was deleted before; of
 /// those who `create` a key, one succeeds; a part is put whole or not at all.
 package protocol ObjectBucket: Sendable {
+    /// The checksum that is needed of every payload; nil if none is.
+    var checksum: ChecksumKind? { get }
     /// Lists objects, a page at a time.
     func list(_ prefix: String, next: String?) throws(S3Error) -> ListPage
     /// Puts an object.

@@ -5,7 +5,8 @@ import Synchronization
 /// A bucket of a real engine. Its calls go to the endpoints in turn.
 package final class S3Bucket: ObjectBucket {
     private let buckets: [Bucket]
-    private let checksum: ChecksumKind
+    package let checksum: ChecksumKind?
+    private let kind: ChecksumKind
     /// Whether a completion can be told not to replace an object.
     private let completesIfAbsent: Bool
     private let turn = Atomic(0)
@@ -17,6 +18,7 @@ package final class S3Bucket: ObjectBucket {
     package init(_ buckets: [Bucket], checksum: ChecksumKind, completesIfAbsent: Bool) {
         self.buckets = buckets
         self.checksum = checksum
+        kind = checksum
         self.completesIfAbsent = completesIfAbsent
     }
 
@@ -24,9 +26,10 @@ package final class S3Bucket: ObjectBucket {
         buckets[turn.wrappingAdd(1, ordering: .relaxed).newValue & Int.max % buckets.count]
     }
 
-    /// The checksum of a payload, which is read for it.
+    /// The checksum of a payload, which is read for it if it does not know it.
     private func checksum(of payload: any Payload) throws(S3Error) -> Checksum {
-        let hasher = ChecksumHasher(checksum)
+        if let known = payload.checksum(kind) { return known }
+        let hasher = ChecksumHasher(kind)
         do throws(PayloadError) { try payload.visit { hasher.update($0) } } catch { throw .payload(error) }
         return hasher.finish()
     }
@@ -43,7 +46,7 @@ package final class S3Bucket: ObjectBucket {
     }
 
     package func create(_ key: String, _ body: [UInt8]) throws(S3Error) -> Creation {
-        try bucket.create(key, body, checksum: checksum)
+        try bucket.create(key, body, checksum: kind)
     }
 
     package func get(_ key: String) throws(S3Error) -> [UInt8] { try bucket.get(key, atMost: 8 << 20) }
@@ -62,7 +65,7 @@ package final class S3Bucket: ObjectBucket {
     }
 
     package func createMultipart(_ key: String, metadata: [String: String]) throws(S3Error) -> String {
-        try bucket.createMultipart(key, checksum: checksum, metadata: metadata)
+        try bucket.createMultipart(key, checksum: kind, metadata: metadata)
     }
 
     package func putPart(

@@ -5,12 +5,30 @@ import UploadStore
 
 /// Bytes on their way to the engine, in a file without a name: a call to the engine may have to be repeated, and must
 /// state the checksum of all bytes in front of them. Used by one thread.
+///
+/// The digests of all bytes are computed while these are written: then they are in the processor's caches, and the file
+/// is read only once.
 final class Scratch {
     private let file: any File
     private(set) var length: UInt64 = 0
+    private let kind: ChecksumKind?
+    private let hasher: ChecksumHasher?
+    private var digests: BlockDigests?
+    /// The checksum of all bytes, once it was asked for.
+    private var checksum: Checksum?
+    /// How many bytes were digested; nil once bytes were written that do not follow these.
+    private var digested: UInt64? = 0
 
-    init(in folder: any Directory) throws(StoreError) {
+    /// - Parameters:
+    ///   - checksum: the kind that is needed of all bytes.
+    ///   - blocks: true if the digests of all blocks are needed.
+    init(
+        in folder: any Directory, checksum: ChecksumKind? = nil, blocks: Bool = false
+    ) throws(StoreError) {
         file = try onDisk { () throws(FileError) in try folder.createNameless() }
+        kind = checksum
+        hasher = checksum.map { ChecksumHasher($0) }
+        digests = blocks ? BlockDigests() : nil
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
@@ -20,6 +38,13 @@ final class Scratch {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
         try onDisk { () throws(FileError) in try file.write(bytes, at: offset) }
         length = max(length, offset + UInt64(bytes.count))
+        guard let digested, offset == digested, checksum == nil else {
+            digested = nil
+            return
+        }
+        hasher?.update(bytes)
+        digests?.add(bytes)
+        self.digested = length
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {
@@ -34,8 +59,19 @@ final class Scratch {
     /// All bytes, as the body of a request.
     var payload: any Payload { payload(ByteRange(first: length)) }
 
+    /// The checksum of some bytes, if it is known without reading them.
+    func checksum(_ range: ByteRange, _ kind: ChecksumKind) -> Checksum? {
+        guard range == ByteRange(first: length), digested == length, kind == self.kind else { return nil }
+        if checksum == nil { checksum = hasher?.finish() }
+        return checksum
+    }
+
     /// The digests of the blocks of some bytes, one after the other (`BlockDigests`).
     func blocks(_ range: ByteRange) throws(StoreError) -> BlockDigests {
+        if range == ByteRange(first: length), digested == length, var blocks = digests {
+            blocks.end()
+            return blocks
+        }
         var blocks = BlockDigests()
         do throws(PayloadError) { try payload(range).visit { blocks.add($0) } } catch {
             throw .failed(StoreCause(error.reason))
@@ -58,4 +94,6 @@ private struct ScratchPayload: Payload {
             throw PayloadError("\(error)")
         }
     }
+
+    func checksum(_ kind: ChecksumKind) -> Checksum? { scratch.checksum(range, kind) }
 }

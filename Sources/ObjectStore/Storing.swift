@@ -211,7 +211,7 @@ extension ObjectStore {
         _ content: CellContent, _ cell: Int, _ look: Look, _ claim: Claim, _ holdings: Holdings
     ) throws(StoreError) -> Scratch? {
         guard let generation = look.generation else { return nil }
-        let scratch = try Scratch(in: self.scratch)
+        let scratch = try Scratch(in: self.scratch, checksum: bucket.checksum)
         for segment in content.segments {
             let place = segment.range.start - content.range.start
             let isThere =

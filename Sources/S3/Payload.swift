@@ -8,6 +8,13 @@ package protocol Payload {
     /// - Returns: their number, at least 1 before the end.
     /// - Throws: `PayloadError` if the bytes cannot be had. The request is given up.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(PayloadError) -> Int
+
+    /// The checksum of all bytes, if it is known without reading them.
+    func checksum(_ kind: ChecksumKind) -> Checksum?
+}
+
+extension Payload {
+    package func checksum(_ kind: ChecksumKind) -> Checksum? { nil }
 }
 
 /// Why a body cannot be read, in words for the log.

@@ -62,6 +62,7 @@ final class MemoryEngine: Sendable {
 /// A host's access to a bucket in memory.
 final class MemoryBucket: ObjectBucket {
     let engine: MemoryEngine
+    var checksum: ChecksumKind? { nil }
     /// Is called in front of every call, with a closure that makes it. It may make it, repeat it, fail, or wait.
     private let step: @Sendable (String, () -> S3Error?) throws(S3Error) -> Void
 
