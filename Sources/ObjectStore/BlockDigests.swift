@@ -18,6 +18,9 @@ struct BlockDigests: Equatable {
 
     init() {}
 
+    /// - Parameter length: how many bytes will come, as their sender states.
+    init(forLength length: UInt64) { bytes.reserveCapacity(BlockDigests.count(of: min(length, 1 << 30))) }
+
     /// Takes digests that were stored.
     init(bytes: [UInt8]) { self.bytes = bytes }
 

@@ -79,7 +79,12 @@ struct LedgerEntry: Sendable, Equatable {
         var fields = Fields()
         fields["nonce"] = nonce.hexDigits
         for line in lines { fields["record"] = "\(line.entry) \(line.cell) \(line.record.name)" }
-        return fields.body + [UInt8(ascii: "\n")] + blocks
+        var body = fields.body
+        // The digests of a large chunk take more memory than all else here.
+        body.reserveCapacity(body.count + 1 + blocks.count)
+        body.append(UInt8(ascii: "\n"))
+        body += blocks
+        return body
     }
 
     /// The block digests of one of its own lines.

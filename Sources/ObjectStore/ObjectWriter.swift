@@ -21,7 +21,7 @@ final class ObjectWriter: ChunkWriter {
         self.total = total
         self.layout = layout
         self.admitted = admitted
-        scratch = try Scratch(in: store.scratch, checksum: store.bucket.checksum, blocks: true)
+        scratch = try Scratch(in: store.scratch, checksum: store.bucket.checksum, digestedLength: layout.range.length)
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {

@@ -16,19 +16,21 @@ final class Scratch {
     private var digests: BlockDigests?
     /// The checksum of all bytes, once it was asked for.
     private var checksum: Checksum?
+    /// True once the digests of all bytes were asked for.
+    private var isEnded = false
     /// How many bytes were digested; nil once bytes were written that do not follow these.
     private var digested: UInt64? = 0
 
     /// - Parameters:
     ///   - checksum: the kind that is needed of all bytes.
-    ///   - blocks: true if the digests of all blocks are needed.
+    ///   - digestedLength: how many bytes will come, if the digests of all their blocks are needed.
     init(
-        in folder: any Directory, checksum: ChecksumKind? = nil, blocks: Bool = false
+        in folder: any Directory, checksum: ChecksumKind? = nil, digestedLength: UInt64? = nil
     ) throws(StoreError) {
         file = try onDisk { () throws(FileError) in try folder.createNameless() }
         kind = checksum
         hasher = checksum.map { ChecksumHasher($0) }
-        digests = blocks ? BlockDigests() : nil
+        digests = digestedLength.map { BlockDigests(forLength: $0) }
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
@@ -38,7 +40,7 @@ final class Scratch {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
         try onDisk { () throws(FileError) in try file.write(bytes, at: offset) }
         length = max(length, offset + UInt64(bytes.count))
-        guard let digested, offset == digested, checksum == nil else {
+        guard let digested, offset == digested, !isEnded else {
             digested = nil
             return
         }
@@ -62,15 +64,17 @@ final class Scratch {
     /// The checksum of some bytes, if it is known without reading them.
     func checksum(_ range: ByteRange, _ kind: ChecksumKind) -> Checksum? {
         guard range == ByteRange(first: length), digested == length, kind == self.kind else { return nil }
+        isEnded = true
         if checksum == nil { checksum = hasher?.finish() }
         return checksum
     }
 
     /// The digests of the blocks of some bytes, one after the other (`BlockDigests`).
     func blocks(_ range: ByteRange) throws(StoreError) -> BlockDigests {
-        if range == ByteRange(first: length), digested == length, var blocks = digests {
-            blocks.end()
-            return blocks
+        if range == ByteRange(first: length), digested == length, digests != nil {
+            isEnded = true
+            digests?.end()
+            if let digests { return digests }
         }
         var blocks = BlockDigests()
         do throws(PayloadError) { try payload(range).visit { blocks.add($0) } } catch {

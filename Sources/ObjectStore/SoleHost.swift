@@ -167,7 +167,8 @@ extension ObjectStore {
             guard writer.isOpen else { return nil }
             let moment = moment
             let (number, lines) = writer.next(parts.map { ($0.cell, $0.record) })
-            let entry = LedgerEntry(lines: lines, blocks: parts.flatMap(\.blocks.bytes))
+            let blocks = parts.count == 1 ? parts[0].blocks.bytes : parts.flatMap(\.blocks.bytes)
+            let entry = LedgerEntry(lines: lines, blocks: blocks)
             let key = keys.entry(writer.folder, writer.generation, number)
             let creation = try onEngine { () throws(S3Error) in
                 try bucket.create(key, entry.body(nonce: random()))

@@ -13,7 +13,7 @@ import UploadStore
     init() throws { folder = try TemporaryFolder() }
 
     private func scratch() throws -> Scratch {
-        try Scratch(in: try LinuxDirectory.root(folder.path), checksum: .crc32c, blocks: true)
+        try Scratch(in: try LinuxDirectory.root(folder.path), checksum: .crc32c, digestedLength: 20_000)
     }
 
     private let bytes: [UInt8] = {
