@@ -82,8 +82,8 @@ final class LedgerWriter: Sendable {
 
     /// Adds nothing more from now on.
     ///
-    /// - Returns: the upload as a look would find it, with all of its objects but the marks; nil if the ledger is closed,
-    ///   or the upload not complete.
+    /// - Returns: the upload as a look would find it once it has an `end`, with all of its objects but the marks; nil if
+    ///   the ledger is closed, or the upload not complete.
     func finish(_ keys: Keys) -> Look? {
         state.withLock { state in
             guard state.isOpen, state.held.contains(ByteRange(first: grid.size)) else { return nil }
@@ -97,7 +97,8 @@ final class LedgerWriter: Sendable {
             let listing = Listing(
                 names.map { ListedObject(key: $0, size: size, etag: "", modified: nil) }, folder: folder)
             return Look(
-                id: id, folder: folder, listing: listing, generation: state.generation, phase: .live(claim))
+                id: id, folder: folder, listing: listing, generation: state.generation,
+                phase: .finishing(claim, settles: false))
         }
     }
 

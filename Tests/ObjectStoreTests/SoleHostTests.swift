@@ -151,6 +151,33 @@ import UploadStore
         #expect(engine.body("name (1).bin") == versions[0].content)
     }
 
+    @Test("A file that somebody else puts under the name at the last moment stays, and the client learns of it")
+    func outsider() throws {
+        let engine = MemoryEngine(now: { 1_800_000_000 })
+        let scratch = try TemporaryFolder()
+        var generator = SplitMix64(seed: 2)
+        let file = try SimulatedFile(
+            "id", "name.bin", content(3 * SimulationTests.part, &generator), chunkSizes: [SimulationTests.part],
+            isForced: true)
+        let other = MemoryEngine.Object(body: [1], metadata: [:], modified: engine.now())
+        // In front of the last part.
+        let host = try host(engine, scratch, inFrontOf: "PART") {
+            engine.contents.withLock { $0.objects["name.bin"] = other }
+        }
+        _ = try send(file, 0, to: host)
+        _ = try send(file, 1, to: host)
+        engine.contents.withLock { $0.calls = [:] }
+        #expect {
+            try send(file, 2, to: host)
+        } throws: { error in
+            if case .untrusted? = error as? StoreError { true } else { false }
+        }
+        #expect(engine.contents.withLock { $0.calls["LIST"] } == 1, "to remove what is left")
+        #expect(engine.body("name.bin") == [1] && engine.contents.withLock { $0.multiparts.isEmpty })
+        for index in 0..<3 { _ = try send(file, index, to: host) }
+        #expect(engine.body("name (1).bin") == file.content)
+    }
+
     /// The last chunk gets no answer then, so its client sends it again, to whichever host (`SimulationTests`). If the
     /// client is gone as well, the host's next start finds the upload, as does the next sweep of another one.
     @Test(
