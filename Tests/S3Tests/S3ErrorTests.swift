@@ -15,7 +15,8 @@ struct S3ErrorTests {
         arguments: [
             (404, "NoSuchKey", "noSuchKey"), (404, "", "noSuchKey"), (404, "NoSuchUpload", "noSuchUpload"),
             (404, "NoSuchBucket", "denied"), (403, "AccessDenied", "denied"), (403, "", "denied"),
-            (401, "", "denied"), (400, "ExpiredToken", "denied"), (403, "RequestTimeTooSkewed", "denied"),
+            (401, "", "denied"), (400, "ExpiredToken", "denied"), (400, "ExpiredTokenException", "denied"),
+            (403, "RequestTimeTooSkewed", "denied"),
             (301, "PermanentRedirect", "denied"), (307, "", "denied"), (400, "BadDigest", "damaged"),
             (400, "XAmzContentSHA256Mismatch", "damaged"), (400, "InvalidPart", "invalidPart"),
             (412, "PreconditionFailed", "exists"), (400, "InvalidRequest", "refused"),

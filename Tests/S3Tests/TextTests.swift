@@ -80,6 +80,20 @@ struct EndpointTests {
         #expect(aws.usualStyle(for: "uploads.example.org") == .path)
         #expect(try #require(Endpoint("http://127.0.0.1:8333")).usualStyle(for: "uploads") == .path)
         #expect(try #require(Endpoint("https://amazonaws.com.example.org")).usualStyle(for: "uploads") == .path)
+        let china = try #require(Endpoint.aws(region: "cn-north-1"))
+        #expect(china.host == "s3.cn-north-1.amazonaws.com.cn" && china.usualStyle(for: "uploads") == .host)
+    }
+
+    @Test(
+        "only addresses of this machine, and its usual name, are loopback",
+        arguments: [
+            ("http://127.0.0.1:1", true), ("http://127.255.0.1", true), ("http://[::1]", true),
+            ("http://[0:0::1]", true),
+            ("http://localhost", true), ("http://127.example.org", false), ("http://128.0.0.1", false),
+            ("http://[::2]", false), ("http://local", false),
+        ])
+    func loopback(_ url: String, _ isLoopback: Bool) throws {
+        #expect(try #require(Endpoint(url)).isLoopback == isLoopback)
     }
 }
 
