@@ -84,6 +84,7 @@ extension ObjectStore {
         if addition.isComplete {
             if let path = try finishAlone(writer) { return Receipt(.completed(path: path)) }
             if let path = try finish(writer.id) { return Receipt(.completed(path: path)) }
+            guard try isKept(addition.look) else { return nil }
         }
         return Receipt(.stored)
     }

@@ -156,6 +156,8 @@ extension ObjectStore {
 
     /// Ends a request whose chunk is held: gathers the cells that it has completed, and publishes the file if that is
     /// complete.
+    ///
+    /// - Returns: nil if the upload has ended without a file meanwhile.
     private func receipt(
         _ chunk: WholeChunk, _ look: Look, _ claim: Claim, isNew: Bool
     ) throws(StoreError) -> Receipt? {
@@ -165,11 +167,21 @@ extension ObjectStore {
         }
         if holdings.isComplete {
             if let path = try finish(look.id, look) { return Receipt(.completed(path: path)) }
+            guard try isKept(look) else { return nil }
         } else if !holdings.provisional.isEmpty {
             waiting.withLock { $0[look.id] = (holdings.added ?? claim.begun) + ObjectStore.quietSeconds }
         }
         if let path = chunk.published { return Receipt(.completed(path: path)) }
         return Receipt(isNew ? .stored : .duplicate)
+    }
+
+    /// True if an upload that was found complete is published, or will be; false if another request has found that it
+    /// cannot be, and ended it. Then its chunks are held no longer.
+    func isKept(_ look: Look) throws(StoreError) -> Bool {
+        let after = try self.look(look.id)
+        guard after.generation?.name == look.generation?.name else { return false }
+        if case .none = after.phase { return false }
+        return true
     }
 
     // MARK: Gathering

@@ -151,6 +151,35 @@ import UploadStore
         #expect(engine.body("name (1).bin") == versions[0].content)
     }
 
+    @Test("A chunk is not confirmed for an upload that another host gives up at its completion")
+    func givenUpByAnother() throws {
+        let engine = MemoryEngine(now: { 1_800_000_000 })
+        let scratch = try TemporaryFolder()
+        var generator = SplitMix64(seed: 3)
+        let file = try SimulatedFile(
+            "id", "name.bin", content(3 * SimulationTests.part, &generator), chunkSizes: [SimulationTests.part],
+            isForced: true)
+        let other = try host(engine, scratch)
+        // It closes the ledger with its first chunk, and creates the end with its second one.
+        let host = try host(engine, scratch, inFrontOf: "CREATE") {
+            #expect(throws: Never.self) {
+                let look = try other.look(file.id)
+                guard case .live(let claim) = look.phase, let generation = look.generation?.name else { return }
+                let isEnd = try other.create(look.folder, generation, .end) {
+                    Ending.finishing(settles: false).write(to: &$0)
+                }
+                #expect(try isEnd && other.endWithoutFile(look.folder, generation, claim))
+                try other.clear(look.folder, generation)
+            }
+        }
+        _ = try send(file, 0, to: other)
+        for index in 1..<3 { #expect(try send(file, index, to: host) == .stored) }
+        #expect(try other.status(of: file.chunks[2])?.receipt != nil, "it has begun another upload")
+        #expect(try other.status(of: file.chunks[1])?.receipt == nil)
+        for index in 0..<2 { _ = try send(file, index, to: host) }
+        #expect(engine.body("name.bin") == file.content)
+    }
+
     @Test("A file that somebody else puts under the name at the last moment stays, and the client learns of it")
     func outsider() throws {
         let engine = MemoryEngine(now: { 1_800_000_000 })
