@@ -46,6 +46,7 @@ let package = Package(
         .systemLibrary(name: "CJOSE", pkgConfig: "cjose", providers: [.apt(["libcjose-dev", "libjansson-dev"])]),
         // The Linux calls that Swift's Glibc module lacks, because they need _GNU_SOURCE.
         .target(name: "CLinux"),
+        // The processor's instructions for CRC-32C, which Swift cannot name.
         .target(name: "CCRC32C"),
         // Descriptors, locks, threads and the texts of errors, for all modules that call Linux.
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),

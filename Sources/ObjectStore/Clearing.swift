@@ -3,10 +3,9 @@ import S3
 import UploadModel
 import UploadStore
 
-// What is left of a generation that has ended without a file: the name that it has reserved, its multipart upload, and
-// its records. The request that ends the generation removes them, and marks that (`Mark.cleared`). If one of its calls
-// fails or its host dies, the mark is missing. Then the next request that begins or removes the upload carries on, or
-// the next sweep.
+// A generation that has ended without a file leaves the name that it has reserved, its multipart upload, and its records.
+// The request that ends the generation removes them, and marks that (`Mark.cleared`). If one of its calls fails or its
+// host dies, the mark is missing. Then the next request that begins or removes the upload carries on, or the next sweep.
 
 extension Generation {
     /// True if it has ended without a file, as far as a listing tells, and what it has left may not be removed yet.

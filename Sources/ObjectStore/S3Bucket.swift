@@ -5,7 +5,6 @@ import Synchronization
 /// A bucket of a real engine. Its calls go to the endpoints in turn.
 package final class S3Bucket: ObjectBucket {
     private let buckets: [Bucket]
-    package let checksum: ChecksumKind?
     private let kind: ChecksumKind
     /// Whether a completion can be told not to replace an object.
     private let completesIfAbsent: Bool
@@ -17,7 +16,6 @@ package final class S3Bucket: ObjectBucket {
     ///   - completesIfAbsent: true if the engine has `EngineAbility.completion`.
     package init(_ buckets: [Bucket], checksum: ChecksumKind, completesIfAbsent: Bool) {
         self.buckets = buckets
-        self.checksum = checksum
         kind = checksum
         self.completesIfAbsent = completesIfAbsent
     }
@@ -25,6 +23,8 @@ package final class S3Bucket: ObjectBucket {
     private var bucket: Bucket {
         buckets[turn.wrappingAdd(1, ordering: .relaxed).newValue & Int.max % buckets.count]
     }
+
+    package var checksum: ChecksumKind? { kind }
 
     /// The checksum of a payload, which is read for it if it does not know it.
     private func checksum(of payload: any Payload) throws(S3Error) -> Checksum {

@@ -28,7 +28,7 @@ package struct CredentialSearch {
     func find() throws(CredentialsError) -> (source: any CredentialSource, credentials: Credentials) {
         var tried: [String] = []
         if let named = try named(&tried) { return (named, try named.load()) }
-        // Nobody has named the metadata service, so its failure is one reason of several.
+        // The metadata service is tried without being named, so its failure is one reason of several.
         guard let metadata = try MetadataService(variable: variable) else {
             throw .none(tried: tried + ["\(MetadataService.disabledVariable) is set"])
         }

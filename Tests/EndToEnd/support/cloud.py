@@ -73,7 +73,7 @@ class Cloud:
         self.fails = False
         self.authorization = "the-token-of-the-container"
         self.metadata_token = "the-token-of-the-metadata-service"
-        # What must be in no log.
+        # No log may contain these.
         self.secrets = [self.authorization, self.metadata_token]
         self.issued = 0
         self.requests: list[tuple[str, str]] = []
