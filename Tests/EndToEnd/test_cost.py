@@ -1,5 +1,6 @@
 """Memory, time and disk writes. Times are only compared with each other within one run."""
 
+import collections
 import concurrent.futures
 import statistics
 import subprocess
@@ -12,6 +13,7 @@ from support.client import MIB, Chunk, layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.journal import Journal
 from support.server import Server
+from support.strace import calls, traced
 
 GIB = 1024 * MIB
 
@@ -150,3 +152,27 @@ def test_each_byte_is_written_to_the_disk_once(on_disk, raw):
     print(f"{factor:.4f} bytes written for each byte uploaded")
     assert (on_disk.root / "film").read_bytes() == data
     assert 1.00 <= factor <= 1.02
+
+
+def test_a_small_file_takes_25_system_calls(server, client, tmp_path):
+    """A file that comes in one chunk makes no journal. Calls that only a few files need do not count, such as those of a
+    thread that has to wait for the request or for a lock."""
+    size, files = 64 * 1024, 100
+    content = random_bytes(size)
+
+    def send(name: str) -> None:
+        fields = parameters(Chunk(1, 0, size, 1), identifier=name, filename=name, size=size, chunk_size=MIB)
+        assert client.send(fields, content, target=f"{client.route}?{query(fields)}").status == 200
+
+    trace = tmp_path / "trace"
+    with traced(server, trace):
+        # The first ones load what is used once, on every thread.
+        for number in range(40):
+            send(f"first-{number}")
+        before = len(trace.read_text())
+        for number in range(files):
+            send(f"file-{number}")
+        counted = collections.Counter(calls(trace.read_text()[before:]))
+    del counted["futex"]
+    assert counted["renameat2"] == files and counted["fsync"] == 2 * files, counted
+    assert sum(count // files for count in counted.values()) <= 25, counted

@@ -13,6 +13,7 @@ from support.client import layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
 from support.server import PROGRAM, REPOSITORY, run_program, wait_until
+from support.strace import calls, traced
 
 UNITS = REPOSITORY / "deploy/systemd"
 README = (REPOSITORY / "deploy/README.md").read_text()
@@ -93,7 +94,7 @@ def test_the_unit_with_the_drop_in_allows_all_system_calls_of_a_program_with_a_b
     with ObjectStore() as objects, open(tmp_path / "log", "wb") as log:
         assert environment["RESUMABLED_BUCKET"] == BUCKET
         environment["RESUMABLED_ENDPOINT"] = objects.endpoint
-        traced = subprocess.Popen(
+        process = subprocess.Popen(
             ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace, PROGRAM, "serve", "--socket", tmp_path / "s"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | environment)
         try:
@@ -106,11 +107,11 @@ def test_the_unit_with_the_drop_in_allows_all_system_calls_of_a_program_with_a_b
                 request.write(content)
                 assert request.answer()[0] == 200
         finally:
-            child = int(pathlib.Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text().split()[0])
+            child = int(pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
             os.kill(child, signal.SIGTERM)
-            assert traced.wait(20) == 0
+            assert process.wait(20) == 0
         assert "one" in objects.keys()
-    used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", trace.read_text(), re.M)) - {"execve"}
+    used = set(calls(trace.read_text())) - {"execve"}
     assert {"connect", "pread64", "pwrite64", "getsockopt"} <= used and used & {"accept", "accept4"}, used
     assert used <= allowed_calls(), used - allowed_calls()
     # No other family of sockets is needed.
@@ -135,29 +136,16 @@ def allowed_calls() -> set[str]:
 
 
 def test_the_filter_of_system_calls_allows_all_calls_of_the_program(server, client, tmp_path):
-    server.stop_program()
     trace = tmp_path / "trace"
-    arguments = [PROGRAM, "serve", "--socket", server.socket, "--root", server.root, "--durability", "chunk"]
-    with open(server.state / "program.log", "ab") as log:
-        traced = subprocess.Popen(
-            ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace, *arguments], stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log)
-    try:
-        wait_until(server.socket.exists, 20, "it listens")
+    with traced(server, trace, "--durability", "chunk"):
         for name in ("one", "two"):
             assert {answer.status for answer in client.upload(DATA, filename="name", identifier=name, chunk_size=30_000)
                     } == {200}
-    finally:
-        # strace does not pass signals on: the program is its child.
-        child = int(pathlib.Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text().split()[0])
-        os.kill(child, signal.SIGTERM)
-        assert traced.wait(20) == 0
-    used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", trace.read_text(), re.M)) - {"execve"}
+    used = set(calls(trace.read_text())) - {"execve"}
     # The trace is complete.
     assert {"pwrite64", "renameat2", "fdatasync", "epoll_wait"} <= used and used & {"accept", "accept4"}, used
     # Reading the limit is prlimit64. Raising it fails under the filter without harm: the unit has raised it already.
     assert used <= allowed_calls(), used - allowed_calls()
-    server.start_program()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
