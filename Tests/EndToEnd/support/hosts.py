@@ -46,9 +46,18 @@ class Host(BucketServer):
 class Gateway(Server):
     """An nginx in front of several programs, which takes them in turns."""
 
-    def __init__(self, hosts: list[Host], **more):
+    # The line with which nginx chooses the host by the upload. The example has it in a comment.
+    BY_UPLOAD = "hash $arg_resumableIdentifier consistent;"
+
+    def __init__(self, hosts: list[Host], by_upload: bool = False, **more):
         super().__init__(hosts[0].root, **more)
         self.hosts = hosts
+        self.by_upload = by_upload
+
+    def configuration(self, text: str) -> str:
+        upstream = "upstream resumabled {"
+        assert self.BY_UPLOAD in text and text.count(upstream) == 1
+        return text.replace(upstream, f"{upstream} {self.BY_UPLOAD}") if self.by_upload else text
 
     def start(self) -> "Gateway":
         self.start_nginx()
