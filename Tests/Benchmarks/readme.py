@@ -25,6 +25,8 @@ UPLOADS = {
 OTHER_ROWS = {
     "streaming": "nginx streaming bodies",
     "unsynced": "without syncs, for comparison",
+    "floor": "the least that a program can do (floor.c)",
+    "unsynced-floor": "the same without syncs",
 }
 
 Summaries = dict[str, dict[str, dict[str, Spread]]]

@@ -141,6 +141,23 @@ class Streaming(Resumabled):
         self.nginx_options += ("--buffering", "off")
 
 
+class Floor(Resumabled):
+    """The least that a program can do (floor.c): how fast could any be?"""
+
+    name = "floor"
+    title = "the least possible"
+
+    def __init__(self, folder: pathlib.Path, tools: pathlib.Path, **more):
+        super().__init__(folder, tools, **more)
+        self.executable = str(tools / "floor")
+
+
+class UnsyncedFloor(Floor):
+    name = "unsynced-floor"
+    title = "the least possible without syncs"
+    skip_syncs = True
+
+
 class Before(Resumabled):
     """Another build of the program, for a comparison with an earlier version (`--before`)."""
 
@@ -191,4 +208,6 @@ class Flask(Side):
         return re.sub(r"(?m)^( *)fastcgi_", r"\1proxy_", block)
 
 
-SIDES = {side.name: side for side in (Dav, Resumabled, Before, Unsynced, Streaming, Flask)}
+SIDES = {
+    side.name: side for side in (Dav, Resumabled, Before, Unsynced, Streaming, Floor, UnsyncedFloor, Flask)
+}

@@ -206,7 +206,8 @@ class Resume(Workload):
             began = time.perf_counter()
             answer = client.test(self.file.fields(self.file.chunks[0]), headers={"Accept": "application/json"})
             took = time.perf_counter() - began
-        sample.failures += answer.status != 200 or json.loads(answer.body) != expected
+        # The answer also has limits.
+        sample.failures += answer.status != 200 or not expected.items() <= json.loads(answer.body).items()
         return took * 1000
 
 
@@ -334,7 +335,7 @@ def _uploads(big: int, few: int, many: int, chunk: int) -> list[Workload]:
                count=8, size=few, chunk_size=MIB, connections=3, apart=True, sides=both_ways),
         Upload("W3", f"{many:,} files of 64 KiB, 8 connections",
                count=many, size=64 * KIB, chunk_size=MIB, connections=8, speed="requests",
-               sides=("dav", "ours", "unsynced", "flask")),
+               sides=("dav", "ours", "unsynced", "floor", "unsynced-floor", "flask")),
         Upload("W4", f"{human(chunk)}, chunks of 8 MiB, 4 connections",
                count=1, size=chunk, chunk_size=8 * MIB, connections=4, sides=both_ways),
     ]
