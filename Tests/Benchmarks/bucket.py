@@ -49,12 +49,11 @@ import crc32c  # noqa: E402
 
 import measure  # noqa: E402
 import plan  # noqa: E402
-from sides import replace  # noqa: E402
 from support.client import MIB, layout  # noqa: E402
 from support.fault_proxy import FaultProxy  # noqa: E402
 from support.hosts import Gateway, Host  # noqa: E402
 from support.object_store import OPEN_BUCKET, ObjectStore  # noqa: E402
-from support.server import wait_until  # noqa: E402
+from support.server import replace, wait_until  # noqa: E402
 
 GIB = 1024 * MIB
 # Figure, comparison, target.
@@ -102,8 +101,8 @@ class Engine:
         assert b"<Error>" not in answer, answer
 
 
-def checksum(content) -> str:
-    return base64.b64encode(crc32c.crc32c(content).to_bytes(4, "big")).decode()
+def checksum(content, compute=crc32c.crc32c) -> str:
+    return base64.b64encode(compute(content).to_bytes(4, "big")).decode()
 
 
 class Pool(plan.Pool):
@@ -154,9 +153,7 @@ class Round:
             time.sleep(1)
             yield gateway, hosts, prefix
 
-    def ours(
-        self, files: list[plan.File], connections: int, hosts: int = 1, by_upload: bool = False
-    ) -> Measured:
+    def ours(self, files: list[plan.File], connections: int, hosts: int = 1, by_upload: bool = False) -> Measured:
         size = sum(file.size for file in files)
         with self.hosts(hosts, files[0].chunk_size, by_upload=by_upload) as (gateway, running, prefix):
             os.sync()
@@ -247,7 +244,7 @@ class Round:
                 length, waiting = length + waiting, 0
                 offset = self.pool.offset(start // MIB, length)
                 content = view[offset : offset + length]
-                crc = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+                crc = checksum(content, zlib.crc32)
                 if length >= 5 * MIB or start + chunk_size >= size:
                     engine.call("PUT", f"{key}?partNumber={number}&uploadId={upload}", content, x_amz_checksum_crc32=crc)
                     number += 1

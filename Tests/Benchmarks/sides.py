@@ -15,7 +15,7 @@ import sys
 import measure
 import plan
 from support.client import ROUTE
-from support.server import REPOSITORY, Server
+from support.server import REPOSITORY, Server, replace
 
 CHUNK_SIZE = 1 << 20
 # The upload location of the example, from its first line to its last.
@@ -94,11 +94,6 @@ class Side(Server):
         except FileNotFoundError:
             return None
         return sha256.hexdigest()
-
-
-def replace(text: str, wanted: str, value: str) -> str:
-    assert text.count(wanted) == 1, f"the configuration no longer has {wanted!r}"
-    return text.replace(wanted, value)
 
 
 class Resumabled(Side):

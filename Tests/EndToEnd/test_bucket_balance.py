@@ -37,7 +37,7 @@ def test_all_chunks_of_an_upload_go_to_one_host(tmp_path):
                  for proxy in proxies]
         wait_until(lambda: all(host.listens() for host in hosts), 60, "the hosts listen")
         gateway = stack.enter_context(Gateway(hosts, by_upload=True, nginx_options=("--chunk-size", "5M")))
-        # What the hosts have tested of the engine is not of interest.
+        # The hosts' tests of the engine do not count.
         hosts_of.clear()
         lists.clear()
         contents = {f"{number}.bin": random_bytes(16 * MIB, number) for number in range(UPLOADS)}

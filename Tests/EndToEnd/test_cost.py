@@ -14,7 +14,7 @@ from support.client import MIB, Chunk, layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.journal import Journal
 from support.server import Server
-from support.strace import calls, traced
+from support.strace import started, traced_server
 
 GIB = 1024 * MIB
 
@@ -170,14 +170,14 @@ def test_a_small_file_takes_25_system_calls(server, client, tmp_path):
         assert client.send(fields, content, target=f"{client.route}?{query(fields)}").status == 200
 
     trace = tmp_path / "trace"
-    with traced(server, trace):
+    with traced_server(server, trace):
         # The first ones load what is used once, on every thread.
         for number in range(40):
             send(f"first-{number}")
         before = len(trace.read_text())
         for number in range(files):
             send(f"file-{number}")
-        counted = collections.Counter(calls(trace.read_text()[before:]))
+        counted = collections.Counter(started(trace.read_text()[before:]))
     del counted["futex"]
     assert counted["renameat2"] == files and counted["fsync"] == 2 * files, counted
     assert sum(count // files for count in counted.values()) <= 25, counted

@@ -1,9 +1,7 @@
 """The unit files: systemd accepts them, they allow all that the program needs, and the program notifies systemd."""
 
 import os
-import pathlib
 import re
-import signal
 import socket
 import subprocess
 
@@ -12,8 +10,8 @@ import pytest
 from support.client import layout, parameters, query, random_bytes
 from support.fastcgi import Request, upload_params
 from support.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStore
-from support.server import PROGRAM, REPOSITORY, run_program, wait_until
-from support.strace import calls, traced
+from support.server import PROGRAM, REPOSITORY, run_program
+from support.strace import traced, traced_server, used
 
 UNITS = REPOSITORY / "deploy/systemd"
 README = (REPOSITORY / "deploy/README.md").read_text()
@@ -91,14 +89,11 @@ def test_the_unit_with_the_drop_in_allows_all_system_calls_of_a_program_with_a_b
         value.replace("%d", str(tmp_path)).split("=", 1)
         for name in ("resumabled.service", "bucket.conf") for value in settings((UNITS / name).read_text())["Environment"])
     trace = tmp_path / "trace"
-    with ObjectStore() as objects, open(tmp_path / "log", "wb") as log:
+    with ObjectStore() as objects:
         assert environment["RESUMABLED_BUCKET"] == BUCKET
         environment["RESUMABLED_ENDPOINT"] = objects.endpoint
-        process = subprocess.Popen(
-            ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace, PROGRAM, "serve", "--socket", tmp_path / "s"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | environment)
-        try:
-            wait_until((tmp_path / "s").exists, 60, (tmp_path / "log").read_text())
+        arguments = [PROGRAM, "serve", "--socket", tmp_path / "s"]
+        with traced(arguments, tmp_path / "s", trace, tmp_path / "log", environment, seconds=60):
             for chunk in layout(len(DATA), 30_000, False):
                 fields = parameters(chunk, identifier="one", filename="one", size=len(DATA), chunk_size=30_000)
                 content = DATA[chunk.start : chunk.end]
@@ -106,14 +101,10 @@ def test_the_unit_with_the_drop_in_allows_all_system_calls_of_a_program_with_a_b
                     "POST", query(fields), "application/octet-stream", len(content)))
                 request.write(content)
                 assert request.answer()[0] == 200
-        finally:
-            child = int(pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-            os.kill(child, signal.SIGTERM)
-            assert process.wait(20) == 0
         assert "one" in objects.keys()
-    used = set(calls(trace.read_text())) - {"execve"}
-    assert {"connect", "pread64", "pwrite64", "getsockopt"} <= used and used & {"accept", "accept4"}, used
-    assert used <= allowed_calls(), used - allowed_calls()
+    names = used(trace.read_text())
+    assert {"connect", "pread64", "pwrite64", "getsockopt"} <= names and names & {"accept", "accept4"}, names
+    assert names <= allowed_calls(), names - allowed_calls()
     # No other family of sockets is needed.
     families = set(re.findall(r"socket\((AF_\w+)", trace.read_text()))
     assert families <= {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"}, families
@@ -137,15 +128,15 @@ def allowed_calls() -> set[str]:
 
 def test_the_filter_of_system_calls_allows_all_calls_of_the_program(server, client, tmp_path):
     trace = tmp_path / "trace"
-    with traced(server, trace, "--durability", "chunk"):
+    with traced_server(server, trace, "--durability", "chunk"):
         for name in ("one", "two"):
             assert {answer.status for answer in client.upload(DATA, filename="name", identifier=name, chunk_size=30_000)
                     } == {200}
-    used = set(calls(trace.read_text())) - {"execve"}
+    names = used(trace.read_text())
     # The trace is complete.
-    assert {"pwrite64", "renameat2", "fdatasync", "epoll_wait"} <= used and used & {"accept", "accept4"}, used
+    assert {"pwrite64", "renameat2", "fdatasync", "epoll_wait"} <= names and names & {"accept", "accept4"}, names
     # Reading the limit is prlimit64. Raising it fails under the filter without harm: the unit has raised it already.
-    assert used <= allowed_calls(), used - allowed_calls()
+    assert names <= allowed_calls(), names - allowed_calls()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

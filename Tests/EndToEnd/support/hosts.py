@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 from support.object_store import BUCKET, OPEN_BUCKET, ObjectStore, credentials
-from support.server import Server, wait_until
+from support.server import Server, replace, wait_until
 from support.weak_engine import WeakEngine
 
 CLOCK = pathlib.Path(__file__).with_name("clock_shim.c")
@@ -44,7 +44,7 @@ class Host(BucketServer):
 
 
 class Gateway(Server):
-    """An nginx in front of several programs, which takes them in turns."""
+    """An nginx in front of several programs. It takes them in turns, or chooses one by the upload (`by_upload`)."""
 
     # The line with which nginx chooses the host by the upload. The example has it in a comment.
     BY_UPLOAD = "hash $arg_resumableIdentifier consistent;"
@@ -55,9 +55,9 @@ class Gateway(Server):
         self.by_upload = by_upload
 
     def configuration(self, text: str) -> str:
+        assert self.BY_UPLOAD in text
         upstream = "upstream resumabled {"
-        assert self.BY_UPLOAD in text and text.count(upstream) == 1
-        return text.replace(upstream, f"{upstream} {self.BY_UPLOAD}") if self.by_upload else text
+        return replace(text, upstream, f"{upstream} {self.BY_UPLOAD}") if self.by_upload else text
 
     def start(self) -> "Gateway":
         self.start_nginx()

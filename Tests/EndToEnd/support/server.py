@@ -68,6 +68,12 @@ def wait_until(condition, seconds: float, what: str):
     return value
 
 
+def replace(text: str, wanted: str, value: str) -> str:
+    """The text of a configuration with another value in place of one that it has once."""
+    assert text.count(wanted) == 1, f"the configuration no longer has {wanted!r}"
+    return text.replace(wanted, value)
+
+
 def run_program(*arguments) -> subprocess.CompletedProcess:
     """Runs a command of the program other than `serve` to its end."""
     return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60)
