@@ -58,11 +58,14 @@ def test_requests_are_retried_until_the_server_recovers(server, browser, file):
     assert arrived(server, file)
 
 
-def test_a_refused_file_fails_with_the_reason_and_others_continue(server, browser, file, tmp_path):
+def test_a_refused_file_fails_with_the_reason_and_others_are_uploaded(server, browser, file, tmp_path):
     server.stop_program()
     server.start_program("--max-file-size", "1M")
     (tmp_path / "small.txt").write_text("small")
-    browser.open().pick(file, tmp_path / "small.txt")
+    # Alone at first: the limits in the answer for another file would exclude it before its own answer.
+    browser.open().pick(file)
+    browser.wait_for_states("failed")
+    browser.pick(tmp_path / "small.txt")
     browser.wait_for_states("failed", "done")
     row = browser.rows()[0]
     assert row["text"].startswith("video.bin") and "Failed" in row["text"]
