@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,4 +87,19 @@ def test_a_word_selects_end_to_end_tests():
 
 def test_a_word_that_selects_nothing_is_an_error():
     done = subprocess.run([RUN, "web", "-k", "no test has this name"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1 and "no test matches 'no test has this name'" in done.stderr
+    assert done.returncode == 1 and "no test matches 'no test has this name'" in done.stdout
+
+
+def test_the_summary_has_the_tests_that_failed(tmp_path):
+    # A copy of the script, with one test that fails.
+    (tmp_path / "Tests/Web").mkdir(parents=True)
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(RUN, tmp_path / "Tests/run")
+    (tmp_path / "deploy/install").symlink_to("/bin/true")
+    (tmp_path / "Tests/Web/some.test.js").write_text(
+        "const test = require('node:test');\ntest('stays', () => {});\ntest('falls', () => { throw Error('down'); });\n")
+    done = subprocess.run([tmp_path / "Tests/run", "web"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    summary = done.stdout.partition("=== summary\n")[2]
+    assert re.search(r"^web +FAILED \(status 1\), \d+ s\n +\S.*falls", summary) and "stays" not in summary, summary
+    shutil.rmtree(re.search(r"^The temporary files are still in (.*)$", done.stderr, re.M)[1])
