@@ -102,7 +102,7 @@ let package = Package(
         // Helpers that several test targets and the fuzzers share.
         .target(
             name: "TestSupport", dependencies: ["CCrypto", "Linux"], path: "Tests/TestSupport", swiftSettings: strict),
-        // A disk in memory that can fail, or lose power, at every call.
+        // A disk in memory that can fail, or lose power, at every call, and requests that are sent again.
         .target(
             name: "StoreTestSupport", dependencies: ["Linux", "TestSupport", "UploadStore"],
             path: "Tests/StoreTestSupport", swiftSettings: strict),
@@ -112,7 +112,8 @@ let package = Package(
             path: "Tests/MultipartTestSupport", swiftSettings: strict),
         // The promises that every store keeps. A test target runs them over its store.
         .target(
-            name: "StoreConformance", dependencies: ["Linux", "TestSupport", "UploadModel", "UploadStore"],
+            name: "StoreConformance",
+            dependencies: ["Linux", "StoreTestSupport", "TestSupport", "UploadModel", "UploadStore"],
             path: "Tests/StoreConformance", swiftSettings: strict),
         .testTarget(
             name: "StoreConformanceTests",

@@ -50,6 +50,9 @@ package final class UploadAdmissionHook: Sendable {
     private let log: Logger
     private let state = Monitor(State())
 
+    /// How many threads wait for the site.
+    var waiting: Int { state.change { $0.waiting } }
+
     /// - Parameter maximumWaiting: how many threads may wait for the site at a time; 1 and up.
     package init(_ site: WebhookEndpoint, maximumWaiting: Int, log: Logger) {
         HTTPPost.setUp()

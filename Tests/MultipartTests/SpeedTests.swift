@@ -48,7 +48,7 @@ struct SpeedTests {
                 }
             }
         }
-        let start = Self.processorTime()
+        let start = processorTime()
         try head.withUnsafeBytes(feed)
         for _ in 0..<rounds {
             try content.withUnsafeBytes { all in
@@ -58,16 +58,9 @@ struct SpeedTests {
             }
         }
         try tail.withUnsafeBytes(feed)
-        let seconds = Self.processorTime() - start
+        let seconds = processorTime() - start
         try parser.finish()
         return (seconds, bytes)
-    }
-
-    /// Seconds that this thread has run: what else the machine does is left out.
-    private static func processorTime() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     @Test("Eight times the bytes take about eight times the time, whatever they are", arguments: Content.allCases)

@@ -1,3 +1,4 @@
+import StoreTestSupport
 import TestSupport
 import Testing
 import UploadModel
@@ -28,7 +29,10 @@ extension Promise {
                 try onThreads(16) { index in
                     do {
                         let store = stores[index % 2]
-                        effects.add(try client.send(client.numbers.upperBound, to: store, piece: 1 + index))
+                        let effect = try untilNotBusy {
+                            try client.send(client.numbers.upperBound, to: store, piece: 1 + index)
+                        }
+                        effects.add(effect)
                     } catch {
                         errors.add(error)
                     }
@@ -54,7 +58,9 @@ extension Promise {
                 for index in stride(from: thread, to: jobs.count, by: 8) {
                     let job = jobs[index]
                     do {
-                        let effect = try clients[job.file].send(job.number, to: stores[index / 8 % 2])
+                        let effect = try untilNotBusy {
+                            try clients[job.file].send(job.number, to: stores[index / 8 % 2])
+                        }
                         if case .completed = effect { completed.add(job.file) }
                     } catch {
                         errors.add(error)
@@ -204,7 +210,8 @@ extension Promise {
             try onThreads(8) { index in
                 do {
                     let client = try Client("id \(index)", "name.ext", of: content(50 + index, seed: UInt64(index)))
-                    guard case .completed(let path) = try client.sendAll(to: stores[index % 2]) else { return }
+                    let effect = try untilNotBusy { try client.sendAll(to: stores[index % 2]) }
+                    guard case .completed(let path) = effect else { return }
                     names.add(path)
                     #expect(try site.bytes(of: path) == client.content)
                 } catch {

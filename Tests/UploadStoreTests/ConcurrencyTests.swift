@@ -1,4 +1,5 @@
 import Glibc
+import StoreTestSupport
 import TestSupport
 import Testing
 import UploadModel
@@ -25,7 +26,10 @@ import UploadModel
             let errors = Collected<any Error>()
             try onThreads(64) { index in
                 do {
-                    effects.add(try stores[index % 2].send(chunks[2], of: bytes, as: id, piece: 100 + index))
+                    let effect = try untilNotBusy {
+                        try stores[index % 2].send(chunks[2], of: bytes, as: id, piece: 100 + index)
+                    }
+                    effects.add(effect)
                 } catch {
                     errors.add(error)
                 }
@@ -63,8 +67,11 @@ import UploadModel
                 for index in stride(from: thread, to: jobs.count, by: 8) {
                     let job = jobs[index]
                     do {
-                        let effect = try stores[(index / 8) % 2].send(
-                            job.chunk, of: contents[job.file], as: ids[job.file], settled: index % 3 == 0, piece: 77)
+                        let effect = try untilNotBusy {
+                            try stores[(index / 8) % 2].send(
+                                job.chunk, of: contents[job.file], as: ids[job.file], settled: index % 3 == 0, piece: 77
+                            )
+                        }
                         if case .completed = effect { completed.add(job.file) }
                     } catch {
                         errors.add(error)
@@ -162,7 +169,8 @@ import UploadModel
             try onThreads(8) { index in
                 guard let id = try? uploadID("id \(index)", "name.ext") else { return }
                 let bytes = content(100 + index, seed: UInt64(index))
-                if case .completed(let path)? = try? stores[index % 2].sendAll(bytes, as: id) {
+                let effect = try? untilNotBusy { try stores[index % 2].sendAll(bytes, as: id) }
+                if case .completed(let path)? = effect {
                     names.add(path)
                     #expect((try? site.folder.read(path)) == bytes)
                 }

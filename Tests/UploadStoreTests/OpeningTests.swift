@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import StoreTestSupport
 import TestSupport
 import Testing
 import UploadModel
@@ -50,7 +51,10 @@ import UploadModel
         try site.store().send(chunks[0], of: content(30), as: id)
         let store = try site.store(boot: UInt64(1 + round % 2))
         let opened = Collected<Bool>()
-        try onThreads(8) { _ in opened.add((try? store.isHeld(chunks[0], of: id)) ?? false) }
+        try onThreads(8) { _ in
+            let isHeld = try? untilNotBusy { try store.isHeld(chunks[0], of: id) }
+            opened.add(isHeld ?? false)
+        }
         #expect(opened.all == Array(repeating: true, count: 8))
     }
 }

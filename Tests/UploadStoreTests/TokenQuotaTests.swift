@@ -1,4 +1,5 @@
 import Glibc
+import StoreTestSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -69,9 +70,8 @@ import UploadModel
         let stores = [store, try site.store()]
         let begun = Atomic(0)
         try onThreads(8) { [self] index in
-            if (try? send(4, as: "id \(index)", limit: 3, to: stores[index % 2])) != nil {
-                begun.add(1, ordering: .relaxed)
-            }
+            let effect = try? untilNotBusy { try send(4, as: "id \(index)", limit: 3, to: stores[index % 2]) }
+            if effect != nil { begun.add(1, ordering: .relaxed) }
         }
         #expect(begun.load(ordering: .relaxed) == 3)
         #expect(site.files.count == 3)

@@ -92,7 +92,9 @@ import UploadModel
             try onThreads(2) { index in
                 do {
                     usleep(UInt32(round * (1 - index) % 40) * 20)
-                    try stores[index].sendAll(bytes, as: id, chunkSize: index == 0 ? 100 : 15)
+                    try untilNotBusy {
+                        try stores[index].sendAll(bytes, as: id, chunkSize: index == 0 ? 100 : 15)
+                    }
                 } catch {
                     errors.add(error)
                 }
