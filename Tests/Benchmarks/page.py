@@ -49,7 +49,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "EndToEnd")
 from support import engines, pages  # noqa: E402
 from support.client import random_bytes  # noqa: E402
 from support.relay import Relay  # noqa: E402
-from support.server import Server, wait_until  # noqa: E402
+from support.server import Server, replace, wait_until  # noqa: E402
 
 MIB = 1024 * 1024
 DELAY = 0.05
@@ -166,8 +166,7 @@ class NearServer(Server):
 
     def configuration(self, text: str) -> str:
         loopback = f"listen 127.0.0.1:{self.port};"
-        assert text.count(loopback) == 1
-        return text.replace(loopback, f"{loopback} listen {NEAR}:{self.port};")
+        return replace(text, loopback, f"{loopback} listen {NEAR}:{self.port};")
 
 
 def enter_namespace() -> bool:

@@ -14,7 +14,7 @@ from support.client import MIB, Chunk, layout, multipart, parameters, random_byt
 from support.fastcgi import Request, upload_params
 from support.faults import Faults
 from support.metrics import Metrics, scrape
-from support.server import PROGRAM, Server, wait_until
+from support.server import PROGRAM, Server, replace, wait_until
 
 DATA = random_bytes(5 * 64 * 1024, seed=5)
 CHUNK = 64 * 1024
@@ -58,8 +58,7 @@ class NamedServer(Server):
 
     def configuration(self, text: str) -> str:
         line = "# upload.example.org 1;"
-        assert text.count(line) == 1
-        return text.replace(line, line[2:])
+        return replace(text, line, line[2:])
 
 
 OPERATORS_PATHS = ("/healthz", "/readyz", "/metrics", "/resumable/status.json", "/resumable/status")

@@ -24,7 +24,7 @@ from support.browser import open_browser
 from support.client import MIB, Client, random_bytes
 from support.http2 import HTTP2Client, make_certificate, nginx_version, with_tls
 from support.load import Load
-from support.server import REPOSITORY, free_port, wait_until
+from support.server import REPOSITORY, free_port, replace, wait_until
 
 pytestmark = [
     pytest.mark.package,
@@ -169,9 +169,7 @@ class Installed:
     def start_nginx(self, text: str | None = None) -> None:
         """Enables the site unchanged but for a free port, or the site in `text`."""
         if text is None:
-            text = self.site()
-            assert text.count("listen 80;") == 1
-            text = text.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+            text = replace(self.site(), "listen 80;", f"listen 127.0.0.1:{self.port};")
         sites = self.clean_root / "etc/nginx/sites-enabled"
         for site in sites.iterdir():
             site.unlink()

@@ -19,6 +19,7 @@ import h2.events
 
 from support.client import ROUTE, Answer, Client
 from support.cors import OpenServer
+from support.server import replace
 
 HOST = "upload.example.org"
 
@@ -59,10 +60,8 @@ def with_tls(
         f"/etc/ssl/certs/{HOST}.pem": str(certificate),
         f"/etc/ssl/private/{HOST}.key": str(key),
     }.items():
-        assert lines.count(setting) == 1, setting
-        lines = lines.replace(setting, value)
-    assert text.count(plain) == 1
-    return text.replace(plain, lines)
+        lines = replace(lines, setting, value)
+    return replace(text, plain, lines)
 
 
 class TLSServer(OpenServer):

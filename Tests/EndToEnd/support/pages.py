@@ -3,7 +3,7 @@
 import pathlib
 import signal
 
-from support.server import Server, wait_until
+from support.server import Server, replace, wait_until
 
 # The line of the example configuration where our own page's location begins.
 LANDMARK = "        # --- The page and its files"
@@ -13,9 +13,8 @@ def serve(server: Server, locations: dict[str, str]) -> None:
     """Adds locations to the server's nginx: a path of the site, and the directives for it."""
     configuration = server.state / "nginx.conf"
     text = configuration.read_text()
-    assert text.count(LANDMARK) == 1
     added = "".join(f"        location = {path} {{ {what} }}\n" for path, what in locations.items())
-    configuration.write_text(text.replace(LANDMARK, added + LANDMARK))
+    configuration.write_text(replace(text, LANDMARK, added + LANDMARK))
     # nginx listens before it starts its workers, and may miss a signal that comes before that.
     before = wait_until(lambda: _workers(server), 10, "nginx has workers")
     server.nginx.send_signal(signal.SIGHUP)
