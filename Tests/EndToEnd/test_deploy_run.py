@@ -125,7 +125,7 @@ def test_it_serves_uploads_and_leaves_nothing_when_it_is_stopped(running, how):
     began = time.monotonic()
     os.killpg(running.process.pid, how)
     assert running.process.wait(10) == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     running.expect_nothing_left()
     assert (running.root / "file").read_bytes() == data
 
@@ -137,7 +137,7 @@ def test_it_stops_in_time_while_a_client_is_in_the_middle_of_a_chunk(running):
         began = time.monotonic()
         os.killpg(running.process.pid, signal.SIGINT)
         assert running.process.wait(10) == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
     running.expect_nothing_left()
 
 

@@ -6,7 +6,8 @@ address holds back would prove little.
 
     python -m support.hostile_clients PORT
 
-prints a line when all are connected, and a line of JSON when its input ends.
+prints a line when all are connected and the server has closed a connection of each kind that it cuts off, and a line of
+JSON when its input ends.
 
 Theory of operation: one loop serves all connections. Each sends its opening bytes at once, then a piece a second.
 When the server closes a connection, or its lifetime ends, it is opened again. Answers are read and their status codes
@@ -35,6 +36,8 @@ from support.client import MIB, ROUTE, Chunk, parameters, query
 CONNECTIONS_PER_ADDRESS = 40
 # Seconds between two pieces of one connection.
 PACE = 1
+# For at most this many seconds the crowd waits for the server to cut clients off.
+PATIENCE = 60
 # An upload of which every other chunk is held: the answer to a test of it does not fit into any socket's buffer.
 LONG_LIST = Chunk(1, 0, 100, 131_072)
 RAW = "Content-Type: application/octet-stream"
@@ -56,6 +59,8 @@ class Manner:
     # Whether the client shuts down its sending side after the opening.
     half_closes: bool = False
     reads: bool = True
+    # The statuses of the answers after which the server closes the connection, in their order.
+    answers: tuple[str, ...] = ()
 
 
 def upload_fields(name: str, chunk: Chunk) -> dict:
@@ -87,15 +92,18 @@ def manners() -> list[Manner]:
             b"1\r\nx\r\n"),
         # Some of every other kind.
         Manner("endless header", 20, head("GET", "endless", large), b"".join(
-            b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(50))),
-        Manner("endless line", 20, f"GET {ROUTE}?".encode(), b"x" * 50_000),
+            b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(50)), answers=("500",)),
+        Manner("endless line", 20, f"GET {ROUTE}?".encode(), b"x" * 50_000, answers=("500",)),
         Manner("short body, then the end", 20, short, half_closes=True),
         Manner("short body, then gone", 20, short, lifetime=1),
         Manner("short body, then silence", 20, short),
+        # The announced length is a chunk. The bytes after it are not a request.
         Manner(
             "long body", 20,
-            head("POST", "long body", small, RAW, "Content-Length: 1000") + b"\r\n" + bytes(1000) + GARBAGE),
-        Manner("pipelined garbage", 20, head("GET", "garbage", small) + b"\r\n" + GARBAGE),
+            head("POST", "long body", small, RAW, "Content-Length: 1000") + b"\r\n" + bytes(1000) + GARBAGE,
+            answers=("200", "500")),
+        Manner(
+            "pipelined garbage", 20, head("GET", "garbage", small) + b"\r\n" + GARBAGE, answers=("404", "500")),
         Manner("reads nothing", 24, list_request() * 8, reads=False),
     ]
 
@@ -181,7 +189,7 @@ class Crowd:
                 at, number = heapq.heappop(due)
                 self.act(self.connections[number], now)
                 heapq.heappush(due, (max(at + PACE, now), number))
-            if not told and now > everybody_in + PACE:
+            if not told and now > everybody_in + PACE and (self.all_were_cut_off() or now > begin + PATIENCE):
                 print("here", flush=True)
                 told = True
             for descriptor, _ in self.epoll.poll(max(0, due[0][0] - time.monotonic())):
@@ -190,6 +198,10 @@ class Crowd:
                     return
                 if connection := self.by_descriptor.get(descriptor):
                     self.receive(connection)
+
+    def all_were_cut_off(self) -> bool:
+        """Whether the server has closed a connection of each kind that it answers."""
+        return all(self.counts[manner.name]["closed"] for manner in manners() if manner.answers)
 
     def act(self, connection: Connection, now: float) -> None:
         """Sends a connection's next piece."""
