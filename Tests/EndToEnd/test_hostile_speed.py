@@ -153,8 +153,9 @@ def expect_all_were_there(crowd) -> None:
         assert counts["opened"] >= manner.connections, manner.name
         assert {status for status in counts if status.isdigit()} == set(manner.answers), manner.name
         if manner.name.startswith("slow"):
-            # They stay connected, and at least the opening and one piece of each was sent.
-            assert counts["connected"] == manner.connections
+            # They stay connected, and at least the opening and one piece of each was sent. On a busy machine the time
+            # limit for a head is over for some, and they connect again within a second.
+            assert counts["connected"] > 0.5 * manner.connections
             assert counts["sent"] >= manner.connections * (len(manner.opening) + len(manner.piece))
         if manner.answers:
             assert counts["closed"] > 0, manner.name
