@@ -149,12 +149,12 @@ def test_a_mixed_ending_is_told_as_it_is(server, browser, tmp_path):
     browser.open().pick(*sorted(tmp_path.glob("*.txt")))
     wait_until(lambda: browser.whole() == "done", 10, "everything has ended")
     wait_until(lambda: browser.text(".progress-text") == "2 uploaded, 2 failed", 5, "the text says so")
-    assert browser.driver.title == "2 uploaded, 2 failed – Upload files"
+    assert browser.title() == "2 uploaded, 2 failed – Upload files"
     colors = "return getComputedStyle(document.querySelector('.progress-bar')).backgroundColor"
     mixed = browser.script(colors)
     browser.screenshot("ending-mixed")
     for name in ("bad-0.txt", "bad-1.txt"):
         browser.press("remove", name)
     wait_until(lambda: browser.text(".progress-text") == "100%", 5, "only what was uploaded is left")
-    assert browser.driver.title == "2 uploaded – Upload files"
+    assert browser.title() == "2 uploaded – Upload files"
     assert browser.script(colors) != mixed, "a mixed ending does not look like success"

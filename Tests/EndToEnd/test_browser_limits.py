@@ -47,7 +47,7 @@ def test_files_over_a_limit_are_refused_before_they_are_sent(limited, browser, t
     wait_until(lambda: "larger.pdf" in messages(browser), 5, "it is refused")
     assert len(browser.traffic.read().tests) == tests, "without a request"
     browser.reload()
-    browser.driver.execute_async_script("setTimeout(arguments[0], 700)")
+    browser.wait(700)
     assert browser.pending() == [], "what was refused is not pending"
 
 

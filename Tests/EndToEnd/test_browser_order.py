@@ -4,7 +4,6 @@ dialogs name what they ask for, and details that were typed are kept."""
 import time
 
 import pytest
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from support import pages
@@ -105,15 +104,14 @@ def test_a_button_that_is_held_down_takes_its_click_when_the_server_goes(server,
     browser.open().slow_down(MIB // 2)
     browser.pick(*files)
     browser.wait_for_states("uploading", "uploading", "uploading")
-    [button] = browser.driver.find_elements("css selector", "[data-name='01.bin'] [data-action=cancel]")
-    ActionChains(browser.driver).click_and_hold(button).perform()
+    browser.hold("[data-name='01.bin'] [data-action=cancel]")
     server.stop_program()
     browser.full_speed()
     browser.wait_for_states("retrying", "retrying", "retrying")
     # Longer than rows stay in their places after a movement of the pointer.
     browser.wait(2000)
     assert not browser.visible(".uploader-trouble"), "the list does not move"
-    ActionChains(browser.driver).release().perform()
+    browser.let_go()
     browser.wait_for_states("retrying", "cancelled", "retrying")
     wait_until(lambda: browser.visible(".uploader-trouble"), 10, "the page says what is wrong")
 
@@ -228,6 +226,7 @@ def test_a_folder_is_cancelled_and_tried_again(server, browser, tmp_path):
     assert len(server.finished_files()) == 4
 
 
+@pytest.mark.needs("pick folder")
 def test_unfinished_uploads_of_a_folder_are_one_row(server, browser, tmp_path):
     make(tmp_path / "album", 6, MIB)
     [single] = make(tmp_path / "other", 1, 2 * MIB)
@@ -247,12 +246,12 @@ def test_unfinished_uploads_of_a_folder_are_one_row(server, browser, tmp_path):
     assert not browser.visible(".pending-group .pending-item"), "its files are folded"
     browser.screenshot("pending-folder")
 
-    browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+    browser.keep_dialogs_closed()
     browser.click(".pending-continue-all")
     wait_until(lambda: browser.visible(".pending-dialog"), 5, "the page names the folder")
     assert browser.text(".pending-dialog-title") == "Choose the folder album again"
     browser.screenshot("pending-dialog")
-    browser.driver.find_element("css selector", ".pending input[webkitdirectory]").send_keys(str(tmp_path / "album"))
+    browser.give_pending_folder(tmp_path / "album")
     browser.wait_for_states(*["done"] * 6)
     wait_until(lambda: not browser.visible(".pending-group"), 5, "the group is gone")
     assert not browser.visible(".pending-dialog")
@@ -266,7 +265,7 @@ def test_the_dialog_names_the_file_that_has_to_be_chosen_again(server, browser, 
     wait_until(lambda: len(browser.traffic.read().stored) >= 1 and browser.remembered() >= 0, 20, "it is under way")
     browser.reload()
     browser.wait_for_pending(file.name)
-    browser.cdp("Page.setInterceptFileChooserDialog", enabled=True)
+    browser.keep_dialogs_closed()
     browser.click(".pending-continue")
     wait_until(lambda: browser.visible(".pending-dialog"), 5, "the page names the file")
     assert browser.text(".pending-dialog-title") == "Choose 00.bin again"
@@ -284,7 +283,7 @@ def test_the_dialog_names_the_file_that_has_to_be_chosen_again(server, browser, 
 
 def test_typed_details_survive_escape(browser, tmp_path):
     files = make(tmp_path / "files", 2, 12 * MIB)
-    browser.driver.set_window_size(1000, 1500)
+    browser.resize(1000, 1500)
     browser.open().slow_down(MIB // 2)
     browser.pick(*files)
 

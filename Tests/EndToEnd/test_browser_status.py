@@ -53,7 +53,7 @@ def test_the_page_follows_the_uploads(browser, client):
     for number in (3, 4):
         send(client, number, HOSTILE)
     expect(browser, [["photo\ufffdgnp.exe", "25%", 0.25], ["x", "", -1]])
-    assert browser.driver.title == "Uploads under way"
+    assert browser.title() == "Uploads under way"
     assert browser.script("return document.querySelector('main img')") is None
 
 

@@ -100,15 +100,6 @@ class Browser:
 
     # --- the browser itself
 
-    @property
-    def driver(self):
-        """selenium's driver, for tests that are for Chromium only."""
-        return self.engine.driver
-
-    def cdp(self, command: str, **parameters):
-        """A command of the DevTools protocol, for tests that are for Chromium only."""
-        return self.engine.cdp(command, **parameters)
-
     def can(self, action: str) -> bool:
         """False if the engine cannot be driven to the action (`engines.CANNOT`)."""
         return engines.can(self.engine.name, action)
@@ -221,6 +212,9 @@ class Browser:
         """Answers the file dialogue that an unfinished upload has opened."""
         self._give(".pending input[type=file]", [file])
 
+    def give_pending_folder(self, folder: pathlib.Path) -> None:
+        self.engine.set_folder(".pending input[webkitdirectory]", folder)
+
     def keep_dialogs_closed(self) -> None:
         self.engine.keep_dialogs_closed()
 
@@ -299,6 +293,13 @@ class Browser:
         wait_until(lambda: self.visible(selector), 10, f"{selector} is visible")
         wait_until(lambda: self.async_script(RESTS, selector), 10, f"{selector} rests")
         self.engine.click(selector)
+
+    def hold(self, selector: str) -> None:
+        """Presses the mouse button on an element, and keeps it down until `let_go`."""
+        self.engine.hold(selector)
+
+    def let_go(self) -> None:
+        self.engine.let_go()
 
     def paste(self, copy: str) -> None:
         """Fills the clipboard by a script, whose promise it waits for, and presses the keys for paste."""

@@ -78,6 +78,11 @@ class Engine(Protocol):
     def click(self, selector: str) -> None:
         """Scrolls the element into view and clicks it in its middle."""
 
+    def hold(self, selector: str) -> None:
+        """Presses the mouse button in the middle of the element, and keeps it down until `let_go`."""
+
+    def let_go(self) -> None: ...
+
     def set_files(self, selector: str, paths: list[pathlib.Path]) -> None:
         """Gives files to a file input, as its dialogue does."""
 

@@ -214,6 +214,10 @@ class Firefox(ScriptedDrag):
     # --- input
 
     def click(self, selector: str) -> None:
+        self.hold(selector)
+        self.let_go()
+
+    def hold(self, selector: str) -> None:
         element = self._element(selector)
         covered = self.script(
             """const element = document.querySelector(arguments[0]);
@@ -226,8 +230,11 @@ class Firefox(ScriptedDrag):
         assert not covered, f"{selector} is covered by {covered[:200]}"
         middle = {"type": "element", "element": {"sharedId": element}}
         actions = [{"type": "pointerMove", "x": 0, "y": 0, "origin": middle}]
-        actions += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        actions += [{"type": "pointerDown", "button": 0}]
         self._perform({"type": "pointer", "id": "mouse", "actions": actions})
+
+    def let_go(self) -> None:
+        self._perform({"type": "pointer", "id": "mouse", "actions": [{"type": "pointerUp", "button": 0}]})
 
     def _perform(self, *sources: dict) -> None:
         self.call("input.performActions", context=self.context, actions=list(sources))

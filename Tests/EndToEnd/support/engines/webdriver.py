@@ -35,6 +35,12 @@ class WebDriverEngine:
     def click(self, selector: str) -> None:
         self._element(selector).click()
 
+    def hold(self, selector: str) -> None:
+        webdriver.ActionChains(self.driver).click_and_hold(self._element(selector)).perform()
+
+    def let_go(self) -> None:
+        webdriver.ActionChains(self.driver).release().perform()
+
     def set_files(self, selector: str, paths: list[pathlib.Path]) -> None:
         self._element(selector).send_keys("\n".join(map(str, paths)))
 
