@@ -1,3 +1,4 @@
+import StoreTestSupport
 import TestSupport
 import Testing
 import UploadModel
@@ -149,19 +150,12 @@ import UploadModel
         let failures = Collected<String>()
         try onThreads(chunks.count) { index in
             let chunk = chunks[chunks.count - 1 - index]
-            for _ in 0..<50 {
-                do {
-                    if case .completed = try send(chunk.number, of: chunks.count, bytes[chunk.range]) {
-                        completed.add(1)
-                    }
-                    return
-                } catch StoreError.busy {
-                    continue
-                } catch {
-                    return failures.add("\(error)")
-                }
+            do {
+                let effect = try untilNotBusy { try send(chunk.number, of: chunks.count, bytes[chunk.range]) }
+                if case .completed = effect { completed.add(1) }
+            } catch {
+                failures.add("\(error)")
             }
-            failures.add("never ends")
         }
         #expect(failures.all == [])
         #expect(completed.all.count == 1)
