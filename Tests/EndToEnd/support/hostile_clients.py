@@ -162,7 +162,8 @@ class Crowd:
     `connected`, the bytes `sent`, and how many answers had each status."""
 
     def __init__(self, port: int):
-        of_each = [manner for manner in manners() for _ in range(manner.connections)]
+        self.manners = manners()
+        of_each = [manner for manner in self.manners for _ in range(manner.connections)]
         self.connections = []
         for number, manner in enumerate(of_each):
             address = number // CONNECTIONS_PER_ADDRESS
@@ -201,7 +202,7 @@ class Crowd:
 
     def all_were_cut_off(self) -> bool:
         """Whether the server has closed a connection of each kind that it answers."""
-        return all(self.counts[manner.name]["closed"] for manner in manners() if manner.answers)
+        return all(self.counts[manner.name]["closed"] for manner in self.manners if manner.answers)
 
     def act(self, connection: Connection, now: float) -> None:
         """Sends a connection's next piece."""

@@ -229,8 +229,7 @@ class Firefox(ScriptedDrag):
         )
         assert not covered, f"{selector} is covered by {covered[:200]}"
         middle = {"type": "element", "element": {"sharedId": element}}
-        actions = [{"type": "pointerMove", "x": 0, "y": 0, "origin": middle}]
-        actions += [{"type": "pointerDown", "button": 0}]
+        actions = [{"type": "pointerMove", "x": 0, "y": 0, "origin": middle}, {"type": "pointerDown", "button": 0}]
         self._perform({"type": "pointer", "id": "mouse", "actions": actions})
 
     def let_go(self) -> None:
